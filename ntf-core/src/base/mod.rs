@@ -1,0 +1,15 @@
+//! What every layer needs and no protocol owns: time, ids, secrets, seeded randomness, bounds.
+//!
+//! Knows no bytes of any protocol. Read [`time`] first.
+
+pub mod backoff;
+pub mod bounded;
+pub mod fault;
+pub mod id;
+pub mod limits;
+pub mod meter;
+pub mod outbox;
+pub mod rng;
+pub mod secret;
+pub mod time;
+pub mod timers;

@@ -1,0 +1,116 @@
+//! What a client asks of the world, and tells its application.
+
+use crate::base::limits::NONCE_LEN;
+use crate::client::input::{QueueId, RequestTag};
+use crate::link::event::{DownReason, LinkAction};
+use crate::model::server::SenderAddress;
+use crate::model::subscription::SubscriptionStatus;
+use crate::model::token::TokenStatus;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+/// An effect of the client.
+#[derive(Debug)]
+pub enum Effect {
+    /// Do this to a link.
+    Link(LinkAction),
+    /// Tell the application.
+    Event(Event),
+}
+
+/// What an application learns.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// The token's status changed, or was asked for.
+    Token(TokenStatus),
+    /// A queue exists; give the address to its sender.
+    QueueCreated {
+        /// The tag of the command.
+        tag: RequestTag,
+        /// The queue.
+        queue: QueueId,
+        /// For the sender.
+        address: SenderAddress,
+    },
+    /// A queue is gone from its server.
+    QueueDeleted {
+        /// The queue.
+        queue: QueueId,
+    },
+    /// A subscription's status changed, or was asked for.
+    Subscription {
+        /// The queue.
+        queue: QueueId,
+        /// What the subscriber says.
+        status: SubscriptionStatus,
+    },
+    /// The SMP server took a message.
+    Sent {
+        /// The tag of the command.
+        tag: RequestTag,
+    },
+    /// A push was opened and names this queue.
+    Pushed {
+        /// The queue.
+        queue: QueueId,
+        /// The id of the message that caused it, if its metadata opened.
+        message_id: Option<Vec<u8>>,
+        /// The SMP server's nonce of the notice.
+        nonce: [u8; NONCE_LEN],
+    },
+    /// A message was fetched, opened and acknowledged.
+    Message {
+        /// The queue.
+        queue: QueueId,
+        /// The SMP server's id of it.
+        message_id: Vec<u8>,
+        /// Unix seconds at which the SMP server received it.
+        sent_at: i64,
+        /// What the sender sent.
+        message: Vec<u8>,
+    },
+    /// The queue was full; messages after this point were refused to the sender.
+    QuotaReached {
+        /// The queue.
+        queue: QueueId,
+    },
+    /// A push could not be used. The words say why.
+    PushRejected {
+        /// Why, without any secret.
+        why: &'static str,
+    },
+    /// A command failed for good.
+    Failed {
+        /// The tag of the command, if it had one.
+        tag: Option<RequestTag>,
+        /// What was attempted, on which kind of server, and what it said.
+        why: String,
+    },
+    /// A server cannot be reached; the client goes on trying.
+    Unreachable {
+        /// The address as text, for the application's own eyes.
+        server: String,
+        /// Why.
+        reason: DownReason,
+    },
+}
+
+impl fmt::Debug for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Token(status) => write!(f, "Token({status:?})"),
+            Self::QueueCreated { .. } => f.write_str("QueueCreated"),
+            Self::QueueDeleted { .. } => f.write_str("QueueDeleted"),
+            Self::Subscription { status, .. } => write!(f, "Subscription({status:?})"),
+            Self::Sent { .. } => f.write_str("Sent"),
+            Self::Pushed { .. } => f.write_str("Pushed"),
+            Self::Message { .. } => f.write_str("Message"),
+            Self::QuotaReached { .. } => f.write_str("QuotaReached"),
+            Self::PushRejected { why } => write!(f, "PushRejected({why})"),
+            Self::Failed { why, .. } => write!(f, "Failed({why})"),
+            Self::Unreachable { reason, .. } => write!(f, "Unreachable({reason:?})"),
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! What can happen to a client.
+
+use crate::link::event::LinkEvent;
+use crate::model::server::{SenderAddress, ServerAddress};
+use crate::model::token::DeviceToken;
+use alloc::vec::Vec;
+use core::fmt;
+
+/// An input of the client. All links are opened ones; the client knows which speaks what.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// Something happened to a link.
+    Link(LinkEvent<'a>),
+    /// A push arrived: the JSON body as the provider delivered it.
+    Push(&'a [u8]),
+    /// The application wants something.
+    Command(Command),
+    /// The announced deadline has come.
+    Tick,
+    /// Close all links.
+    Stop,
+}
+
+/// Names a queue of this client, for the application.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct QueueId(pub u32);
+
+/// Names a request of the application, which chooses the number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestTag(pub u64);
+
+/// What an application may want.
+pub enum Command {
+    /// Register this device token with a subscriber and verify it when its push arrives.
+    Register {
+        /// The subscriber.
+        server: ServerAddress,
+        /// The token that the provider gave to the app.
+        device: DeviceToken,
+    },
+    /// Create a queue, with notifications.
+    CreateQueue {
+        /// Echoed in the event.
+        tag: RequestTag,
+        /// The SMP server to hold it.
+        server: ServerAddress,
+    },
+    /// Delete a queue and everything of it.
+    DeleteQueue {
+        /// The queue.
+        queue: QueueId,
+    },
+    /// Send a message to somebody's queue. The first send to an address secures it with a fresh key (SKEY).
+    Send {
+        /// Echoed in the event.
+        tag: RequestTag,
+        /// Where to.
+        to: SenderAddress,
+        /// The message, up to 16048 bytes.
+        message: Vec<u8>,
+    },
+    /// Ask the subscriber for the status of the token and of each subscription, now.
+    Check,
+    /// Delete the token from the subscriber.
+    Unregister,
+}
+
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Register { .. } => "Register",
+            Self::CreateQueue { .. } => "CreateQueue",
+            Self::DeleteQueue { .. } => "DeleteQueue",
+            Self::Send { .. } => "Send",
+            Self::Check => "Check",
+            Self::Unregister => "Unregister",
+        })
+    }
+}

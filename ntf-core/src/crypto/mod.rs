@@ -1,0 +1,1 @@
+//! The cryptography of SMP and NTF over RustCrypto and dalek crates.

@@ -1,0 +1,120 @@
+//! What an adapter tells a role about links, and what a role asks of it. The same for every role.
+
+use crate::base::id::LinkId;
+use crate::model::server::{Protocol, ServerAddress};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::fmt;
+
+/// A whole transport block: [`Protocol::block_len`] bytes.
+pub type Block = Box<[u8]>;
+
+/// Something happened to a link.
+#[derive(Debug)]
+pub enum LinkEvent<'a> {
+    /// TLS is up. The first event of an accepted link; the answer to [`LinkAction::Connect`].
+    Up {
+        /// The link.
+        link: LinkId,
+        /// What TLS learned.
+        transport: Transport,
+    },
+    /// A whole block came. It is decrypted where it lies, so the bytes are scrap afterwards.
+    Block {
+        /// The link.
+        link: LinkId,
+        /// Exactly one block.
+        block: &'a mut [u8],
+    },
+    /// Blocks handed over with [`LinkAction::Send`] have reached the socket.
+    Sent {
+        /// The link.
+        link: LinkId,
+        /// How many since the last such event.
+        blocks: u32,
+    },
+    /// The link is gone, or never came up. The last event of a link; comes also after `Close`.
+    Down {
+        /// The link.
+        link: LinkId,
+        /// Why.
+        reason: DownReason,
+    },
+}
+
+impl LinkEvent<'_> {
+    /// The link it happened to.
+    #[must_use]
+    pub const fn link(&self) -> LinkId {
+        match self {
+            Self::Up { link, .. }
+            | Self::Block { link, .. }
+            | Self::Sent { link, .. }
+            | Self::Down { link, .. } => *link,
+        }
+    }
+}
+
+/// What TLS learned while connecting.
+#[derive(Clone)]
+pub struct Transport {
+    /// The client's Finished value on both sides. Source: `smp-transport` 2.6.
+    pub session_id: Box<[u8]>,
+    /// Whether any ALPN name was agreed; without one only the oldest version is spoken. Source: 2.4.
+    pub has_alpn: bool,
+    /// The peer's certificates as DER, leaf first; empty when it showed none.
+    pub peer_chain: Vec<Box<[u8]>>,
+    /// Whether we showed a certificate of our own as a client. Source: 2.7.
+    pub showed_certificate: bool,
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Transport(alpn: {}, peer certificates: {})", self.has_alpn, self.peer_chain.len())
+    }
+}
+
+/// Why a link is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DownReason {
+    /// The role asked for it.
+    Asked,
+    /// The peer closed it.
+    Closed,
+    /// No host of the address could be reached or resolved.
+    Unreachable,
+    /// The TCP connection broke.
+    Broken,
+    /// The TLS handshake failed, other than by the next reason.
+    Tls,
+    /// The certificates are not those the address asks for.
+    WrongIdentity,
+    /// TLS was not up in time.
+    TimedOut,
+}
+
+/// Something to do to a link.
+#[derive(Debug)]
+pub enum LinkAction {
+    /// Open TCP and TLS; answered by `Up` or `Down`.
+    Connect {
+        /// The link's name, of the role's choosing.
+        link: LinkId,
+        /// Block size, ALPN and default port.
+        protocol: Protocol,
+        /// Where, and whom to expect.
+        server: ServerAddress,
+    },
+    /// Send one block, after those before it.
+    Send {
+        /// The link.
+        link: LinkId,
+        /// Exactly one block.
+        block: Block,
+    },
+    /// Send what was handed over, then close. Answered by `Down`.
+    Close {
+        /// The link.
+        link: LinkId,
+    },
+}

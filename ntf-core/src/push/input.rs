@@ -1,0 +1,45 @@
+//! What can happen to a push server.
+
+use crate::model::push::PushOrder;
+use crate::push::effect::RequestId;
+use core::time::Duration;
+
+/// An input of the push server.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// A subscriber asks for a push.
+    Order(PushOrder),
+    /// A provider answered, or did not.
+    Answer {
+        /// The request.
+        request: RequestId,
+        /// What came of it.
+        answer: Answer<'a>,
+    },
+    /// The announced deadline has come.
+    Tick,
+    /// Finish nothing more; drop what is left.
+    Stop,
+}
+
+/// What came of a request to a provider.
+#[derive(Clone, Copy, Debug)]
+pub enum Answer<'a> {
+    /// A whole HTTP response.
+    Response {
+        /// The status code.
+        status: u16,
+        /// The body, cut at 4096 bytes.
+        body: &'a [u8],
+        /// The `Retry-After` header, if it held seconds.
+        retry_after: Option<Duration>,
+    },
+    /// No connection to the provider.
+    Unreachable,
+    /// No answer in time.
+    TimedOut,
+    /// The connection broke after the request was written: it may or may not have been processed.
+    Broken,
+    /// The provider said that it did not process the request (GOAWAY, refused stream).
+    NotProcessed,
+}

@@ -1,0 +1,1 @@
+//! The SMP client engine that roles share.

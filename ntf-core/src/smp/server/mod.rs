@@ -1,0 +1,1 @@
+//! A small SMP queue server: in memory, bounded, compatible with stock clients.

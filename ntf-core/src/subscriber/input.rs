@@ -1,0 +1,17 @@
+//! What can happen to a subscriber.
+
+use crate::link::event::LinkEvent;
+use crate::model::push::PushOutcome;
+
+/// An input of the subscriber. Accepted links speak NTF, opened links speak SMP.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// Something happened to a link.
+    Link(LinkEvent<'a>),
+    /// The push server tells what became of an order.
+    Outcome(PushOutcome),
+    /// The announced deadline has come.
+    Tick,
+    /// Close all links and forget everything.
+    Stop,
+}

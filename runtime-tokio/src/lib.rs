@@ -1,0 +1,1 @@
+//! The tokio adapter for `ntf-core`: sockets, timers and HTTP/2 for machines that have none.

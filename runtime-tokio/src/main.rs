@@ -1,0 +1,3 @@
+//! The program `ntf`.
+
+fn main() {}
