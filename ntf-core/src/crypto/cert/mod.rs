@@ -1,0 +1,46 @@
+//! Certificate chains of servers and services, and the session keys signed with them.
+//!
+//! No authority is trusted: a server is who its address says, by the fingerprint of the *second*
+//! certificate of its chain (the identity), whose key signed the leaf that TLS uses. Names, key usages
+//! and revocation are not looked at. Source: `smp-transport` 1.9, 2.3, 2.7.
+
+mod chain;
+mod fault;
+mod signed_key;
+mod x509;
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+pub use chain::{fingerprint, identity_of, validate_server_chain, validate_service_chain};
+pub use fault::ChainFault;
+pub use signed_key::{sign_key, verify_service_key, verify_session_key, verify_signed_key};
+pub use x509::leaf_public_key;
+
+use super::keys::SigningKey;
+use crate::model::server::Fingerprint;
+
+/// What a server or a service proves itself with.
+///
+/// The identity's own key is not among it: it is kept off the machine.
+#[derive(Clone, Debug)]
+pub struct ServerCredentials {
+    /// Certificates in DER, leaf first, the self-signed root included, as sent in TLS and in the hello.
+    pub chain: Vec<Box<[u8]>>,
+    /// The key of the leaf.
+    pub leaf_key: SigningKey,
+}
+
+impl ServerCredentials {
+    /// The fingerprint that the server's address names.
+    ///
+    /// # Errors
+    ///
+    /// When the chain has fewer than two or more than four certificates.
+    pub fn identity(&self) -> Result<Fingerprint, ChainFault> {
+        identity_of(&self.chain)
+    }
+}
+
+#[cfg(test)]
+mod tests;
