@@ -5,11 +5,13 @@
 pub mod backoff;
 pub mod bounded;
 pub mod fault;
+pub mod hash;
 pub mod id;
 pub mod limits;
 pub mod meter;
 pub mod outbox;
 pub mod rng;
 pub mod secret;
+pub mod slab;
 pub mod time;
 pub mod timers;

@@ -3,6 +3,7 @@
 //! What two roles exchange is defined here, so that roles need not import each other.
 
 pub mod cron;
+pub mod index;
 pub mod knowledge;
 pub mod notification;
 pub mod push;
