@@ -1,8 +1,9 @@
 //! What can happen to a push server.
 
+use core::time::Duration;
+
 use crate::model::push::PushOrder;
 use crate::push::effect::RequestId;
-use core::time::Duration;
 
 /// An input of the push server.
 #[derive(Debug)]
