@@ -10,6 +10,7 @@ use core::fmt;
 
 use rustls::client::{ClientConnection, Resumption};
 use rustls::compress::CompressionCache;
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, IpAddr, Ipv4Addr, ServerName};
 use rustls::server::NoServerSessionStorage;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
@@ -56,22 +57,10 @@ impl ServerEndpoint {
         let key = Arc::new(LeafKey::new(credentials.leaf_key.clone()));
         let chain = credentials.chain.iter().map(|der| CertificateDer::from(der.to_vec())).collect();
         let certified = Arc::new(SingleCertAndKey::from(CertifiedKey::new(chain, key)));
-        let config = |names: &[&[u8]]| {
-            let mut config = ServerConfig::builder_with_details(provider(), Arc::new(DrivenClock))
-                .with_protocol_versions(&[&TLS13])
-                .expect("the provider has the suite and the group that TLS 1.3 needs")
-                .with_no_client_auth()
-                .with_cert_resolver(certified.clone());
-            config.alpn_protocols = names.iter().map(|name| name.to_vec()).collect();
-            config.session_storage = Arc::new(NoServerSessionStorage {});
-            config.send_tls13_tickets = 0;
-            config.cert_compression_cache = Arc::new(CompressionCache::Disabled);
-            Arc::new(config)
-        };
         let names: Vec<&'static [u8]> =
             core::iter::once(profile.alpn).chain(profile.also_known.iter().copied()).collect();
-        let by_name = names.iter().map(|name| (*name, config(&[name]))).collect();
-        let shared = Shared { profile, identity, all_names: config(&names), by_name };
+        let by_name = names.iter().map(|name| (*name, server(&[name], &certified))).collect();
+        let shared = Shared { profile, identity, all_names: server(&names, &certified), by_name };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -105,9 +94,27 @@ impl fmt::Debug for ServerEndpoint {
     }
 }
 
+/// A server's configuration that knows these names.
+fn server(names: &[&[u8]], certified: &Arc<SingleCertAndKey>) -> Arc<ServerConfig> {
+    let mut config = ServerConfig::builder_with_details(provider(), Arc::new(DrivenClock))
+        .with_protocol_versions(&[&TLS13])
+        .expect("the provider has the suite and the group that TLS 1.3 needs")
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::clone(certified) as Arc<_>);
+    config.alpn_protocols = names.iter().map(|name| name.to_vec()).collect();
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
+    config.cert_compression_cache = Arc::new(CompressionCache::Disabled);
+    Arc::new(config)
+}
+
 /// A client's connection to the server of this identity, its ClientHello already made.
-pub(super) fn client(names: &[&[u8]], identity: &Fingerprint) -> Result<ClientConnection, Error> {
-    let mut config = ClientConfig::builder_with_details(provider(), Arc::new(DrivenClock))
+pub(super) fn client(
+    provider: Arc<CryptoProvider>,
+    names: &[&[u8]],
+    identity: &Fingerprint,
+) -> Result<ClientConnection, Error> {
+    let mut config = ClientConfig::builder_with_details(provider, Arc::new(DrivenClock))
         .with_protocol_versions(&[&TLS13])
         .expect("the provider has the suite and the group that TLS 1.3 needs")
         .dangerous()

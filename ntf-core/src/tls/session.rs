@@ -18,7 +18,7 @@ use zeroize::Zeroize;
 use super::config::{self, ServerEndpoint};
 use super::fault::{SendFault, TlsFault};
 use super::profile::Profile;
-use super::provider::{SessionId, drive};
+use super::provider::{SessionId, drive, provider};
 use crate::base::time::Wall;
 use crate::model::server::Fingerprint;
 
@@ -103,7 +103,7 @@ impl Session {
         identity: &Fingerprint,
         wall: Wall,
     ) -> Result<Self, TlsFault> {
-        let (connection, _) = drive(wall, || config::client(names, identity));
+        let (connection, _) = drive(wall, || config::client(provider(), names, identity));
         let engine = Engine::Talking(Box::new(Connection::Client(connection?)));
         Ok(Self::new(engine, profile.block_len, wall))
     }
@@ -116,7 +116,7 @@ impl Session {
     }
 
     fn new(engine: Engine, block_len: usize, wall: Wall) -> Self {
-        let incoming = Incoming { block: Box::default(), filled: 0, block_len };
+        let incoming = Incoming { block: Box::default(), filled: 0, block_len: block_len.max(1) };
         Self { engine, wall, incoming, outgoing: Outgoing::default(), tag: None, phase: Phase::Connecting }
     }
 
@@ -386,7 +386,7 @@ impl Incoming {
         self.filled == self.block_len
     }
 
-    fn fill(&mut self, plaintext: &mut (impl BufRead + Read)) {
+    fn fill(&mut self, plaintext: &mut impl BufRead) {
         if self.block.is_empty() {
             match plaintext.fill_buf() {
                 Ok(waiting) if !waiting.is_empty() => {
@@ -462,3 +462,6 @@ impl Outgoing {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
