@@ -11,8 +11,8 @@
 
 use alloc::vec::Vec;
 
-use poly1305::Poly1305;
-use poly1305::universal_hash::KeyInit as _;
+use poly1305::universal_hash::{KeyInit as _, UniversalHash as _};
+use poly1305::{Block, Poly1305};
 use salsa20::XSalsa20;
 use salsa20::cipher::consts::U10;
 use salsa20::cipher::{KeyIvInit as _, StreamCipher as _};
@@ -159,6 +159,11 @@ impl BoxKey {
 }
 
 /// The tag of a ciphertext.
-fn tag_of(mac: Poly1305, data: &[u8]) -> [u8; TAG_LEN] {
-    mac.compute_unpadded(data).into()
+///
+/// Whole blocks go in with one call, which lets the vectorized code run over them all; feeding them one
+/// by one, as `compute_unpadded` does, takes a third longer.
+fn tag_of(mut mac: Poly1305, data: &[u8]) -> [u8; TAG_LEN] {
+    let (blocks, tail) = Block::slice_as_chunks(data);
+    mac.update(blocks);
+    mac.compute_unpadded(tail).into()
 }

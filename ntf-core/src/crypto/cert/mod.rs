@@ -12,9 +12,9 @@ mod x509;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-pub use chain::{fingerprint, identity_of, validate_server_chain, validate_service_chain};
+pub use chain::{CHAIN_LEN_MAX, fingerprint, identity_of, validate_server_chain, validate_service_chain};
 pub use fault::ChainFault;
-pub use signed_key::{sign_key, verify_service_key, verify_session_key, verify_signed_key};
+pub use signed_key::{sign_service_key, sign_session_key, verify_service_key, verify_session_key};
 pub use x509::leaf_public_key;
 
 use super::keys::SigningKey;
@@ -32,11 +32,11 @@ pub struct ServerCredentials {
 }
 
 impl ServerCredentials {
-    /// The fingerprint that the server's address names.
+    /// The fingerprint that the server's address names, and by which a service is known.
     ///
     /// # Errors
     ///
-    /// When the chain has fewer than two or more than four certificates.
+    /// [`ChainFault::Shape`] when the chain is empty or has more than four certificates.
     pub fn identity(&self) -> Result<Fingerprint, ChainFault> {
         identity_of(&self.chain)
     }
