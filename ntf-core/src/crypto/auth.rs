@@ -175,3 +175,187 @@ fn verify_authenticator(
     let verified = subtle::ConstantTimeEq::ct_eq(expected.as_slice(), authorization);
     black_box(bool::from(verified)) & counts
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::*;
+    use crate::crypto::examples::{corr_id, counting, ed25519, service_fingerprint, session_id, x25519};
+    use crate::crypto::keys::{Ed448Private, X25519Private};
+
+    /// short(session id) || short(corr id) || short(entity id) || command. `smp-transport` 4.3.
+    fn to_auth(session: &[u8], corr: &[u8], entity: &[u8], command: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for field in [session, corr, entity] {
+            bytes.push(u8::try_from(field.len()).unwrap());
+            bytes.extend_from_slice(field);
+        }
+        bytes.extend_from_slice(command);
+        bytes
+    }
+
+    /// NSUB of `smp-transport` 9.6.
+    fn nsub() -> Vec<u8> {
+        to_auth(&session_id(), &corr_id(), &counting::<24>(0xc0), b"NSUB")
+    }
+
+    /// TCHK of `ntf-protocol` 8.
+    fn tchk() -> Vec<u8> {
+        to_auth(&[0xaa; 32], &[0x55; 24], &[0x66; 24], b"TCHK")
+    }
+
+    #[test]
+    fn signatures_of_the_worked_examples() {
+        let with_fingerprint = [service_fingerprint().as_slice(), &nsub()].concat();
+        let nsubs = to_auth(&session_id(), &corr_id(), &counting::<24>(0x40), b"NSUBS");
+        for (name, key, bytes, expected) in [
+            ("NSUB", 0x33, nsub(), NSUB_SIGNATURE),
+            ("NSUB of a service, by the queue key", 0x33, with_fingerprint, SERVICE_QUEUE_SIGNATURE),
+            ("NSUB of a service, by the service key", 0x77, nsub(), SERVICE_SIGNATURE),
+            ("NSUBS", 0x77, nsubs, NSUBS_SIGNATURE),
+            ("TCHK", 0x44, tchk(), TCHK_SIGNATURE),
+        ] {
+            let key = AuthPrivateKey::from(ed25519(key));
+            let signature = authorize(&key, None, b"", &bytes).unwrap();
+            assert_eq!(hex::encode(signature.as_bytes()), expected, "{name}");
+            assert!(verify(key.public().as_ref(), None, b"", &bytes, signature.as_bytes()), "{name}");
+        }
+    }
+
+    #[test]
+    fn authenticators_of_the_worked_examples() {
+        for (name, key, session, corr, bytes, expected) in [
+            ("NSUB", x25519(0x44), x25519(0x11), corr_id(), nsub(), AUTHENTICATOR),
+            ("TCHK", x25519(0x77), x25519(0x88), [0x55; 24], tchk(), NTF_AUTHENTICATOR),
+        ] {
+            let key = AuthPrivateKey::from(key);
+            let authenticator = authorize(&key, Some(&session.public()), &corr, &bytes).unwrap();
+            assert_eq!(hex::encode(authenticator.as_bytes()), expected, "{name}");
+            let public = key.public().unwrap();
+            assert!(verify(Some(&public), Some(&session), &corr, &bytes, authenticator.as_bytes()), "{name}");
+        }
+    }
+
+    #[test]
+    fn bytes_to_authorize_and_their_hash() {
+        assert_eq!(hex::encode(nsub()), TO_AUTH);
+        assert_eq!(hex::encode(sha512(&nsub())), TO_AUTH_SHA512);
+        assert_eq!(
+            hex::encode(x25519(0x44).agree(&x25519(0x11).public()).expose()),
+            "b21afd23cc289c5c693adc6d9c7198657e590320fa4dd7a0aaf606e441a2ea46"
+        );
+    }
+
+    #[test]
+    fn nothing_but_the_right_key_bytes_and_link_verifies() {
+        let session = x25519(0x11);
+        for key in keys() {
+            let public = key.public().unwrap();
+            let good = authorize(&key, Some(&session.public()), &corr_id(), b"bytes").unwrap();
+            let check = |key: Option<AuthPublicKey>, bytes: &[u8], auth: &[u8]| {
+                verify(key.as_ref(), Some(&session), &corr_id(), bytes, auth)
+            };
+            let good = good.as_bytes();
+            assert!(check(Some(public), b"bytes", good), "{key:?}");
+            assert!(!check(None, b"bytes", good), "{key:?}: unknown entity");
+            assert!(!check(Some(public), b"other", good), "{key:?}: other bytes");
+            for at in 0..good.len() {
+                let mut changed = good.to_vec();
+                changed[at] ^= 1;
+                assert!(!check(Some(public), b"bytes", &changed), "{key:?}: at {at}");
+            }
+            for len in [0, 1, 63, 65, 79, 81, 113] {
+                let cut = [good, &[0; 64]].concat();
+                assert!(!check(Some(public), b"bytes", &cut[..len]), "{key:?}: {len}");
+            }
+            for other in keys().iter().filter(|other| **other != key) {
+                assert!(!check(other.public(), b"bytes", good), "{key:?}: other key");
+            }
+        }
+    }
+
+    #[test]
+    fn an_authenticator_belongs_to_its_link_and_correlation_id() {
+        let (key, session) = (AuthPrivateKey::from(x25519(0x44)), x25519(0x11));
+        let public = key.public().unwrap();
+        let good = authorize(&key, Some(&session.public()), &corr_id(), b"bytes").unwrap();
+        let good = good.as_bytes();
+        assert!(!verify(Some(&public), None, &corr_id(), b"bytes", good));
+        assert!(!verify(Some(&public), Some(&x25519(0x12)), &corr_id(), b"bytes", good));
+        assert!(!verify(Some(&public), Some(&session), &[1; 24], b"bytes", good));
+        assert_eq!(authorize(&key, None, &corr_id(), b"bytes"), Err(CannotAuthorize::NoSessionKey));
+    }
+
+    #[test]
+    fn the_dummies_are_keys_and_what_they_sign_still_does_not_count() {
+        // The base point is the public key of the scalar one, so anybody can make an authenticator for
+        // the dummy of X25519 that the check computes itself. It must not pass for an unknown entity.
+        let session = x25519(0x11);
+        let dummy = X25519Public::new(*Ed25519Public::DUMMY.as_bytes());
+        let mut made = [0; AUTHENTICATOR_LEN];
+        made[TAG_LEN..].copy_from_slice(&sha512(b"bytes"));
+        BoxKey::of_dh(&session.agree(&dummy)).seal(&nonce_from(&corr_id()), &mut made);
+        assert!(verify(Some(&AuthPublicKey::X25519(dummy)), Some(&session), &corr_id(), b"bytes", &made));
+        assert!(!verify(None, Some(&session), &corr_id(), b"bytes", &made));
+        let made_without_session = {
+            let mut made = [0; AUTHENTICATOR_LEN];
+            made[TAG_LEN..].copy_from_slice(&sha512(b"bytes"));
+            let secret = X25519Private::from_bytes([1; 32]).agree(&dummy);
+            BoxKey::of_dh(&secret).seal(&nonce_from(&corr_id()), &mut made);
+            made
+        };
+        assert!(!verify(
+            Some(&AuthPublicKey::X25519(dummy)),
+            None,
+            &corr_id(),
+            b"bytes",
+            &made_without_session
+        ));
+    }
+
+    #[cfg(not(feature = "ed448"))]
+    #[test]
+    fn without_ed448_its_keys_neither_authorize_nor_verify() {
+        let key = AuthPrivateKey::from(Ed448Private::from_bytes([9; 57]));
+        assert_eq!(authorize(&key, None, b"", b"bytes"), Err(CannotAuthorize::NoEd448));
+        let public = AuthPublicKey::Ed448(Ed448Public::new([9; 57]));
+        assert!(!verify(Some(&public), None, b"", b"bytes", &[0; ED448_SIGNATURE_LEN]));
+    }
+
+    /// One key of each algorithm that the build computes with.
+    fn keys() -> Vec<AuthPrivateKey> {
+        let ed448 = AuthPrivateKey::from(Ed448Private::from_bytes([9; 57]));
+        let keys = [ed25519(0x33).into(), x25519(0x44).into(), ed448];
+        keys.into_iter().filter(|key| key.public().is_some()).collect()
+    }
+
+    const TO_AUTH: &str = "\
+    20000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f18a0a1a2a3a4a5a6a7a8a9aaabacad\
+    aeafb0b1b2b3b4b5b6b718c0c1c2c3c4c5c6c7c8c9cacbcccdcecfd0d1d2d3d4d5d6d74e535542";
+    const TO_AUTH_SHA512: &str = "\
+    9d510bcb1e4e5cdca2f3c017da9a478cecd787aa7cb192a2f17ad5be67e4f7ec7ec38b13eb7ea1c47d7dd95ddf92a4b1\
+    e458cd612e431b77384b0796fce0a49b";
+    const NSUB_SIGNATURE: &str = "\
+    728dcd64361c1478166e2411da3ab01349f5863a6dfab976aacc83c72560c81b4c7dea6f297366536dbed7e096b66c5e\
+    12e22040255d6ad8c38ffb916bc25a01";
+    const SERVICE_QUEUE_SIGNATURE: &str = "\
+    aeb39a86e3dd29632149df72f0269084df6a3f376cfc2fb42d4bef90527caf901cc9b828186055a83002e4cf1ddd9eea\
+    4204409bff1da9d9a7d3ee2b0f2f3b03";
+    const SERVICE_SIGNATURE: &str = "\
+    02ae4a2fd94f208e8e6b9893b033c4ec5c309fbc859ac1e8a6972800d574fbd61e2375da1d9be68b76021722cd8ea676\
+    697874dac1829525336fdfcce75e2708";
+    const NSUBS_SIGNATURE: &str = "\
+    bcb42e0e0587c53fc46026b727afaf1221f01e98dadfb9ffa7cf380b7a4f1a1b767054af5e32a384019de22c5f5d8ce3\
+    70186e9888e7a1c625778d5777fa750e";
+    const AUTHENTICATOR: &str = "\
+    abddbb3a3c8b21d1e00f2bf2aa56b6212a760a22f1dd5e15117bcc4a2779f908858e8e55d191e27d69438000fd438735\
+    aca73eb41aa68b3306d21ff670e5884e94e2e2308a0252237ec6181a27973fe5";
+    const TCHK_SIGNATURE: &str = "\
+    5a20b5cb689ecf9abb4406f4d5e5d95e4a64b73ee919728dad5488676fc097a2f0a4545755cc3a7cef93a0a4f4b53067\
+    e3ca6ef710e4d36dd35bbb8e16f5af0a";
+    const NTF_AUTHENTICATOR: &str = "\
+    ed08bfb70ad017d8a090a55c6427cadf9db796a17f224d2feabba20987204d157d26db056384ef7378fd091321b7876b\
+    bb0d356f855732c682b1b3bcdc1948350d2a2549459d7046686840f56b33cefa";
+}

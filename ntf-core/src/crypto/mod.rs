@@ -16,3 +16,6 @@ pub mod es256;
 pub mod keys;
 pub mod pad;
 pub mod sha;
+
+#[cfg(test)]
+mod examples;

@@ -80,3 +80,65 @@ fn padded_length(message_len: usize, total: usize) -> Result<[u8; LENGTH_LEN], M
     }
     u16::try_from(message_len).map(u16::to_be_bytes).map_err(|_| TOO_LONG)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn worked_examples() {
+        // `smp-transport` 9.1.
+        assert_eq!(pad(b"abc", 5).unwrap(), b"\x00\x03abc");
+        assert_eq!(pad(b"hello", 16).unwrap(), b"\x00\x05hello#########");
+        assert_eq!(unpad(b"\x00\x03abc"), Ok(b"abc".as_slice()));
+    }
+
+    #[test]
+    fn bounds_of_the_message() {
+        for (len, total, fits) in [
+            (0, 0, false),
+            (0, 1, false),
+            (0, 2, true),
+            (1, 2, false),
+            (14, 16, true),
+            (15, 16, false),
+            (MESSAGE_LEN_MAX, 70_000, true),
+            (MESSAGE_LEN_MAX + 1, 70_000, false),
+            (usize::MAX, 16, false),
+        ] {
+            let expected = if fits { Ok(()) } else { Err(TOO_LONG) };
+            assert_eq!(pad_in_place(&mut alloc::vec![0; total], len), expected, "{len} in {total}");
+            if len <= 70_000 {
+                let padded = pad(&alloc::vec![7; len], total);
+                assert_eq!(padded.as_ref().map(|_| ()), expected.as_ref().copied(), "{len} in {total}");
+                assert!(padded.is_err() || padded.unwrap().len() == total);
+            }
+        }
+    }
+
+    #[test]
+    fn in_place_and_appended_padding_agree() {
+        let mut buf = *b"..hello........";
+        pad_in_place(&mut buf, 5).unwrap();
+        assert_eq!(buf.as_slice(), pad(b"hello", 15).unwrap());
+        let mut out = alloc::vec![9];
+        pad_into(&mut out, b"hello", 15).unwrap();
+        assert_eq!(out.split_first(), Some((&9, buf.as_slice())));
+    }
+
+    #[test]
+    fn a_length_beyond_the_end_is_refused_and_the_filler_is_free() {
+        for (padded, expected) in [
+            (b"".as_slice(), Err(PeerFault::BadBlock)),
+            (b"\x00", Err(PeerFault::BadBlock)),
+            (b"\x00\x00", Ok(b"".as_slice())),
+            (b"\x00\x02a", Err(PeerFault::BadBlock)),
+            (b"\x00\x02ab", Ok(b"ab")),
+            (b"\x00\x02ab\xff\x00", Ok(b"ab")),
+            (b"\xff\xffab", Err(PeerFault::BadBlock)),
+        ] {
+            assert_eq!(unpad(padded), expected, "{padded:?}");
+        }
+    }
+}
