@@ -4,6 +4,7 @@
 
 pub mod backoff;
 pub mod bounded;
+pub mod budget;
 pub mod fault;
 pub mod hash;
 pub mod id;

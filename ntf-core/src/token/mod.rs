@@ -1,1 +1,8 @@
-//! Tokens of a subscriber: their states, their table. Knows no bytes and no links.
+//! Registrations of device tokens: their states, their table, and the shape a device token must have.
+//!
+//! Knows neither bytes of the protocol, nor links, nor what is subscribed for a token. Read [`state`]
+//! first; [`table`] keeps the rows and finds them.
+
+pub mod shape;
+pub mod state;
+pub mod table;
