@@ -38,6 +38,9 @@ struct Slot<T> {
 const CHUNK: usize = 256;
 
 impl<T> Slab<T> {
+    /// Bytes that each row takes, without what it keeps on the heap.
+    pub const ROW_LEN: usize = size_of::<Slot<T>>();
+
     /// An empty slab for `bound` rows.
     #[must_use]
     pub const fn new(bound: u32) -> Self {

@@ -1,0 +1,103 @@
+//! SMP servers that are watched, with the subscriptions that wait for and hold a session there.
+
+use crate::base::hash::HashKey;
+use crate::base::rng::Rng;
+use crate::base::slab::Slab;
+use crate::model::index::ServerIndex;
+use crate::model::server::ServerAddress;
+use crate::subscription::list::List;
+use hashbrown::HashTable;
+
+/// One SMP server, for as long as a subscription names it.
+#[derive(Debug)]
+pub struct Server {
+    pub(super) address: ServerAddress,
+    /// Counts up when a session ends; rows that were asked or confirmed name it.
+    pub(super) session: u32,
+    /// New, waiting, and those of past sessions.
+    pub(super) waiting: List,
+    /// Asked and confirmed in the current session.
+    pub(super) live: List,
+    /// All rows, also those that are over.
+    pub(super) total: u32,
+}
+
+impl Server {
+    /// The address exactly as the client gave it.
+    #[must_use]
+    pub const fn address(&self) -> &ServerAddress {
+        &self.address
+    }
+
+    /// Subscriptions to ask for.
+    #[must_use]
+    pub const fn waiting(&self) -> u32 {
+        self.waiting.len()
+    }
+
+    /// Subscriptions asked for or confirmed in the current session.
+    #[must_use]
+    pub const fn live(&self) -> u32 {
+        self.live.len()
+    }
+
+    /// Whether a connection to the server is of use.
+    #[must_use]
+    pub const fn is_wanted(&self) -> bool {
+        self.waiting.len() > 0 || self.live.len() > 0
+    }
+}
+
+/// All SMP servers, found by address.
+#[derive(Debug)]
+pub(super) struct Servers {
+    pub(super) rows: Slab<Server>,
+    by_address: HashTable<u32>,
+    hash: HashKey,
+}
+
+impl Servers {
+    pub(super) fn new(bound: u32, hashing: &mut Rng) -> Self {
+        Self { rows: Slab::new(bound), by_address: HashTable::new(), hash: HashKey::new(hashing) }
+    }
+
+    pub(super) fn find(&self, address: &ServerAddress) -> Option<ServerIndex> {
+        let same = |slot: &u32| self.rows.at(*slot).is_some_and(|server| server.address == *address);
+        let slot = self.by_address.find(self.hash.of(address), same)?;
+        self.rows.index_at(*slot).map(ServerIndex)
+    }
+
+    /// The server's row, made if need be; `None` when the table is full.
+    pub(super) fn find_or_add(&mut self, address: &ServerAddress) -> Option<ServerIndex> {
+        if let Some(index) = self.find(address) {
+            return Some(index);
+        }
+        let server = Server {
+            address: address.clone(),
+            session: 0,
+            waiting: List::default(),
+            live: List::default(),
+            total: 0,
+        };
+        let index = self.rows.insert(server).ok()?;
+        let Self { rows, by_address, hash } = self;
+        by_address.insert_unique(hash.of(address), index.slot(), |slot| {
+            rows.at(*slot).map_or(0, |server| hash.of(&server.address))
+        });
+        Some(ServerIndex(index))
+    }
+
+    pub(super) fn remove(&mut self, index: ServerIndex) {
+        let Some(server) = self.rows.remove(index.0) else { return };
+        if let Ok(entry) =
+            self.by_address.find_entry(self.hash.of(&server.address), |slot| *slot == index.0.slot())
+        {
+            entry.remove();
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.rows.clear();
+        self.by_address = HashTable::new();
+    }
+}

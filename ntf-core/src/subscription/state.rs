@@ -1,0 +1,173 @@
+//! The states of a subscription and what moves it from one to the next.
+//!
+//! ```text
+//! SNEW ─> New ──NSUB sent──> Asked ──OK──> Confirmed
+//!                  ▲           │               │
+//!               Waiting <──────┴─session lost──┘
+//! any of these ──END, DELD, AUTH, SERVICE, other error──> Over ──same SNEW again──> New
+//! ```
+//!
+//! `Asked` and `Confirmed` hold for one session with the SMP server; a session's end turns all of them at
+//! once, so they carry the session's number and are read against the current one.
+//! Source: `ntf-protocol` 2.6, 4.7.
+
+use crate::model::subscription::SubscriptionStatus;
+
+/// Where a subscription stands, in one byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Never asked for.
+    New,
+    /// To be asked for again.
+    Waiting,
+    /// NSUB is out in the session that the row names.
+    Asked,
+    /// The SMP server confirmed in the session that the row names.
+    Confirmed,
+    /// No NMSG will come until the client subscribes again.
+    Over(Over),
+}
+
+/// Why a subscription is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Over {
+    /// END: another client took the notifier subscription.
+    Taken,
+    /// DELD: the queue or its notifier is gone.
+    Deleted,
+    /// The SMP server refused our key.
+    Auth,
+    /// The SMP server refused our service signature.
+    Service,
+    /// Another lasting error.
+    Failed(Failure),
+}
+
+/// A lasting error of a subscription that has no status of its own.
+///
+/// A closed list, so that no text of a peer is ever stored or passed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The SMP server refused the command as such.
+    Command,
+    /// The SMP server could not read what we sent.
+    Block,
+    /// The SMP server has blocked the queue.
+    Blocked,
+    /// The SMP server is out of room.
+    Quota,
+    /// The SMP server failed inside.
+    Internal,
+    /// The SMP server answered with another error.
+    OtherError,
+    /// The SMP server answered with something that is no answer to NSUB.
+    Unexpected,
+    /// The notifier key cannot authorize on this server or in this build.
+    Key,
+    /// The SMP server speaks no version that we speak.
+    Version,
+}
+
+impl Failure {
+    /// The text after `ERR`; clients show it and must not parse it. Source: `ntf-protocol` 2.6.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Command => "SMP error CMD",
+            Self::Block => "SMP error BLOCK",
+            Self::Blocked => "SMP error BLOCKED",
+            Self::Quota => "SMP error QUOTA",
+            Self::Internal => "SMP error INTERNAL",
+            Self::OtherError => "SMP error",
+            Self::Unexpected => "UnexpectedResponse",
+            Self::Key => "CryptoError",
+            Self::Version => "TransportError VERSION",
+        }
+    }
+}
+
+/// Whether the session a row names is the one that is up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Session {
+    /// It is.
+    Current,
+    /// It has ended.
+    Past,
+}
+
+impl Standing {
+    /// The status as the protocol names it.
+    #[must_use]
+    pub fn status(self, session: Session) -> SubscriptionStatus {
+        match (self, session) {
+            (Self::New, _) => SubscriptionStatus::New,
+            (Self::Waiting | Self::Asked, _) => SubscriptionStatus::Pending,
+            (Self::Confirmed, Session::Current) => SubscriptionStatus::Active,
+            (Self::Confirmed, Session::Past) => SubscriptionStatus::Inactive,
+            (Self::Over(over), _) => over.status(),
+        }
+    }
+}
+
+impl Over {
+    /// The status as the protocol names it.
+    #[must_use]
+    pub fn status(self) -> SubscriptionStatus {
+        match self {
+            Self::Taken => SubscriptionStatus::End,
+            Self::Deleted => SubscriptionStatus::Deleted,
+            Self::Auth => SubscriptionStatus::Auth,
+            Self::Service => SubscriptionStatus::Service,
+            Self::Failed(failure) => SubscriptionStatus::Error(failure.text().into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use SubscriptionStatus as Status;
+
+    #[test]
+    fn statuses_by_standing_and_session() {
+        for (standing, current, past) in [
+            (Standing::New, Status::New, Status::New),
+            (Standing::Waiting, Status::Pending, Status::Pending),
+            (Standing::Asked, Status::Pending, Status::Pending),
+            (Standing::Confirmed, Status::Active, Status::Inactive),
+            (Standing::Over(Over::Taken), Status::End, Status::End),
+            (Standing::Over(Over::Deleted), Status::Deleted, Status::Deleted),
+            (Standing::Over(Over::Auth), Status::Auth, Status::Auth),
+            (Standing::Over(Over::Service), Status::Service, Status::Service),
+        ] {
+            assert_eq!(standing.status(Session::Current), current, "{standing:?}");
+            assert_eq!(standing.status(Session::Past), past, "{standing:?}");
+            let over = matches!(standing, Standing::Over(_));
+            assert_eq!(current.is_kept(), !over, "clients keep what is not over: {standing:?}");
+        }
+    }
+
+    #[test]
+    fn error_texts_fit_a_transmission_and_hold_no_line_end() {
+        for failure in [
+            Failure::Command,
+            Failure::Block,
+            Failure::Blocked,
+            Failure::Quota,
+            Failure::Internal,
+            Failure::OtherError,
+            Failure::Unexpected,
+            Failure::Key,
+            Failure::Version,
+        ] {
+            let text = failure.text();
+            assert!(
+                !text.is_empty() && text.len() < 64 && text.bytes().all(|byte| (b' '..=b'~').contains(&byte))
+            );
+            assert_eq!(
+                Standing::Over(Over::Failed(failure)).status(Session::Current),
+                Status::Error(text.into())
+            );
+        }
+    }
+}

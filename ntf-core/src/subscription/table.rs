@@ -1,0 +1,486 @@
+//! All subscriptions: found by (server, notifier id), by subscription id, and by the token they belong to.
+//!
+//! A server holds millions of these rows, so they are packed: 136 bytes each, plus two hash tables of five
+//! bytes an entry. `table/tests.rs` holds the sum to at most 160 bytes.
+
+use crate::base::hash::HashKey;
+use crate::base::id::{EntityId, SubscriptionId};
+use crate::base::rng::Rng;
+use crate::base::secret::Secret;
+use crate::base::slab::Slab;
+use crate::crypto::keys::{AuthPrivateKey, Ed448Private, Ed25519Private, X25519Private};
+use crate::model::index::{ServerIndex, SubscriptionIndex, TokenIndex};
+use crate::model::server::ServerAddress;
+use crate::model::subscription::SubscriptionStatus;
+use crate::subscription::list::{Links, List, Threads};
+use crate::subscription::servers::{Server, Servers};
+use crate::subscription::state::{Over, Session, Standing};
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use hashbrown::HashTable;
+
+#[cfg(test)]
+mod tests;
+
+/// Bounds of the table. Source: ours, one shard of a server with a few gigabytes.
+#[derive(Clone, Copy, Debug)]
+pub struct SubscriptionLimits {
+    /// Subscriptions in all; beyond it SNEW is refused. Default 10,000,000.
+    pub subscriptions: u32,
+    /// Subscriptions of one token; beyond it SNEW is refused. Default 20,000; dropping a token drops all of
+    /// its subscriptions in one go, so this also bounds the work of that.
+    pub per_token: u32,
+    /// SMP servers watched, each with a connection of its own; beyond it SNEW for one more is refused.
+    /// Default 4096.
+    pub servers: u32,
+}
+
+impl Default for SubscriptionLimits {
+    fn default() -> Self {
+        Self { subscriptions: 10_000_000, per_token: 20_000, servers: 4096 }
+    }
+}
+
+/// A subscription of a token to a queue.
+pub struct Subscription {
+    id: SubscriptionId,
+    notifier: EntityId,
+    key: PackedKey,
+    owner: TokenIndex,
+    /// The slot of the server's row, which stays while a row names it.
+    server: u32,
+    session: u32,
+    on_server: Links,
+    on_owner: Links,
+    standing: Standing,
+}
+
+impl Subscription {
+    /// The name the client uses.
+    #[must_use]
+    pub const fn id(&self) -> SubscriptionId {
+        self.id
+    }
+
+    /// The queue's notifier id.
+    #[must_use]
+    pub const fn notifier(&self) -> &EntityId {
+        &self.notifier
+    }
+
+    /// The token it belongs to.
+    #[must_use]
+    pub const fn owner(&self) -> TokenIndex {
+        self.owner
+    }
+}
+
+/// A notifier key in 33 bytes: without the public half, which is computed again for each NSUB. The rare
+/// Ed448 keys are kept beside the table.
+enum PackedKey {
+    Ed25519(Secret<32>),
+    X25519(Secret<32>),
+    Ed448,
+}
+
+/// A subscription to ask for.
+#[derive(Debug)]
+pub struct Ask {
+    /// The subscription.
+    pub index: SubscriptionIndex,
+    /// The queue's notifier id.
+    pub notifier: EntityId,
+    /// Authorizes the NSUB.
+    pub key: AuthPrivateKey,
+}
+
+/// What a SNEW asks for.
+#[derive(Debug)]
+pub struct Wanted {
+    /// The name it will have.
+    pub id: SubscriptionId,
+    /// The token it belongs to.
+    pub owner: TokenIndex,
+    /// The SMP server that holds the queue.
+    pub server: ServerAddress,
+    /// The queue's notifier id.
+    pub notifier: EntityId,
+    /// The key that authorizes NSUB.
+    pub key: AuthPrivateKey,
+}
+
+/// Which bound stands in the way of one more subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SubscriptionsFull {
+    /// [`SubscriptionLimits::subscriptions`].
+    Table,
+    /// [`SubscriptionLimits::per_token`].
+    Token,
+    /// [`SubscriptionLimits::servers`].
+    Servers,
+}
+
+/// All subscriptions of a subscriber.
+#[derive(Debug)]
+pub struct Subscriptions {
+    rows: Slab<Subscription>,
+    ed448: BTreeMap<u32, Box<Ed448Private>>,
+    servers: Servers,
+    by_queue: HashTable<u32>,
+    by_id: HashTable<u32>,
+    by_owner: BTreeMap<TokenIndex, List>,
+    hash: HashKey,
+    limits: SubscriptionLimits,
+}
+
+impl Subscriptions {
+    /// An empty table.
+    #[must_use]
+    pub fn new(limits: SubscriptionLimits, hashing: &mut Rng) -> Self {
+        Self {
+            rows: Slab::new(limits.subscriptions.min(u32::MAX - 1)),
+            ed448: BTreeMap::new(),
+            servers: Servers::new(limits.servers, hashing),
+            by_queue: HashTable::new(),
+            by_id: HashTable::new(),
+            by_owner: BTreeMap::new(),
+            hash: HashKey::new(hashing),
+            limits,
+        }
+    }
+
+    /// The subscription with this index.
+    #[must_use]
+    pub fn get(&self, index: SubscriptionIndex) -> Option<&Subscription> {
+        self.rows.get(index.0)
+    }
+
+    /// The subscription with this id.
+    #[must_use]
+    pub fn by_id(&self, id: &SubscriptionId) -> Option<SubscriptionIndex> {
+        let same = |slot: &u32| self.rows.at(*slot).is_some_and(|row| row.id == *id);
+        let slot = self.by_id.find(self.hash.of(id), same)?;
+        self.rows.index_at(*slot).map(SubscriptionIndex)
+    }
+
+    /// The subscription to this queue.
+    #[must_use]
+    pub fn by_queue(&self, server: ServerIndex, notifier: &[u8]) -> Option<SubscriptionIndex> {
+        let server = server.0.slot();
+        let same = |slot: &u32| {
+            self.rows.at(*slot).is_some_and(|row| row.server == server && row.notifier.as_bytes() == notifier)
+        };
+        let slot = self.by_queue.find(hash_of_queue(&self.hash, server, notifier), same)?;
+        self.rows.index_at(*slot).map(SubscriptionIndex)
+    }
+
+    /// The server with this address, if anything is subscribed there.
+    #[must_use]
+    pub fn server_by_address(&self, address: &ServerAddress) -> Option<ServerIndex> {
+        self.servers.find(address)
+    }
+
+    /// The server with this index.
+    #[must_use]
+    pub fn server(&self, index: ServerIndex) -> Option<&Server> {
+        self.servers.rows.get(index.0)
+    }
+
+    /// The server that holds the queue of a subscription.
+    #[must_use]
+    pub fn server_of(&self, index: SubscriptionIndex) -> Option<ServerIndex> {
+        self.servers.rows.index_at(self.get(index)?.server).map(ServerIndex)
+    }
+
+    /// All servers, in a stable order.
+    pub fn servers(&self) -> impl Iterator<Item = &Server> {
+        self.servers.rows.iter().map(|(_, server)| server)
+    }
+
+    /// All subscriptions, in a stable order.
+    pub fn iter(&self) -> impl Iterator<Item = &Subscription> {
+        self.rows.iter().map(|(_, row)| row)
+    }
+
+    /// Subscriptions held: the gauge.
+    #[must_use]
+    pub const fn len(&self) -> u32 {
+        self.rows.len()
+    }
+
+    /// Whether nothing is subscribed.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// SMP servers watched: the gauge.
+    #[must_use]
+    pub const fn servers_len(&self) -> u32 {
+        self.servers.rows.len()
+    }
+
+    /// The status as SCHK reports it.
+    #[must_use]
+    pub fn status(&self, index: SubscriptionIndex) -> Option<SubscriptionStatus> {
+        let row = self.get(index)?;
+        let session = match self.servers.rows.at(row.server) {
+            Some(server) if server.session == row.session => Session::Current,
+            Some(_) | None => Session::Past,
+        };
+        Some(row.standing.status(session))
+    }
+
+    /// Whether NSUB for this subscription is out or confirmed in the current session.
+    #[must_use]
+    pub fn is_live(&self, index: SubscriptionIndex) -> bool {
+        self.get(index).is_some_and(|row| self.place(row) == Place::Live)
+    }
+
+    /// Whether the subscription was made with this notifier key. Takes constant time for keys of one kind.
+    #[must_use]
+    pub fn has_key(&self, index: SubscriptionIndex, key: &AuthPrivateKey) -> bool {
+        match (self.get(index).map(|row| &row.key), key) {
+            (Some(PackedKey::Ed25519(own)), AuthPrivateKey::Ed25519(key)) => own.matches(key.expose()),
+            (Some(PackedKey::X25519(own)), AuthPrivateKey::X25519(key)) => own.matches(key.expose()),
+            (Some(PackedKey::Ed448), AuthPrivateKey::Ed448(key)) => {
+                self.ed448.get(&index.0.slot()).is_some_and(|own| **own == *key)
+            }
+            (
+                None | Some(PackedKey::Ed25519(_) | PackedKey::X25519(_) | PackedKey::Ed448),
+                AuthPrivateKey::Ed25519(_) | AuthPrivateKey::X25519(_) | AuthPrivateKey::Ed448(_),
+            ) => false,
+        }
+    }
+
+    /// Adds a subscription, to be asked for. The caller has looked for it with [`by_queue`](Self::by_queue).
+    ///
+    /// # Errors
+    ///
+    /// The bound that stands in the way.
+    pub fn create(&mut self, wanted: Wanted) -> Result<SubscriptionIndex, SubscriptionsFull> {
+        if self.rows.is_full() {
+            return Err(SubscriptionsFull::Table);
+        }
+        if self.by_owner.get(&wanted.owner).is_some_and(|list| list.len() >= self.limits.per_token) {
+            return Err(SubscriptionsFull::Token);
+        }
+        let server = self.servers.find_or_add(&wanted.server).ok_or(SubscriptionsFull::Servers)?.0.slot();
+        let (key, aside) = match wanted.key {
+            AuthPrivateKey::Ed25519(key) => (PackedKey::Ed25519(Secret::new(*key.expose())), None),
+            AuthPrivateKey::X25519(key) => (PackedKey::X25519(Secret::new(*key.expose())), None),
+            AuthPrivateKey::Ed448(key) => (PackedKey::Ed448, Some(Box::new(key))),
+        };
+        let by_queue = hash_of_queue(&self.hash, server, wanted.notifier.as_bytes());
+        let row = Subscription {
+            id: wanted.id,
+            notifier: wanted.notifier,
+            key,
+            owner: wanted.owner,
+            server,
+            session: 0,
+            on_server: Links::default(),
+            on_owner: Links::default(),
+            standing: Standing::New,
+        };
+        let index = self.rows.insert(row).map_err(|_| SubscriptionsFull::Table)?;
+        let slot = index.slot();
+        if let Some(key) = aside {
+            self.ed448.insert(slot, key);
+        }
+        self.by_owner.entry(wanted.owner).or_default().push(&mut OnOwner(&mut self.rows), slot);
+        if let Some(server) = self.servers.rows.at_mut(server) {
+            server.total = server.total.saturating_add(1);
+            server.waiting.push(&mut OnServer(&mut self.rows), slot);
+        }
+        let Self { rows, by_queue: queues, by_id, hash, .. } = self;
+        queues.insert_unique(by_queue, slot, |slot| {
+            rows.at(*slot).map_or(0, |row| hash_of_queue(hash, row.server, row.notifier.as_bytes()))
+        });
+        by_id.insert_unique(hash.of(&wanted.id), slot, |slot| {
+            rows.at(*slot).map_or(0, |row| hash.of(&row.id))
+        });
+        Ok(SubscriptionIndex(index))
+    }
+
+    /// Makes a subscription that was over one to be asked for; says whether it was over.
+    ///
+    /// The reference leaves it dead, although the client asks for it again.
+    pub fn revive(&mut self, index: SubscriptionIndex) -> bool {
+        if !self.get(index).is_some_and(|row| matches!(row.standing, Standing::Over(_))) {
+            return false;
+        }
+        self.settle(index, Standing::New);
+        true
+    }
+
+    /// Takes the next subscription that waits for a session on this server, and counts it as asked for.
+    pub fn ask_next(&mut self, server: ServerIndex) -> Option<Ask> {
+        let slot = self.servers.rows.get(server.0)?.waiting.first()?;
+        let index = self.rows.index_at(slot).map(SubscriptionIndex)?;
+        self.settle(index, Standing::Asked);
+        Some(Ask { index, notifier: self.get(index)?.notifier.clone(), key: self.key(index)? })
+    }
+
+    /// The SMP server confirmed; says whether that was news. A subscription that is over stays so.
+    pub fn confirmed(&mut self, index: SubscriptionIndex) -> bool {
+        let news = self.get(index).is_some_and(|row| match row.standing {
+            Standing::New | Standing::Waiting | Standing::Asked => true,
+            Standing::Confirmed => self.place(row) == Place::Waiting,
+            Standing::Over(_) => false,
+        });
+        if news {
+            self.settle(index, Standing::Confirmed);
+        }
+        news
+    }
+
+    /// No answer came: to be asked for again, after all others.
+    pub fn retry(&mut self, index: SubscriptionIndex) {
+        if self.get(index).is_some_and(|row| row.standing == Standing::Asked) {
+            self.settle(index, Standing::Waiting);
+        }
+    }
+
+    /// No more notices will come; says whether some could have.
+    pub fn over(&mut self, index: SubscriptionIndex, over: Over) -> bool {
+        let was_over = self.get(index).is_none_or(|row| matches!(row.standing, Standing::Over(_)));
+        self.settle(index, Standing::Over(over));
+        !was_over
+    }
+
+    /// The session with a server has ended: everything of it waits for the next one. Takes O(1).
+    pub fn session_over(&mut self, server: ServerIndex) {
+        let Some(server) = self.servers.rows.get_mut(server.0) else { return };
+        server.session = server.session.wrapping_add(1);
+        let mut live = core::mem::take(&mut server.live);
+        server.waiting.append(&mut OnServer(&mut self.rows), &mut live);
+    }
+
+    /// Forgets a subscription; its key is wiped. The server's row goes with its last subscription.
+    pub fn remove(&mut self, index: SubscriptionIndex) -> Option<SubscriptionId> {
+        self.unlist(index);
+        let slot = index.0.slot();
+        let owner = self.get(index)?.owner;
+        if let Some(list) = self.by_owner.get_mut(&owner) {
+            list.remove(&mut OnOwner(&mut self.rows), slot);
+            if list.len() == 0 {
+                self.by_owner.remove(&owner);
+            }
+        }
+        let row = self.rows.remove(index.0)?;
+        self.ed448.remove(&slot);
+        let by_queue = hash_of_queue(&self.hash, row.server, row.notifier.as_bytes());
+        if let Ok(entry) = self.by_queue.find_entry(by_queue, |other| *other == slot) {
+            entry.remove();
+        }
+        if let Ok(entry) = self.by_id.find_entry(self.hash.of(&row.id), |other| *other == slot) {
+            entry.remove();
+        }
+        if let Some(server) = self.servers.rows.at_mut(row.server) {
+            server.total = server.total.saturating_sub(1);
+            if server.total == 0
+                && let Some(server) = self.servers.rows.index_at(row.server)
+            {
+                self.servers.remove(ServerIndex(server));
+            }
+        }
+        Some(row.id)
+    }
+
+    /// All subscriptions of a token, oldest first.
+    #[must_use]
+    pub fn owned_by(&mut self, owner: TokenIndex) -> Vec<SubscriptionIndex> {
+        let mut owned = Vec::new();
+        let mut at = self.by_owner.get(&owner).and_then(List::first);
+        while let Some(slot) = at {
+            owned.extend(self.rows.index_at(slot).map(SubscriptionIndex));
+            at = List::after(&mut OnOwner(&mut self.rows), slot);
+        }
+        owned
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.rows.clear();
+        self.ed448.clear();
+        self.servers.clear();
+        self.by_queue = HashTable::new();
+        self.by_id = HashTable::new();
+        self.by_owner.clear();
+    }
+
+    fn key(&self, index: SubscriptionIndex) -> Option<AuthPrivateKey> {
+        Some(match &self.get(index)?.key {
+            PackedKey::Ed25519(seed) => AuthPrivateKey::Ed25519(Ed25519Private::from_seed(*seed.expose())),
+            PackedKey::X25519(bytes) => AuthPrivateKey::X25519(X25519Private::from_bytes(*bytes.expose())),
+            PackedKey::Ed448 => AuthPrivateKey::Ed448(self.ed448.get(&index.0.slot())?.as_ref().clone()),
+        })
+    }
+
+    fn place(&self, row: &Subscription) -> Place {
+        let current = self.servers.rows.at(row.server).is_some_and(|server| server.session == row.session);
+        match row.standing {
+            Standing::New | Standing::Waiting => Place::Waiting,
+            Standing::Asked | Standing::Confirmed if current => Place::Live,
+            Standing::Asked | Standing::Confirmed => Place::Waiting,
+            Standing::Over(_) => Place::Nowhere,
+        }
+    }
+
+    /// Takes a row from the list of its server that it is on.
+    fn unlist(&mut self, index: SubscriptionIndex) {
+        let Some((server, place)) = self.get(index).map(|row| (row.server, self.place(row))) else { return };
+        let Some(server) = self.servers.rows.at_mut(server) else { return };
+        let mut threads = OnServer(&mut self.rows);
+        match place {
+            Place::Waiting => server.waiting.remove(&mut threads, index.0.slot()),
+            Place::Live => server.live.remove(&mut threads, index.0.slot()),
+            Place::Nowhere => {}
+        }
+    }
+
+    /// The one place that writes a standing, and puts the row on the list that goes with it.
+    fn settle(&mut self, index: SubscriptionIndex, standing: Standing) {
+        self.unlist(index);
+        let Some(row) = self.rows.get_mut(index.0) else { return };
+        let Some(server) = self.servers.rows.at_mut(row.server) else { return };
+        row.standing = standing;
+        row.session = server.session;
+        let mut threads = OnServer(&mut self.rows);
+        match standing {
+            Standing::New | Standing::Waiting => server.waiting.push(&mut threads, index.0.slot()),
+            Standing::Asked | Standing::Confirmed => server.live.push(&mut threads, index.0.slot()),
+            Standing::Over(_) => {}
+        }
+    }
+}
+
+/// Which list of its server a row is on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Waiting,
+    Live,
+    Nowhere,
+}
+
+struct OnServer<'r>(&'r mut Slab<Subscription>);
+
+impl Threads for OnServer<'_> {
+    fn links(&mut self, slot: u32) -> Option<&mut Links> {
+        self.0.at_mut(slot).map(|row| &mut row.on_server)
+    }
+}
+
+struct OnOwner<'r>(&'r mut Slab<Subscription>);
+
+impl Threads for OnOwner<'_> {
+    fn links(&mut self, slot: u32) -> Option<&mut Links> {
+        self.0.at_mut(slot).map(|row| &mut row.on_owner)
+    }
+}
+
+fn hash_of_queue(hash: &HashKey, server: u32, notifier: &[u8]) -> u64 {
+    hash.of(&(server, notifier))
+}

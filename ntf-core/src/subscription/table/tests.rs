@@ -1,0 +1,225 @@
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use super::*;
+use crate::base::rng::{Seed, Stream};
+use crate::model::server::Fingerprint;
+use crate::model::subscription::SubscriptionStatus as Status;
+use crate::subscription::state::Failure;
+
+fn table(limits: SubscriptionLimits) -> Subscriptions {
+    Subscriptions::new(limits, &mut Seed::from_number(2).stream(Stream::Hashing))
+}
+
+fn address(name: &str) -> ServerAddress {
+    ServerAddress { hosts: alloc::vec![name.into()], port: "".into(), identity: Fingerprint::new([1; 32]) }
+}
+
+fn owner(slot: u32) -> TokenIndex {
+    let mut slab = Slab::new(u32::MAX);
+    let mut last = None;
+    for _ in 0..=slot {
+        last = slab.insert(()).ok();
+    }
+    TokenIndex(last.unwrap())
+}
+
+fn id(number: u32) -> SubscriptionId {
+    let mut bytes = [0; 24];
+    bytes[..4].copy_from_slice(&number.to_be_bytes());
+    SubscriptionId::new(bytes)
+}
+
+fn wanted(number: u32, server: &str, owner: TokenIndex) -> Wanted {
+    Wanted {
+        id: id(number),
+        owner,
+        server: address(server),
+        notifier: EntityId::new(id(number).as_bytes()).unwrap(),
+        key: AuthPrivateKey::Ed25519(Ed25519Private::from_seed([7; 32])),
+    }
+}
+
+fn asked(table: &mut Subscriptions, server: ServerIndex) -> Vec<SubscriptionIndex> {
+    core::iter::from_fn(|| table.ask_next(server).map(|ask| ask.index)).collect()
+}
+
+#[test]
+fn a_subscription_takes_at_most_160_bytes() {
+    // A table of hashbrown holds one control byte and one entry per bucket, and at worst, right after it
+    // doubled, twice as many buckets as 7/8 of them hold.
+    let entry = size_of::<u32>() + 1;
+    let tables_at_worst = 2 * entry * 16 / 7;
+    assert_eq!(Slab::<Subscription>::ROW_LEN, 136);
+    assert!(Slab::<Subscription>::ROW_LEN + tables_at_worst <= 160);
+}
+
+#[test]
+fn a_subscription_lives_through_its_statuses() {
+    let mut table = table(SubscriptionLimits::default());
+    let index = table.create(wanted(1, "a", owner(0))).unwrap();
+    let server = table.server_by_address(&address("a")).unwrap();
+    assert_eq!(table.status(index), Some(Status::New));
+    assert_eq!(asked(&mut table, server), [index]);
+    assert_eq!(table.status(index), Some(Status::Pending));
+    assert!(table.confirmed(index));
+    assert!(!table.confirmed(index), "the second time is no news");
+    assert_eq!(table.status(index), Some(Status::Active));
+    table.session_over(server);
+    assert_eq!(table.status(index), Some(Status::Inactive));
+    assert!(!table.is_live(index));
+    assert_eq!(asked(&mut table, server), [index]);
+    assert_eq!(table.status(index), Some(Status::Pending));
+    table.retry(index);
+    assert_eq!(table.status(index), Some(Status::Pending));
+    assert_eq!(asked(&mut table, server), [index]);
+    assert!(table.confirmed(index));
+}
+
+#[test]
+fn what_is_over_is_not_asked_for_again_until_revived() {
+    for over in [Over::Taken, Over::Deleted, Over::Auth, Over::Service, Over::Failed(Failure::Quota)] {
+        let mut table = table(SubscriptionLimits::default());
+        let index = table.create(wanted(1, "a", owner(0))).unwrap();
+        let server = table.server_by_address(&address("a")).unwrap();
+        assert!(!table.revive(index), "nothing to revive");
+        asked(&mut table, server);
+        table.confirmed(index);
+        assert!(table.over(index, over));
+        assert!(!table.over(index, over), "only once");
+        assert_eq!(table.status(index), Some(over.status()));
+        assert!(!table.confirmed(index), "a late answer changes nothing");
+        assert!(!table.server(server).unwrap().is_wanted());
+        table.session_over(server);
+        assert_eq!(asked(&mut table, server), []);
+        assert!(table.revive(index));
+        assert_eq!(table.status(index), Some(Status::New));
+        assert_eq!(asked(&mut table, server), [index]);
+    }
+}
+
+#[test]
+fn queues_are_told_apart_by_server_and_found_by_both_names() {
+    let mut table = table(SubscriptionLimits::default());
+    let here = table.create(wanted(1, "a", owner(0))).unwrap();
+    let there = table.create(Wanted { id: id(2), ..wanted(1, "b", owner(0)) }).unwrap();
+    let (a, b) =
+        (table.server_by_address(&address("a")).unwrap(), table.server_by_address(&address("b")).unwrap());
+    let notifier = *id(1).as_bytes();
+    assert_eq!(table.by_queue(a, &notifier), Some(here));
+    assert_eq!(table.by_queue(b, &notifier), Some(there));
+    assert_eq!(table.by_queue(a, &notifier[..23]), None);
+    assert_eq!(table.by_id(&id(2)), Some(there));
+    assert_eq!(table.server_of(there), Some(b));
+    assert_eq!(table.remove(there), Some(id(2)));
+    assert_eq!(table.remove(there), None);
+    assert_eq!((table.by_id(&id(2)), table.by_queue(b, &notifier)), (None, None));
+    assert_eq!(table.server_by_address(&address("b")), None, "the last one takes its server along");
+    assert_eq!(table.by_id(&id(1)), Some(here));
+}
+
+#[test]
+fn an_empty_port_and_an_explicit_one_are_different_servers() {
+    let mut table = table(SubscriptionLimits::default());
+    table.create(wanted(1, "a", owner(0))).unwrap();
+    let explicit = ServerAddress { port: "5223".into(), ..address("a") };
+    assert_eq!(table.server_by_address(&explicit), None);
+}
+
+#[test]
+fn keys_of_every_kind_come_back() {
+    let mut table = table(SubscriptionLimits::default());
+    let keys = [
+        AuthPrivateKey::Ed25519(Ed25519Private::from_seed([1; 32])),
+        AuthPrivateKey::X25519(X25519Private::from_bytes([1; 32])),
+        AuthPrivateKey::Ed448(Ed448Private::from_bytes([1; 57])),
+    ];
+    for (number, key) in (0..).zip(&keys) {
+        let index = table.create(Wanted { key: key.clone(), ..wanted(number, "a", owner(0)) }).unwrap();
+        for other in &keys {
+            assert_eq!(table.has_key(index, other), other == key);
+        }
+    }
+    let server = table.server_by_address(&address("a")).unwrap();
+    let asked: Vec<_> = core::iter::from_fn(|| table.ask_next(server).map(|ask| ask.key)).collect();
+    assert_eq!(asked, keys);
+}
+
+#[test]
+fn each_bound_has_its_name() {
+    let mut table = table(SubscriptionLimits { subscriptions: 4, per_token: 2, servers: 2 });
+    let (first, second) = (owner(0), owner(1));
+    table.create(wanted(1, "a", first)).unwrap();
+    table.create(wanted(2, "b", first)).unwrap();
+    assert_eq!(table.create(wanted(3, "a", first)), Err(SubscriptionsFull::Token));
+    assert_eq!(table.create(wanted(3, "c", second)), Err(SubscriptionsFull::Servers));
+    table.create(wanted(3, "a", second)).unwrap();
+    table.create(wanted(4, "a", second)).unwrap();
+    assert_eq!(table.create(wanted(5, "a", owner(2))), Err(SubscriptionsFull::Table));
+    assert_eq!((table.len(), table.servers_len()), (4, 2));
+    let freed = table.by_id(&id(1)).unwrap();
+    table.remove(freed);
+    assert!(table.create(wanted(6, "a", first)).is_ok());
+}
+
+#[test]
+fn a_token_takes_its_subscriptions_along() {
+    let mut table = table(SubscriptionLimits::default());
+    for number in 0..6 {
+        table.create(wanted(number, "a", owner(number % 2))).unwrap();
+    }
+    let server = table.server_by_address(&address("a")).unwrap();
+    table.ask_next(server).unwrap();
+    let owned = table.owned_by(owner(0));
+    assert_eq!(owned.len(), 3);
+    for index in owned {
+        table.remove(index);
+    }
+    assert_eq!(table.owned_by(owner(0)), []);
+    assert_eq!(asked(&mut table, server).len(), 3, "the others are still asked for");
+    for index in table.owned_by(owner(1)) {
+        table.remove(index);
+    }
+    assert_eq!((table.len(), table.servers_len()), (0, 0));
+}
+
+/// Lists, counts and lookups stay in step whatever happens in whatever order.
+#[test]
+fn lists_stay_in_step() {
+    let mut table = table(SubscriptionLimits { subscriptions: 40, ..SubscriptionLimits::default() });
+    let mut rng = Seed::from_number(11).stream(Stream::World);
+    let names = ["a", "b", "c"];
+    for round in 0..20_000_u32 {
+        let any = id(u32::try_from(rng.below(60)).unwrap());
+        let index = table.by_id(&any);
+        let name = names[usize::try_from(rng.below(3)).unwrap()];
+        let server = table.server_by_address(&address(name));
+        match rng.below(9) {
+            0..3 if index.is_none() => {
+                let number = u32::from_be_bytes(any.as_bytes()[..4].try_into().unwrap());
+                let owner = owner(u32::try_from(rng.below(4)).unwrap());
+                let _ = table.create(wanted(number, name, owner));
+            }
+            3 => _ = server.and_then(|server| table.ask_next(server)),
+            4 => _ = index.is_some_and(|index| table.is_live(index) && table.confirmed(index)),
+            5 => _ = index.map(|index| table.over(index, Over::Taken)),
+            6 => _ = index.map(|index| table.revive(index)),
+            7 if rng.below(10) == 0 => _ = server.map(|server| table.session_over(server)),
+            8 => _ = index.and_then(|index| table.remove(index)),
+            _ => _ = index.map(|index| table.retry(index)),
+        }
+        let (mut waiting, mut live, mut total) = (0, 0, 0);
+        for (_, row) in table.rows.iter() {
+            total += 1;
+            match table.place(row) {
+                Place::Waiting => waiting += 1,
+                Place::Live => live += 1,
+                Place::Nowhere => {}
+            }
+        }
+        assert_eq!(total, table.servers().map(|server| server.total).sum::<u32>(), "round {round}");
+        assert_eq!(waiting, table.servers().map(Server::waiting).sum::<u32>(), "round {round}");
+        assert_eq!(live, table.servers().map(Server::live).sum::<u32>(), "round {round}");
+        assert_eq!(total, table.by_owner.values().map(List::len).sum::<u32>(), "round {round}");
+        assert_eq!(usize::try_from(total).unwrap(), table.by_queue.len(), "round {round}");
+    }
+}
