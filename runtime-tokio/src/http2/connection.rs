@@ -1,0 +1,309 @@
+//! The connection to one provider: made by one task for all who wait, replaced when it ends.
+
+use std::fmt;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::{self, ClientConfig};
+
+use crate::http2::{Endpoint, Message, OwnedAnswer, ProviderConfig};
+
+/// Connections tried for a request that no connection took.
+const CONNECTIONS_PER_REQUEST: u32 = 2;
+
+/// The connection to one provider, if there is one. Clones share it.
+#[derive(Clone)]
+pub(super) struct Connection {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    endpoint: Endpoint,
+    tls: Arc<ClientConfig>,
+    connect_timeout: Duration,
+    ping_interval: Duration,
+    ping_timeout: Duration,
+    slot: Mutex<Slot>,
+}
+
+struct Slot {
+    state: State,
+    /// Connections begun so far; names the latest.
+    number: u64,
+    /// The last failure told to the log, so that it is told once.
+    told: Option<String>,
+}
+
+enum State {
+    /// None, and nobody is making one.
+    Down,
+    /// One task is making it; all others wait for what it finds.
+    Connecting(watch::Receiver<Option<Outcome>>),
+    /// In use.
+    Up(Live),
+}
+
+type Outcome = Result<Live, ConnectFault>;
+
+/// A connection in use.
+#[derive(Clone)]
+pub(super) struct Live {
+    sender: http2::SendRequest<Full<Bytes>>,
+    number: u64,
+}
+
+/// Whether a request was handed to a connection.
+#[derive(Default)]
+pub(super) struct Sent(AtomicBool);
+
+impl Sent {
+    pub(super) fn is_with_the_connection(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn set(&self, is_with_the_connection: bool) {
+        self.0.store(is_with_the_connection, Ordering::Relaxed);
+    }
+}
+
+impl Connection {
+    pub(super) fn new(endpoint: Endpoint, tls: Arc<ClientConfig>, config: &ProviderConfig) -> Self {
+        let slot = Slot { state: State::Down, number: 0, told: None };
+        let shared = Shared {
+            endpoint,
+            tls,
+            connect_timeout: config.connect_timeout,
+            ping_interval: config.ping_interval,
+            ping_timeout: config.ping_timeout,
+            slot: Mutex::new(slot),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    pub(super) fn endpoint(&self) -> &Endpoint {
+        &self.shared.endpoint
+    }
+
+    /// Sends a message over the connection, which is made if there is none.
+    pub(super) async fn send(&self, mut message: Message, sent: &Sent) -> OwnedAnswer {
+        for _ in 0..CONNECTIONS_PER_REQUEST {
+            let Ok(mut live) = self.live().await else { return OwnedAnswer::Unreachable };
+            sent.set(true);
+            let mut failure = match live.sender.try_send_request(message).await {
+                Ok(response) => {
+                    let answer = OwnedAnswer::read(response).await;
+                    self.leave_if_unavailable(&live, &answer);
+                    return answer;
+                }
+                Err(failure) => failure,
+            };
+            match failure.take_message() {
+                // The connection ended before it took the message: the next one may.
+                Some(returned) => {
+                    sent.set(false);
+                    self.forget(live.number);
+                    message = returned;
+                }
+                None => return OwnedAnswer::from_failure(failure.error()),
+            }
+        }
+        OwnedAnswer::NotProcessed
+    }
+
+    /// A provider that answers 503 may be about to stop: later requests go to another connection, those
+    /// in flight stay. Source: `ntf-protocol` 3.8.
+    fn leave_if_unavailable(&self, live: &Live, answer: &OwnedAnswer) {
+        if let OwnedAnswer::Response { status: 503, .. } = answer {
+            self.forget(live.number);
+        }
+    }
+
+    /// The connection in use, made if there is none.
+    pub(super) async fn live(&self) -> Outcome {
+        let mut found = match self.look() {
+            Look::Up(live) => return Ok(live),
+            Look::Wait(found) => found,
+        };
+        let outcome = found.wait_for(Option::is_some).await;
+        match outcome.as_deref() {
+            Ok(Some(outcome)) => outcome.clone(),
+            // The connecting task was dropped with its runtime.
+            Ok(None) | Err(_) => Err(ConnectFault::stopped()),
+        }
+    }
+
+    fn look(&self) -> Look {
+        let mut slot = self.slot();
+        match &slot.state {
+            State::Up(live) if !live.sender.is_closed() => return Look::Up(live.clone()),
+            State::Connecting(found) if found.has_changed().is_ok() || found.borrow().is_some() => {
+                return Look::Wait(found.clone());
+            }
+            State::Down | State::Up(_) | State::Connecting(_) => {}
+        }
+        slot.number += 1;
+        let number = slot.number;
+        let (tell, found) = watch::channel(None);
+        slot.state = State::Connecting(found.clone());
+        // A task of its own: the request that came first may be given up while others still wait.
+        let this = self.clone();
+        tokio::spawn(async move {
+            let outcome = this.connect(number).await;
+            this.settle(number, &outcome);
+            // Nobody may be left to hear it; the connection is there all the same.
+            let _ = tell.send(Some(outcome));
+        });
+        Look::Wait(found)
+    }
+
+    fn settle(&self, number: u64, outcome: &Outcome) {
+        let mut slot = self.slot();
+        if slot.number != number {
+            return;
+        }
+        match outcome {
+            Ok(live) => {
+                slot.state = State::Up(live.clone());
+                slot.told = None;
+            }
+            Err(fault) => {
+                slot.state = State::Down;
+                let text = fault.to_string();
+                if slot.told.as_ref() != Some(&text) {
+                    tracing::warn!("{text}");
+                    slot.told = Some(text);
+                }
+            }
+        }
+    }
+
+    async fn connect(&self, number: u64) -> Outcome {
+        let shared = &self.shared;
+        let fault = |stage, why: String| ConnectFault::new(&shared.endpoint, stage, why);
+        let dial = async {
+            let (host, port) = shared.endpoint.target();
+            let tcp = TcpStream::connect((host.as_str(), port))
+                .await
+                .map_err(|error| fault(Stage::Tcp, error.to_string()))?;
+            tcp.set_nodelay(true).map_err(|error| fault(Stage::Tcp, error.to_string()))?;
+            let name = shared.endpoint.server_name();
+            TlsConnector::from(shared.tls.clone())
+                .connect(name, tcp)
+                .await
+                .map_err(|error| fault(Stage::of_tls(&error), error.to_string()))
+        };
+        let tls = timeout(shared.connect_timeout, dial)
+            .await
+            .map_err(|_| fault(Stage::Time, format!("nothing within {:?}", shared.connect_timeout)))??;
+        if tls.get_ref().1.alpn_protocol() != Some(b"h2") {
+            return Err(fault(Stage::Alpn, "it agreed to no protocol".to_owned()));
+        }
+        let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            // Until the provider's settings arrive, send one request: some allow only that at first.
+            .initial_max_send_streams(1)
+            .keep_alive_interval(shared.ping_interval)
+            .keep_alive_timeout(shared.ping_timeout)
+            .keep_alive_while_idle(true)
+            .handshake::<_, Full<Bytes>>(TokioIo::new(tls))
+            .await
+            .map_err(|error| fault(Stage::Http, error.to_string()))?;
+        let this = self.clone();
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!("the connection to a provider ended: {error}");
+            }
+            this.forget(number);
+        });
+        Ok(Live { sender, number })
+    }
+
+    /// Stops giving out this connection. It lives on for the requests that are on it.
+    fn forget(&self, number: u64) {
+        let mut slot = self.slot();
+        if let State::Up(live) = &slot.state
+            && live.number == number
+        {
+            slot.state = State::Down;
+        }
+    }
+
+    fn slot(&self) -> std::sync::MutexGuard<'_, Slot> {
+        // Each change of the slot is one assignment, so a panic cannot leave it half done.
+        self.shared.slot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+enum Look {
+    Up(Live),
+    Wait(watch::Receiver<Option<Outcome>>),
+}
+
+/// Why there is no connection to a provider: one sentence, naming what, where and what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectFault {
+    text: String,
+}
+
+#[derive(Clone, Copy)]
+enum Stage {
+    Tcp,
+    Certificate,
+    Tls,
+    Alpn,
+    Http,
+    Time,
+}
+
+impl Stage {
+    fn of_tls(error: &io::Error) -> Self {
+        match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+            Some(rustls::Error::InvalidCertificate(_)) => Self::Certificate,
+            Some(rustls::Error::NoApplicationProtocol) => Self::Alpn,
+            Some(_) | None => Self::Tls,
+        }
+    }
+}
+
+impl ConnectFault {
+    fn new(endpoint: &Endpoint, stage: Stage, why: String) -> Self {
+        let (what, advice) = match stage {
+            Stage::Tcp => ("cannot connect to", "check the address, and that this machine may reach it"),
+            Stage::Certificate => (
+                "refused the certificate of",
+                "name the file of the CA that issued it, or check that nothing stands in between",
+            ),
+            Stage::Tls => ("no TLS 1.3 connection to", "check that the port speaks TLS"),
+            Stage::Alpn => ("no HTTP/2 at", "check that the address is a push provider's"),
+            Stage::Http => ("no HTTP/2 connection to", "check that the address is a push provider's"),
+            Stage::Time => ("no connection in time to", "check that this machine may reach it"),
+        };
+        Self { text: format!("{what} the push provider {endpoint}: {why}; {advice}") }
+    }
+
+    pub(super) fn no_address() -> Self {
+        Self { text: "this push provider has no address; name one in the configuration".to_owned() }
+    }
+
+    fn stopped() -> Self {
+        Self { text: "the connection to the push provider was given up: the program is stopping".to_owned() }
+    }
+}
+
+impl fmt::Display for ConnectFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for ConnectFault {}

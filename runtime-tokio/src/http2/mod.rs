@@ -1,0 +1,147 @@
+//! Requests of a push server, carried to providers over HTTP/2 and TLS.
+//!
+//! One connection per provider, made when first needed, by one task however many requests wait for it;
+//! requests share it as concurrent streams. Certificates are validated as on the web, with the system's
+//! roots or those of a given file. What an answer means, whether and when to try again, is the core's:
+//! see `ntf_core::push`. Only TLS 1.3 is offered.
+//!
+//! `connection` keeps the connections, `answer` tells what a failure says about the request, `set_up`
+//! reads files and addresses. hyper's client is used without its connection pool.
+
+mod answer;
+mod connection;
+mod set_up;
+
+pub use answer::OwnedAnswer;
+pub use connection::ConnectFault;
+pub use set_up::{Endpoint, SetUpFault, read_key_file};
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{HeaderName, HeaderValue};
+use http::{Method, Uri};
+use http_body_util::Full;
+use hyper::body::Bytes;
+use ntf_core::model::token::Provider;
+use ntf_core::push::effect::Request;
+use tokio::time::timeout;
+
+use crate::http2::connection::{Connection, Sent};
+
+/// How providers are reached.
+#[derive(Clone, Debug)]
+pub struct ProviderConfig {
+    /// Addresses other than Apple's own. [`Provider::ApnsTest`] has no address unless named here.
+    pub endpoint_overrides: BTreeMap<Provider, Endpoint>,
+    /// A PEM file of root certificates to trust, and no others. Default: the system's roots.
+    pub ca_file: Option<PathBuf>,
+    /// Longest time for TCP and TLS together. Default 25 s. Source: `ntf-protocol` 3.7.
+    pub connect_timeout: Duration,
+    /// Silence after which a connection is asked for a sign of life (HTTP/2 PING). Default 20 s.
+    /// Source: ours.
+    pub ping_interval: Duration,
+    /// How long the sign of life may take before the connection counts as broken. Default 10 s.
+    /// Source: ours.
+    pub ping_timeout: Duration,
+}
+
+impl Default for ProviderConfig {
+    fn default() -> Self {
+        Self {
+            endpoint_overrides: BTreeMap::new(),
+            ca_file: None,
+            connect_timeout: Duration::from_secs(25),
+            ping_interval: Duration::from_secs(20),
+            ping_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Connections to all providers. Cheap to clone; clones share the connections.
+#[derive(Clone)]
+pub struct Providers {
+    connections: Arc<BTreeMap<Provider, Connection>>,
+}
+
+impl Providers {
+    /// Reads the roots and addresses. No connection is made yet.
+    ///
+    /// # Errors
+    ///
+    /// The CA file is unreadable or malformed, or the system has no roots and no file is given.
+    pub fn new(config: &ProviderConfig) -> Result<Self, SetUpFault> {
+        let tls = set_up::tls_config(config.ca_file.as_deref())?;
+        let mut endpoints = BTreeMap::from([
+            (Provider::ApnsProd, Endpoint::apns_prod()),
+            (Provider::ApnsDev, Endpoint::apns_dev()),
+        ]);
+        endpoints.extend(config.endpoint_overrides.clone());
+        let connections = endpoints
+            .into_iter()
+            .map(|(provider, endpoint)| (provider, Connection::new(endpoint, tls.clone(), config)))
+            .collect();
+        Ok(Self { connections: Arc::new(connections) })
+    }
+
+    /// Sends one request and waits for its answer, for at most the request's timeout.
+    ///
+    /// Call it from one task per request; nothing is kept in order between them.
+    pub async fn send(&self, mut request: Request) -> OwnedAnswer {
+        let Some(connection) = self.connections.get(&request.provider) else {
+            return OwnedAnswer::Unreachable;
+        };
+        let time = request.timeout;
+        let Some(message) = to_http(connection.endpoint(), &mut request) else {
+            // The core writes paths and headers of plain ASCII, so nothing comes here; the safe side is
+            // an answer that promises nothing was sent.
+            debug_assert!(false, "the core's requests are valid HTTP");
+            return OwnedAnswer::NotProcessed;
+        };
+        let sent = Sent::default();
+        match timeout(time, connection.send(message, &sent)).await {
+            Ok(answer) => answer,
+            // Whoever still waits for a connection has sent nothing.
+            Err(_) if sent.is_with_the_connection() => OwnedAnswer::TimedOut,
+            Err(_) => OwnedAnswer::Unreachable,
+        }
+    }
+
+    /// Connects to a provider if there is no connection yet, to tell a person whether it works.
+    ///
+    /// # Errors
+    ///
+    /// One sentence about what failed and what to do.
+    pub async fn check(&self, provider: Provider) -> Result<(), ConnectFault> {
+        match self.connections.get(&provider) {
+            Some(connection) => connection.live().await.map(|_| ()),
+            None => Err(ConnectFault::no_address()),
+        }
+    }
+}
+
+type Message = http::Request<Full<Bytes>>;
+
+/// The request as hyper wants it. The authority is the host without the port (`ntf-protocol` 3.5).
+fn to_http(endpoint: &Endpoint, request: &mut Request) -> Option<Message> {
+    let uri = Uri::builder()
+        .scheme("https")
+        .authority(endpoint.authority())
+        .path_and_query(request.path.as_str())
+        .build()
+        .ok()?;
+    let body = std::mem::take(&mut request.body);
+    let mut message = http::Request::new(Full::new(Bytes::from(body)));
+    *message.method_mut() = Method::POST;
+    *message.uri_mut() = uri;
+    for (name, value) in &request.headers {
+        let mut value = HeaderValue::from_str(value).ok()?;
+        // Keeps the credential out of compression tables, as RFC 7541 7.1.3 advises, and out of debug
+        // output.
+        value.set_sensitive(*name == ntf_core::push::apns::AUTHORIZATION);
+        message.headers_mut().insert(HeaderName::from_static(name), value);
+    }
+    Some(message)
+}

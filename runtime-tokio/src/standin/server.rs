@@ -1,0 +1,212 @@
+//! The connections of the stand-in: TLS, HTTP/2, one task per request.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use h2::server::SendResponse;
+use h2::{Reason, RecvStream};
+use http::{Request, Response};
+use hyper::body::Bytes;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+
+use crate::standin::check::{self, BODY_LEN_MAX, Refusal};
+use crate::standin::devices::{AcceptedPush, Delivery};
+use crate::standin::{Fault, Shared};
+
+/// Longest time for a TLS and HTTP/2 handshake.
+const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// Bytes that may be on their way on one connection.
+const CONNECTION_WINDOW: u32 = 1 << 20;
+
+/// Bytes of request headers. Source: Apple's settings as seen in logs.
+const HEADER_LIST_LEN_MAX: u32 = 8000;
+
+/// Pause after a failed accept, such as for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Accepts connections until told to stop; returns when all are closed.
+pub(super) async fn run(
+    listener: TcpListener,
+    tls: Arc<ServerConfig>,
+    shared: Arc<Shared>,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let acceptor = TlsAcceptor::from(tls);
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            _ = stopped.changed() => break,
+            accepted = listener.accept() => match accepted {
+                Ok((tcp, _)) => {
+                    connections.spawn(connection(tcp, acceptor.clone(), shared.clone()));
+                }
+                Err(error) => {
+                    tracing::debug!("the stand-in could not accept: {error}");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+    connections.shutdown().await;
+}
+
+async fn connection(tcp: TcpStream, acceptor: TlsAcceptor, shared: Arc<Shared>) {
+    let begin = async {
+        tcp.set_nodelay(true)?;
+        let tls = acceptor.accept(tcp).await?;
+        shared.inner().counts.connections += 1;
+        h2::server::Builder::new()
+            .max_concurrent_streams(shared.streams_max)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_header_list_size(HEADER_LIST_LEN_MAX)
+            .handshake(tls)
+            .await
+            .map_err(io::Error::other)
+    };
+    let Ok(Ok(mut connection)) = timeout(HANDSHAKE_TIME_MAX, begin).await else { return };
+    // Dropped with this function, and so is every request on the connection.
+    let mut requests = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = connection.accept() => accepted,
+            Some(_) = requests.join_next() => continue,
+        };
+        let Some(Ok((request, mut respond))) = accepted else { break };
+        let fault = {
+            let mut inner = shared.inner();
+            inner.counts.requests += 1;
+            inner.faults.take()
+        };
+        match fault {
+            None => {
+                requests.spawn(serve(request, respond, shared.clone(), Duration::ZERO));
+            }
+            Some(Fault::Delay(delay)) => {
+                requests.spawn(serve(request, respond, shared.clone(), delay));
+            }
+            Some(Fault::Answer { status, reason, retry_after_secs, timestamp_millis }) => {
+                shared.inner().counts.refused += 1;
+                let response = explain(status, &reason, timestamp_millis, retry_after_secs);
+                requests.spawn(async move {
+                    read(request.into_body()).await;
+                    answer(respond, response);
+                });
+            }
+            Some(Fault::Silence) => {
+                requests.spawn(async move {
+                    let _both_kept = (request, respond);
+                    std::future::pending::<()>().await;
+                });
+            }
+            Some(Fault::RefuseStream) => respond.send_reset(Reason::REFUSED_STREAM),
+            Some(Fault::GoAway) => {
+                respond.send_reset(Reason::REFUSED_STREAM);
+                connection.graceful_shutdown();
+            }
+            Some(Fault::Drop) => return,
+        }
+    }
+}
+
+async fn serve(
+    request: Request<RecvStream>,
+    respond: SendResponse<Bytes>,
+    shared: Arc<Shared>,
+    delay: Duration,
+) {
+    let (head, body) = request.into_parts();
+    let body = read(body).await;
+    sleep(delay).await;
+    let at_secs = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+    let response = {
+        let mut inner = shared.inner();
+        inner.counts.body_bytes += u64::try_from(body.len()).unwrap_or(u64::MAX);
+        match check::request(&head, &body, &shared.topic, &mut inner, at_secs) {
+            Ok(token) => {
+                inner.counts.accepted += 1;
+                let id = apns_id(inner.counts.accepted);
+                let headers = head
+                    .headers
+                    .iter()
+                    .filter(|(name, _)| name.as_str().starts_with("apns-"))
+                    .map(|(name, value)| (name.to_string(), value.to_str().unwrap_or_default().to_owned()))
+                    .collect();
+                let push = AcceptedPush { body, headers, at: Instant::now() };
+                if inner.devices.deliver(token, push) == Delivery::Dropped {
+                    inner.counts.dropped += 1;
+                }
+                build(Response::builder().status(200).header("apns-id", id), Bytes::new())
+            }
+            Err(Refusal { status, reason, timestamp_millis }) => {
+                inner.counts.refused += 1;
+                explain(status, reason, timestamp_millis, None)
+            }
+        }
+    };
+    answer(respond, response);
+}
+
+/// Reads a body, or as much of it as shows that it is too large.
+async fn read(mut stream: RecvStream) -> Bytes {
+    let mut body = Vec::new();
+    while let Some(Ok(data)) = stream.data().await {
+        // Fails only on a stream that has ended, where room no longer matters.
+        let _ = stream.flow_control().release_capacity(data.len());
+        body.extend_from_slice(&data);
+        if body.len() > 4 * BODY_LEN_MAX {
+            break;
+        }
+    }
+    body.into()
+}
+
+fn explain(
+    status: u16,
+    reason: &str,
+    timestamp_millis: Option<u64>,
+    retry_after_secs: Option<u64>,
+) -> Response<Bytes> {
+    let body = match (reason, timestamp_millis) {
+        ("", _) => Bytes::new(),
+        (_, None) => serde_json::json!({ "reason": reason }).to_string().into(),
+        (_, Some(at)) => serde_json::json!({ "reason": reason, "timestamp": at }).to_string().into(),
+    };
+    let mut builder = Response::builder().status(status).header("apns-id", apns_id(0));
+    if let Some(secs) = retry_after_secs {
+        builder = builder.header("retry-after", secs);
+    }
+    build(builder, body)
+}
+
+fn build(builder: http::response::Builder, body: Bytes) -> Response<Bytes> {
+    // A fault may name a status that is none; 500 says that much.
+    builder.body(body.clone()).unwrap_or_else(|_| {
+        let mut response = Response::new(body);
+        *response.status_mut() = http::StatusCode::INTERNAL_SERVER_ERROR;
+        response
+    })
+}
+
+/// Sends a response. It fails only when the client has given up the stream or the connection.
+fn answer(mut respond: SendResponse<Bytes>, response: Response<Bytes>) {
+    let (head, body) = response.into_parts();
+    let is_empty = body.is_empty();
+    if let Ok(mut stream) = respond.send_response(Response::from_parts(head, ()), is_empty)
+        && !is_empty
+    {
+        let _ = stream.send_data(body, true);
+    }
+}
+
+/// An id in the form of Apple's.
+fn apns_id(number: u64) -> String {
+    format!("00000000-0000-4000-8000-{:012X}", number & 0xffff_ffff_ffff)
+}
