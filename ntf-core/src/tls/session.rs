@@ -9,7 +9,7 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::fmt;
-use std::io::{self, BufRead, Read, Write};
+use std::io::{self, BufRead, Write};
 
 use rustls::server::Acceptor;
 use rustls::{Connection, IoState};
@@ -56,6 +56,8 @@ pub struct Session {
     /// The last Finished value while connecting.
     tag: Option<SessionId>,
     phase: Phase,
+    /// Whether we have said goodbye: nothing goes out after it.
+    has_closed: bool,
 }
 
 /// What rustls offers for the state we are in.
@@ -117,7 +119,8 @@ impl Session {
 
     fn new(engine: Engine, block_len: usize, wall: Wall) -> Self {
         let incoming = Incoming { block: Box::default(), filled: 0, block_len: block_len.max(1) };
-        Self { engine, wall, incoming, outgoing: Outgoing::default(), tag: None, phase: Phase::Connecting }
+        let (outgoing, phase) = (Outgoing::default(), Phase::Connecting);
+        Self { engine, wall, incoming, outgoing, tag: None, phase, has_closed: false }
     }
 
     /// Whether bytes of the peer would be taken: false while a whole block waits, and when all is over.
@@ -207,7 +210,7 @@ impl Session {
     /// Whether [`Session::queue_block`] would take a block.
     #[must_use]
     pub fn has_room(&self) -> bool {
-        self.is_up() && self.outgoing.unsent() < OUTGOING_BYTES_MAX
+        self.is_up() && !self.has_closed && self.outgoing.unsent() < OUTGOING_BYTES_MAX
     }
 
     /// Encrypts a block and queues it for the socket.
@@ -220,7 +223,7 @@ impl Session {
             return Err(SendFault::WrongLength);
         }
         let Engine::Talking(connection) = &mut self.engine else { return Err(SendFault::NotUp) };
-        if !matches!(self.phase, Phase::Up(_)) {
+        if !matches!(self.phase, Phase::Up(_)) || self.has_closed {
             return Err(SendFault::NotUp);
         }
         if self.outgoing.unsent() >= OUTGOING_BYTES_MAX {
@@ -237,8 +240,9 @@ impl Session {
         }
     }
 
-    /// Queues the goodbye after everything queued before.
+    /// Queues the goodbye after everything queued before. Blocks of the peer still come in.
     pub fn close(&mut self) {
+        self.has_closed = true;
         if let Engine::Talking(connection) = &mut self.engine {
             connection.send_close_notify();
         }
@@ -464,4 +468,5 @@ impl Outgoing {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 mod tests;
