@@ -14,4 +14,5 @@ pub use generate::{Generated, generate};
 pub use load::{PemFile, ServerFiles, load};
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 mod tests;
