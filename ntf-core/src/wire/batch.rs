@@ -1,0 +1,217 @@
+//! Several transmissions in one block.
+//!
+//! ```text
+//! content (SMP, NTF v2+)  count (1 byte, 1..255) || count × large(transmission)
+//! content (NTF v1)        one bare transmission
+//! ```
+//!
+//! A writer keeps 16 bytes free for the tag of an encrypted block, also where blocks are not encrypted:
+//! the sum of 2 + length over a batch is at most 16365 (SMP) or 493 (NTF). A reader takes what fits the
+//! block. Source: `smp-transport` 4.1 and 4.8, `ntf-protocol` 1.5.
+
+use crate::base::fault::PeerFault;
+use crate::base::limits::TAG_LEN;
+use crate::wire::block::Layout;
+use crate::wire::cursor::{Reader, Writer};
+use crate::wire::transmission::{Format, Transmission};
+use alloc::vec::Vec;
+use core::fmt;
+
+/// Most transmissions in a batch.
+pub const BATCH_COUNT_MAX: u8 = u8::MAX;
+
+/// Iterates over the transmissions of a block's content.
+///
+/// An item that cannot be split into its fields comes as its fault; the others are not affected.
+#[derive(Clone)]
+pub struct BatchReader<'a> {
+    items: Items<'a>,
+    format: Format,
+}
+
+#[derive(Clone)]
+enum Items<'a> {
+    Counted { left: u8, reader: Reader<'a> },
+    Single(Option<&'a [u8]>),
+}
+
+impl<'a> BatchReader<'a> {
+    /// Reads the content of a block.
+    ///
+    /// # Errors
+    ///
+    /// [`PeerFault::BadBlock`] when the count is 0, an item reaches beyond the content, or bytes follow the
+    /// last one. The answer is `ERR BLOCK` with empty ids.
+    pub fn new(content: &'a [u8], format: Format) -> Result<Self, PeerFault> {
+        if !format.batches() {
+            return Ok(Self { items: Items::Single(Some(content)), format });
+        }
+        let mut reader = Reader::new(content);
+        let left = reader.u8("batch").map_err(|_| PeerFault::BadBlock)?;
+        // The frame is checked to its end before the first item is used: a block is good or bad as a whole.
+        let mut ahead = reader;
+        for _ in 0..left {
+            ahead.large("batch").map_err(|_| PeerFault::BadBlock)?;
+        }
+        match left > 0 && ahead.is_empty() {
+            true => Ok(Self { items: Items::Counted { left, reader }, format }),
+            false => Err(PeerFault::BadBlock),
+        }
+    }
+
+    /// Transmissions not yet read.
+    #[must_use]
+    pub fn remaining(&self) -> usize {
+        match &self.items {
+            Items::Counted { left, .. } => usize::from(*left),
+            Items::Single(item) => usize::from(item.is_some()),
+        }
+    }
+}
+
+impl fmt::Debug for BatchReader<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "BatchReader({} left)", self.remaining())
+    }
+}
+
+impl<'a> Iterator for BatchReader<'a> {
+    type Item = Result<Transmission<'a>, PeerFault>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let bytes = match &mut self.items {
+            Items::Counted { left, reader } => {
+                *left = left.checked_sub(1)?;
+                reader.large("batch").ok()?
+            }
+            Items::Single(item) => item.take()?,
+        };
+        Some(Transmission::decode(bytes, self.format))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.remaining(), Some(self.remaining()))
+    }
+}
+
+/// Why a transmission was not taken into a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoRoom {
+    /// The next block has room for it.
+    InThisBlock,
+    /// No block has: it is longer than a batch may be.
+    InAnyBlock,
+}
+
+/// Fills one block with transmissions, in place.
+pub struct BatchWriter {
+    layout: Layout,
+    batches: bool,
+    block: Vec<u8>,
+    count: u8,
+}
+
+impl BatchWriter {
+    /// An empty batch.
+    #[must_use]
+    pub fn new(layout: Layout, format: Format) -> Self {
+        let mut block = layout.start();
+        if format.batches() {
+            block.push(0);
+        }
+        Self { layout, batches: format.batches(), block, count: 0 }
+    }
+
+    /// Appends a transmission.
+    ///
+    /// # Errors
+    ///
+    /// [`NoRoom`]; the batch is as before then.
+    pub fn push(&mut self, transmission: &[u8]) -> Result<(), NoRoom> {
+        self.push_with(|out| out.extend_from_slice(transmission))
+    }
+
+    /// Appends the transmission that `encode` appends to the block.
+    ///
+    /// # Errors
+    ///
+    /// [`NoRoom`]; the batch is as before then.
+    pub fn push_with(&mut self, encode: impl FnOnce(&mut Vec<u8>)) -> Result<(), NoRoom> {
+        let start = self.block.len();
+        if self.batches {
+            Writer::new(&mut self.block).u16(0);
+        }
+        let body = self.block.len();
+        encode(&mut self.block);
+        let len = self.block.len().saturating_sub(body);
+        let end = self.block.len();
+        let first_end = self.empty_len().saturating_add(end.saturating_sub(start));
+        let refusal = if first_end > self.end_max() {
+            Some(NoRoom::InAnyBlock)
+        } else if end > self.end_max() || self.count == self.count_max() {
+            Some(NoRoom::InThisBlock)
+        } else {
+            None
+        };
+        if let Some(refusal) = refusal {
+            self.block.truncate(start);
+            return Err(refusal);
+        }
+        self.count = self.count.saturating_add(1);
+        if self.batches {
+            let len = u16::try_from(len).expect("a transmission within a block is below 65536 bytes");
+            self.overwrite(start, &len.to_be_bytes());
+        }
+        Ok(())
+    }
+
+    /// Transmissions so far.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        usize::from(self.count)
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The whole block, or `None` when the batch is empty: an empty batch is no lawful content.
+    #[must_use]
+    pub fn finish(mut self) -> Option<Vec<u8>> {
+        if self.count == 0 {
+            return None;
+        }
+        if self.batches {
+            self.overwrite(self.layout.start_len(), &[self.count]);
+        }
+        self.layout.close(self.block).ok()
+    }
+
+    /// Length of the block before its first transmission.
+    const fn empty_len(&self) -> usize {
+        self.layout.start_len() + if self.batches { 1 } else { 0 }
+    }
+
+    /// Where the last transmission must end at the latest.
+    const fn end_max(&self) -> usize {
+        let reserved = if self.batches && self.layout.head() == 0 { TAG_LEN } else { 0 };
+        self.layout.block_len() - reserved
+    }
+
+    const fn count_max(&self) -> u8 {
+        if self.batches { BATCH_COUNT_MAX } else { 1 }
+    }
+
+    fn overwrite(&mut self, at: usize, bytes: &[u8]) {
+        let target = self.block.get_mut(at..at.saturating_add(bytes.len()));
+        target.expect("the place was appended before").copy_from_slice(bytes);
+    }
+}
+
+impl fmt::Debug for BatchWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "BatchWriter({} transmissions)", self.count)
+    }
+}

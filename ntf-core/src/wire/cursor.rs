@@ -1,0 +1,320 @@
+//! Reading and writing the primitive encodings. Source: `smp-transport` 1.1.
+//!
+//! [`Reader`] takes fields off the front of a slice and says which field was short; [`Writer`] is its
+//! mirror and appends to the caller's buffer. Neither knows a message.
+
+use crate::base::fault::PeerFault;
+use alloc::vec::Vec;
+
+/// Most bytes of a [`Writer::short`] field.
+pub const SHORT_MAX: usize = u8::MAX as usize;
+
+/// Most bytes of a [`Writer::large`] field.
+pub const LARGE_MAX: usize = u16::MAX as usize;
+
+/// What is left to read of a message.
+#[derive(Clone, Copy)]
+pub struct Reader<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    /// Reads `bytes` from the start.
+    #[must_use]
+    pub const fn new(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes }
+    }
+
+    /// Whether everything has been read.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    /// The next byte, left where it is.
+    #[must_use]
+    pub fn peek(&self) -> Option<u8> {
+        self.rest.first().copied()
+    }
+
+    /// Takes exactly `len` bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`PeerFault::Truncated`] when fewer are left; nothing is taken then.
+    pub fn take(&mut self, len: usize, field: &'static str) -> Result<&'a [u8], PeerFault> {
+        let (taken, rest) = self.rest.split_at_checked(len).ok_or(PeerFault::Truncated { field })?;
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    /// Takes exactly `N` bytes: a nonce, a fingerprint.
+    ///
+    /// # Errors
+    ///
+    /// [`PeerFault::Truncated`] when fewer are left.
+    pub fn array<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], PeerFault> {
+        let (taken, rest) = self.rest.split_first_chunk().ok_or(PeerFault::Truncated { field })?;
+        self.rest = rest;
+        Ok(*taken)
+    }
+
+    /// Takes one byte.
+    ///
+    /// # Errors
+    ///
+    /// [`PeerFault::Truncated`] at the end.
+    pub fn u8(&mut self, field: &'static str) -> Result<u8, PeerFault> {
+        self.array::<1>(field).map(|[byte]| byte)
+    }
+
+    /// Takes a Word16.
+    ///
+    /// # Errors
+    ///
+    /// [`PeerFault::Truncated`] when fewer than 2 bytes are left.
+    pub fn u16(&mut self, field: &'static str) -> Result<u16, PeerFault> {
+        self.array(field).map(u16::from_be_bytes)
+    }
+
+    /// Takes a Word32.
+    ///
+    /// # Errors
+    ///
+    /// [`PeerFault::Truncated`] when fewer than 4 bytes are left.
+    pub fn u32(&mut self, field: &'static str) -> Result<u32, PeerFault> {
+        self.array(field).map(u32::from_be_bytes)
+    }
+
+    /// Takes an Int64: a count, or a time in whole seconds since the Unix epoch.
+    ///
+    /// # Errors
+    ///
+    /// [`PeerFault::Truncated`] when fewer than 8 bytes are left.
+    pub fn i64(&mut self, field: &'static str) -> Result<i64, PeerFault> {
+        self.array(field).map(i64::from_be_bytes)
+    }
+
+    /// Takes a Bool, `"T"` or `"F"`.
+    ///
+    /// # Errors
+    ///
+    /// [`PeerFault::Malformed`] for any other byte, [`PeerFault::Truncated`] at the end.
+    pub fn bool(&mut self, field: &'static str) -> Result<bool, PeerFault> {
+        match self.u8(field)? {
+            b'T' => Ok(true),
+            b'F' => Ok(false),
+            _ => Err(PeerFault::Malformed { field }),
+        }
+    }
+
+    /// Takes a byte string with a length byte: 0 to 255 bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`PeerFault::Truncated`] when the length or the bytes are missing.
+    pub fn short(&mut self, field: &'static str) -> Result<&'a [u8], PeerFault> {
+        let len = self.u8(field)?;
+        self.take(usize::from(len), field)
+    }
+
+    /// Takes a byte string with a two-byte length: 0 to 65535 bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`PeerFault::Truncated`] when the length or the bytes are missing.
+    pub fn large(&mut self, field: &'static str) -> Result<&'a [u8], PeerFault> {
+        let len = self.u16(field)?;
+        self.take(usize::from(len), field)
+    }
+
+    /// Takes a [`Reader::short`] that must be UTF-8.
+    ///
+    /// # Errors
+    ///
+    /// As `short`, and [`PeerFault::Malformed`] when it is not UTF-8.
+    pub fn short_text(&mut self, field: &'static str) -> Result<&'a str, PeerFault> {
+        utf8(self.short(field)?, field)
+    }
+
+    /// Takes a `maybe(x)`; `read` takes x.
+    ///
+    /// # Errors
+    ///
+    /// [`PeerFault::Malformed`] when the tag is neither `"0"` nor `"1"`, or what `read` says.
+    pub fn maybe<T>(
+        &mut self,
+        field: &'static str,
+        read: impl FnOnce(&mut Self) -> Result<T, PeerFault>,
+    ) -> Result<Option<T>, PeerFault> {
+        match self.u8(field)? {
+            b'0' => Ok(None),
+            b'1' => read(self).map(Some),
+            _ => Err(PeerFault::Malformed { field }),
+        }
+    }
+
+    /// Takes a list of one or more items; `read` takes one. The only decoding that allocates.
+    ///
+    /// # Errors
+    ///
+    /// [`PeerFault::Malformed`] when the count is 0, or what `read` says.
+    pub fn nonempty_list<T>(
+        &mut self,
+        field: &'static str,
+        mut read: impl FnMut(&mut Self) -> Result<T, PeerFault>,
+    ) -> Result<Vec<T>, PeerFault> {
+        let count = self.u8(field)?;
+        if count == 0 {
+            return Err(PeerFault::Malformed { field });
+        }
+        (0..count).map(|_| read(self)).collect()
+    }
+
+    /// Takes the given bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`PeerFault::Malformed`] when other bytes are next, [`PeerFault::Truncated`] at the end.
+    pub fn literal(&mut self, expected: &[u8], field: &'static str) -> Result<(), PeerFault> {
+        match self.take(expected.len(), field)? == expected {
+            true => Ok(()),
+            false => Err(PeerFault::Malformed { field }),
+        }
+    }
+
+    /// Takes everything up to the first `delimiter`, which is taken too and not returned.
+    ///
+    /// # Errors
+    ///
+    /// [`PeerFault::Truncated`] when there is no `delimiter`.
+    pub fn until(&mut self, delimiter: u8, field: &'static str) -> Result<&'a [u8], PeerFault> {
+        let at =
+            self.rest.iter().position(|byte| *byte == delimiter).ok_or(PeerFault::Truncated { field })?;
+        let found = self.take(at, field)?;
+        self.u8(field)?;
+        Ok(found)
+    }
+
+    /// Takes all that is left: a tail, always the last field of its message.
+    pub const fn rest(&mut self) -> &'a [u8] {
+        let rest = self.rest;
+        self.rest = &[];
+        rest
+    }
+
+    /// Checks that nothing is left.
+    ///
+    /// # Errors
+    ///
+    /// [`PeerFault::TrailingBytes`] otherwise.
+    pub const fn finish(self, field: &'static str) -> Result<(), PeerFault> {
+        match self.rest.is_empty() {
+            true => Ok(()),
+            false => Err(PeerFault::TrailingBytes { field }),
+        }
+    }
+}
+
+/// The text in `bytes`.
+///
+/// # Errors
+///
+/// [`PeerFault::Malformed`] when it is not UTF-8.
+pub(crate) fn utf8<'a>(bytes: &'a [u8], field: &'static str) -> Result<&'a str, PeerFault> {
+    core::str::from_utf8(bytes).map_err(|_| PeerFault::Malformed { field })
+}
+
+/// Appends encodings to a buffer.
+pub struct Writer<'v> {
+    out: &'v mut Vec<u8>,
+}
+
+impl<'v> Writer<'v> {
+    /// Appends to `out`.
+    #[must_use]
+    pub const fn new(out: &'v mut Vec<u8>) -> Self {
+        Self { out }
+    }
+
+    /// The buffer itself, for a nested `encode`.
+    #[must_use]
+    pub const fn out(&mut self) -> &mut Vec<u8> {
+        self.out
+    }
+
+    /// Appends bytes as they are: a word, a nonce, a tail.
+    pub fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
+        self.out.extend_from_slice(bytes);
+        self
+    }
+
+    /// Appends one byte.
+    pub fn u8(&mut self, value: u8) -> &mut Self {
+        self.bytes(&[value])
+    }
+
+    /// Appends a Word16.
+    pub fn u16(&mut self, value: u16) -> &mut Self {
+        self.bytes(&value.to_be_bytes())
+    }
+
+    /// Appends a Word32.
+    pub fn u32(&mut self, value: u32) -> &mut Self {
+        self.bytes(&value.to_be_bytes())
+    }
+
+    /// Appends an Int64.
+    pub fn i64(&mut self, value: i64) -> &mut Self {
+        self.bytes(&value.to_be_bytes())
+    }
+
+    /// Appends a Bool.
+    pub fn bool(&mut self, value: bool) -> &mut Self {
+        self.u8(if value { b'T' } else { b'F' })
+    }
+
+    /// Appends a byte string with a length byte.
+    ///
+    /// More than [`SHORT_MAX`] bytes are a mistake of ours; a release build cuts them there, so that the
+    /// frame around them stays whole.
+    pub fn short(&mut self, bytes: &[u8]) -> &mut Self {
+        debug_assert!(bytes.len() <= SHORT_MAX, "a short field has at most 255 bytes");
+        let bytes = bytes.get(..SHORT_MAX).unwrap_or(bytes);
+        self.u8(u8::try_from(bytes.len()).expect("cut to 255 above")).bytes(bytes)
+    }
+
+    /// Appends a byte string with a two-byte length.
+    ///
+    /// More than [`LARGE_MAX`] bytes are a mistake of ours and are cut there, as in [`Writer::short`].
+    pub fn large(&mut self, bytes: &[u8]) -> &mut Self {
+        debug_assert!(bytes.len() <= LARGE_MAX, "a large field has at most 65535 bytes");
+        let bytes = bytes.get(..LARGE_MAX).unwrap_or(bytes);
+        self.u16(u16::try_from(bytes.len()).expect("cut to 65535 above")).bytes(bytes)
+    }
+
+    /// Appends a `maybe(x)`; `write` appends x.
+    pub fn maybe<T>(&mut self, value: Option<T>, write: impl FnOnce(&mut Self, T)) -> &mut Self {
+        match value {
+            None => self.u8(b'0'),
+            Some(value) => {
+                self.u8(b'1');
+                write(self, value);
+                self
+            }
+        }
+    }
+
+    /// Appends a list: a count byte, then the items; `write` appends one.
+    ///
+    /// More than 255 items are a mistake of ours; the rest is left out.
+    pub fn list<T>(&mut self, items: &[T], mut write: impl FnMut(&mut Self, &T)) -> &mut Self {
+        debug_assert!(items.len() <= SHORT_MAX, "a list has at most 255 items");
+        let items = items.get(..SHORT_MAX).unwrap_or(items);
+        self.u8(u8::try_from(items.len()).expect("cut to 255 above"));
+        for item in items {
+            write(self, item);
+        }
+        self
+    }
+}

@@ -1,0 +1,471 @@
+//! Errors as peers name them: `ERR SP error`, the same words in both protocols.
+//!
+//! ```text
+//! error  = "BLOCK" | "SESSION" | "CMD" SP command | "PROXY" SP proxy | "AUTH"
+//!        | "BLOCKED" SP "reason=" reason ["," "notice=" JSON] | "SERVICE" | "CRYPTO" | "QUOTA"
+//!        | "STORE" SP text to the end | "NO_MSG" | "LARGE_MSG" | "EXPIRED" | "INTERNAL" | "DUPLICATE_"
+//! command = "UNKNOWN" | "SYNTAX" | "PROHIBITED" | "NO_AUTH" | "HAS_AUTH" | "NO_ENTITY"
+//! proxy   = "PROTOCOL" SP error | "BROKER" SP broker | "BASIC_AUTH" | "NO_SESSION"
+//! broker  = "RESPONSE" SP short(text) | "UNEXPECTED" SP short(text) | "NETWORK" [SP network]
+//!         | "TIMEOUT" | "HOST" | "NO_SERVICE" | "TRANSPORT" SP transport
+//! network = "CONNECT" SP short(text) | "TLS" SP short(text) | "UNKNOWNCA" | "FAILED" | "TIMEOUT"
+//!         | "SUBSCRIBE" SP short(text)
+//! ```
+//!
+//! An error that is not of this grammar is kept as text, so that a newer peer's word reaches whoever has to
+//! decide about it. What a fault of a peer is called on the wire is decided in [`ErrorCode::of`] and nowhere
+//! else. Source: `smp-transport` 5.8, `ntf-protocol` 2.4.
+
+use crate::base::fault::PeerFault;
+use crate::wire::cursor::{Reader, Writer, utf8};
+use crate::wire::version::SmpVersion;
+use alloc::vec::Vec;
+
+/// An error of either protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorCode<'a> {
+    /// A block, a transmission or the size of an authorization is malformed.
+    Block,
+    /// The transmission names another session.
+    Session,
+    /// The command is wrong in itself.
+    Cmd(CommandError),
+    /// From a proxy of messages.
+    Proxy(ProxyError<'a>),
+    /// Unknown entity, wrong authorization, wrong state: which of them is not said.
+    Auth,
+    /// An operator blocked the queue.
+    Blocked(Blocked<'a>),
+    /// The rules of service sessions were violated.
+    Service,
+    /// Decryption failed.
+    Crypto,
+    /// The queue is full; from a subscriber: the interval is too short.
+    Quota,
+    /// The server's storage failed, in words.
+    Store(&'a str),
+    /// ACK without a delivered message.
+    NoMsg,
+    /// The message is too long.
+    LargeMsg,
+    /// A key has expired.
+    Expired,
+    /// The server failed.
+    Internal,
+    /// Internal to servers; not expected on the wire.
+    Duplicate,
+    /// An error of another grammar, as it was written.
+    Other(&'a str),
+}
+
+/// What is wrong with a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CommandError {
+    /// The command word is unknown.
+    Unknown,
+    /// The parameters do not parse, or bytes are left over.
+    Syntax,
+    /// The command is not allowed here.
+    Prohibited,
+    /// Authorization or entity id is missing.
+    NoAuth,
+    /// Authorization or entity id is there and must not be.
+    HasAuth,
+    /// The entity id is missing. Read also as `NO_QUEUE`, its former name.
+    NoEntity,
+}
+
+/// Why a queue is blocked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Blocked<'a> {
+    /// The reason.
+    pub reason: BlockReason,
+    /// The operator's notice: the text of a JSON object with an optional integer `ttl` in seconds.
+    pub notice: Option<&'a str>,
+}
+
+/// The reason for which an operator blocks a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum BlockReason {
+    /// Unwanted messages.
+    Spam,
+    /// Unlawful content.
+    Content,
+}
+
+/// An error of a proxy of messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProxyError<'a> {
+    /// The relay's answer to the proxy: an error to be read with [`ErrorCode::decode`].
+    ///
+    /// Kept as bytes, so that errors nested by a peer cost no stack.
+    Protocol(&'a [u8]),
+    /// The proxy cannot talk to the relay.
+    Broker(BrokerError<'a>),
+    /// Proxying is off, or the password is wrong.
+    BasicAuth,
+    /// The proxy has no such session.
+    NoSession,
+}
+
+/// How talking to a relay failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BrokerError<'a> {
+    /// An answer that does not parse.
+    Response(&'a str),
+    /// An answer of another kind than expected.
+    Unexpected(&'a str),
+    /// The network failed; how is seldom said.
+    Network(Option<NetworkError<'a>>),
+    /// No answer in time.
+    Timeout,
+    /// The host is not allowed or not compatible.
+    Host,
+    /// No service there.
+    NoService,
+    /// The transport failed.
+    Transport(TransportError<'a>),
+}
+
+/// How the network failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NetworkError<'a> {
+    /// No connection.
+    Connect(&'a str),
+    /// TLS failed.
+    Tls(&'a str),
+    /// The certificate is not the expected one.
+    UnknownCa,
+    /// Failed in another way.
+    Failed,
+    /// Too slow.
+    Timeout,
+    /// Subscribing failed.
+    Subscribe(&'a str),
+}
+
+/// How a transport failed. Source: `smp-transport` 3.4.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TransportError<'a> {
+    /// A bad block.
+    Block,
+    /// No common version.
+    Version,
+    /// A message too long.
+    LargeMsg,
+    /// A wrong session id.
+    Session,
+    /// No key to authorize with.
+    NoAuth,
+    /// The greeting failed.
+    Handshake(HandshakeError),
+    /// Another failure, as it was written.
+    Other(&'a str),
+}
+
+/// How a greeting failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum HandshakeError {
+    /// A hello does not parse.
+    Parse,
+    /// The server is not the one that the client expects.
+    Identity,
+    /// A signed key does not verify.
+    BadAuth,
+    /// The service is refused.
+    BadService,
+}
+
+impl<'a> ErrorCode<'a> {
+    /// The error that answers a peer's fault in a command. The one map from faults to words.
+    ///
+    /// Source: `smp-transport` 4.6, `ntf-protocol` 1.7.
+    #[must_use]
+    pub const fn of(fault: PeerFault) -> Self {
+        match fault {
+            PeerFault::UnknownCommand => Self::Cmd(CommandError::Unknown),
+            PeerFault::BadBlock => Self::Block,
+            PeerFault::Truncated { .. }
+            | PeerFault::Malformed { .. }
+            | PeerFault::TrailingBytes { .. }
+            | PeerFault::TooLong { .. } => Self::Cmd(CommandError::Syntax),
+        }
+    }
+
+    /// The error as a peer of this SMP version understands it. NTF peers understand all of it.
+    #[must_use]
+    pub const fn for_smp(self, version: SmpVersion) -> Self {
+        match self {
+            Self::Blocked(_) if !version.has_blocked_error() => Self::Auth,
+            Self::Blocked(Blocked { reason, .. }) if !version.has_block_notices() => {
+                Self::Blocked(Blocked { reason, notice: None })
+            }
+            other => other,
+        }
+    }
+
+    /// Reads an error: what follows `ERR SP`.
+    ///
+    /// # Errors
+    ///
+    /// [`PeerFault::Malformed`] when it is of no known form and not UTF-8 either.
+    pub fn decode(bytes: &'a [u8]) -> Result<Self, PeerFault> {
+        match Self::known(bytes) {
+            Some(error) => Ok(error),
+            None => utf8(bytes, "error").map(Self::Other),
+        }
+    }
+
+    /// Appends the error, without `ERR SP`.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Block => out.extend_from_slice(b"BLOCK"),
+            Self::Session => out.extend_from_slice(b"SESSION"),
+            Self::Cmd(error) => {
+                out.extend_from_slice(b"CMD ");
+                out.extend_from_slice(error.word().as_bytes());
+            }
+            Self::Proxy(error) => {
+                out.extend_from_slice(b"PROXY ");
+                error.encode(out);
+            }
+            Self::Auth => out.extend_from_slice(b"AUTH"),
+            Self::Blocked(blocked) => blocked.encode(out),
+            Self::Service => out.extend_from_slice(b"SERVICE"),
+            Self::Crypto => out.extend_from_slice(b"CRYPTO"),
+            Self::Quota => out.extend_from_slice(b"QUOTA"),
+            Self::Store(text) => {
+                out.extend_from_slice(b"STORE ");
+                out.extend_from_slice(text.as_bytes());
+            }
+            Self::NoMsg => out.extend_from_slice(b"NO_MSG"),
+            Self::LargeMsg => out.extend_from_slice(b"LARGE_MSG"),
+            Self::Expired => out.extend_from_slice(b"EXPIRED"),
+            Self::Internal => out.extend_from_slice(b"INTERNAL"),
+            Self::Duplicate => out.extend_from_slice(b"DUPLICATE_"),
+            Self::Other(text) => out.extend_from_slice(text.as_bytes()),
+        }
+    }
+
+    fn known(bytes: &'a [u8]) -> Option<Self> {
+        let (word, rest) = split(bytes);
+        match (word, rest) {
+            (b"BLOCK", None) => Some(Self::Block),
+            (b"SESSION", None) => Some(Self::Session),
+            (b"CMD", Some(rest)) => CommandError::known(rest).map(Self::Cmd),
+            (b"PROXY", Some(rest)) => ProxyError::known(rest).map(Self::Proxy),
+            (b"AUTH", None) => Some(Self::Auth),
+            (b"BLOCKED", Some(rest)) => Blocked::known(rest).map(Self::Blocked),
+            (b"SERVICE", None) => Some(Self::Service),
+            (b"CRYPTO", None) => Some(Self::Crypto),
+            (b"QUOTA", None) => Some(Self::Quota),
+            (b"STORE", Some(rest)) => core::str::from_utf8(rest).ok().map(Self::Store),
+            (b"NO_MSG", None) => Some(Self::NoMsg),
+            (b"LARGE_MSG", None) => Some(Self::LargeMsg),
+            (b"EXPIRED", None) => Some(Self::Expired),
+            (b"INTERNAL", None) => Some(Self::Internal),
+            (b"DUPLICATE_", None) => Some(Self::Duplicate),
+            _ => None,
+        }
+    }
+}
+
+impl CommandError {
+    /// The word after `CMD SP`.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Unknown => "UNKNOWN",
+            Self::Syntax => "SYNTAX",
+            Self::Prohibited => "PROHIBITED",
+            Self::NoAuth => "NO_AUTH",
+            Self::HasAuth => "HAS_AUTH",
+            Self::NoEntity => "NO_ENTITY",
+        }
+    }
+
+    fn known(bytes: &[u8]) -> Option<Self> {
+        match bytes {
+            b"UNKNOWN" => Some(Self::Unknown),
+            b"SYNTAX" => Some(Self::Syntax),
+            b"PROHIBITED" => Some(Self::Prohibited),
+            b"NO_AUTH" => Some(Self::NoAuth),
+            b"HAS_AUTH" => Some(Self::HasAuth),
+            b"NO_ENTITY" | b"NO_QUEUE" => Some(Self::NoEntity),
+            _ => None,
+        }
+    }
+}
+
+impl<'a> Blocked<'a> {
+    fn known(bytes: &'a [u8]) -> Option<Self> {
+        let rest = bytes.strip_prefix(b"reason=")?;
+        let (reason, rest) = if let Some(rest) = rest.strip_prefix(b"spam") {
+            (BlockReason::Spam, rest)
+        } else {
+            (BlockReason::Content, rest.strip_prefix(b"content")?)
+        };
+        let notice = match rest {
+            [] => None,
+            rest => Some(core::str::from_utf8(rest.strip_prefix(b",notice=")?).ok()?),
+        };
+        Some(Self { reason, notice })
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(match self.reason {
+            BlockReason::Spam => b"BLOCKED reason=spam",
+            BlockReason::Content => b"BLOCKED reason=content",
+        });
+        if let Some(notice) = self.notice {
+            out.extend_from_slice(b",notice=");
+            out.extend_from_slice(notice.as_bytes());
+        }
+    }
+}
+
+impl<'a> ProxyError<'a> {
+    fn known(bytes: &'a [u8]) -> Option<Self> {
+        match split(bytes) {
+            (b"PROTOCOL", Some(rest)) => Some(Self::Protocol(rest)),
+            (b"BROKER", Some(rest)) => BrokerError::known(rest).map(Self::Broker),
+            (b"BASIC_AUTH", None) => Some(Self::BasicAuth),
+            (b"NO_SESSION", None) => Some(Self::NoSession),
+            _ => None,
+        }
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Protocol(error) => {
+                out.extend_from_slice(b"PROTOCOL ");
+                out.extend_from_slice(error);
+            }
+            Self::Broker(error) => {
+                out.extend_from_slice(b"BROKER ");
+                error.encode(out);
+            }
+            Self::BasicAuth => out.extend_from_slice(b"BASIC_AUTH"),
+            Self::NoSession => out.extend_from_slice(b"NO_SESSION"),
+        }
+    }
+}
+
+impl<'a> BrokerError<'a> {
+    fn known(bytes: &'a [u8]) -> Option<Self> {
+        match split(bytes) {
+            (b"RESPONSE", Some(rest)) => short_text(rest).map(Self::Response),
+            (b"UNEXPECTED", Some(rest)) => short_text(rest).map(Self::Unexpected),
+            (b"NETWORK", None) => Some(Self::Network(None)),
+            (b"NETWORK", Some(rest)) => NetworkError::known(rest).map(|error| Self::Network(Some(error))),
+            (b"TIMEOUT", None) => Some(Self::Timeout),
+            (b"HOST", None) => Some(Self::Host),
+            (b"NO_SERVICE", None) => Some(Self::NoService),
+            (b"TRANSPORT", Some(rest)) => TransportError::decode(rest).ok().map(Self::Transport),
+            _ => None,
+        }
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Response(text) => word_and_text(b"RESPONSE ", text, out),
+            Self::Unexpected(text) => word_and_text(b"UNEXPECTED ", text, out),
+            Self::Network(None) => out.extend_from_slice(b"NETWORK"),
+            Self::Network(Some(error)) => {
+                out.extend_from_slice(b"NETWORK ");
+                error.encode(out);
+            }
+            Self::Timeout => out.extend_from_slice(b"TIMEOUT"),
+            Self::Host => out.extend_from_slice(b"HOST"),
+            Self::NoService => out.extend_from_slice(b"NO_SERVICE"),
+            Self::Transport(error) => {
+                out.extend_from_slice(b"TRANSPORT ");
+                error.encode(out);
+            }
+        }
+    }
+}
+
+impl<'a> NetworkError<'a> {
+    fn known(bytes: &'a [u8]) -> Option<Self> {
+        match split(bytes) {
+            (b"CONNECT", Some(rest)) => short_text(rest).map(Self::Connect),
+            (b"TLS", Some(rest)) => short_text(rest).map(Self::Tls),
+            (b"UNKNOWNCA", None) => Some(Self::UnknownCa),
+            (b"FAILED", None) => Some(Self::Failed),
+            (b"TIMEOUT", None) => Some(Self::Timeout),
+            (b"SUBSCRIBE", Some(rest)) => short_text(rest).map(Self::Subscribe),
+            _ => None,
+        }
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Connect(text) => word_and_text(b"CONNECT ", text, out),
+            Self::Tls(text) => word_and_text(b"TLS ", text, out),
+            Self::UnknownCa => out.extend_from_slice(b"UNKNOWNCA"),
+            Self::Failed => out.extend_from_slice(b"FAILED"),
+            Self::Timeout => out.extend_from_slice(b"TIMEOUT"),
+            Self::Subscribe(text) => word_and_text(b"SUBSCRIBE ", text, out),
+        }
+    }
+}
+
+impl<'a> TransportError<'a> {
+    /// Reads a transport error to its end.
+    ///
+    /// # Errors
+    ///
+    /// [`PeerFault::Malformed`] when it is of no known form and not UTF-8 either.
+    pub fn decode(bytes: &'a [u8]) -> Result<Self, PeerFault> {
+        match bytes {
+            b"BLOCK" => Ok(Self::Block),
+            b"VERSION" => Ok(Self::Version),
+            b"LARGE_MSG" => Ok(Self::LargeMsg),
+            b"SESSION" => Ok(Self::Session),
+            b"NO_AUTH" => Ok(Self::NoAuth),
+            b"HANDSHAKE PARSE" => Ok(Self::Handshake(HandshakeError::Parse)),
+            b"HANDSHAKE IDENTITY" => Ok(Self::Handshake(HandshakeError::Identity)),
+            b"HANDSHAKE BAD_AUTH" => Ok(Self::Handshake(HandshakeError::BadAuth)),
+            b"HANDSHAKE BAD_SERVICE" => Ok(Self::Handshake(HandshakeError::BadService)),
+            other => utf8(other, "transport error").map(Self::Other),
+        }
+    }
+
+    /// Appends the error.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let text = match self {
+            Self::Block => "BLOCK",
+            Self::Version => "VERSION",
+            Self::LargeMsg => "LARGE_MSG",
+            Self::Session => "SESSION",
+            Self::NoAuth => "NO_AUTH",
+            Self::Handshake(HandshakeError::Parse) => "HANDSHAKE PARSE",
+            Self::Handshake(HandshakeError::Identity) => "HANDSHAKE IDENTITY",
+            Self::Handshake(HandshakeError::BadAuth) => "HANDSHAKE BAD_AUTH",
+            Self::Handshake(HandshakeError::BadService) => "HANDSHAKE BAD_SERVICE",
+            Self::Other(text) => text,
+        };
+        out.extend_from_slice(text.as_bytes());
+    }
+}
+
+/// The word before the first space, and what follows that space if there is one.
+pub(super) fn split(bytes: &[u8]) -> (&[u8], Option<&[u8]>) {
+    let mut reader = Reader::new(bytes);
+    match reader.until(b' ', "word") {
+        Ok(word) => (word, Some(reader.rest())),
+        Err(_) => (bytes, None),
+    }
+}
+
+/// A `short(text)` that ends the message.
+fn short_text(bytes: &[u8]) -> Option<&str> {
+    let mut reader = Reader::new(bytes);
+    let text = reader.short_text("text").ok()?;
+    reader.is_empty().then_some(text)
+}
+
+fn word_and_text(word: &[u8], text: &str, out: &mut Vec<u8>) {
+    Writer::new(out).bytes(word).short(text.as_bytes());
+}

@@ -1,0 +1,35 @@
+//! Bytes as base64url text.
+//!
+//! Written with `=` padding. Read with or without; padding that is there must be right. Empty text is no
+//! value. Source: `smp-transport` 1.2.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use base64ct::{Base64Url, Base64UrlUnpadded, Encoding};
+
+/// The text of these bytes, with padding.
+#[must_use]
+pub fn encode(bytes: &[u8]) -> String {
+    Base64Url::encode_string(bytes)
+}
+
+/// The bytes of this text, or `None` when it is not base64url.
+#[must_use]
+pub fn decode(text: &str) -> Option<Vec<u8>> {
+    match text {
+        "" => None,
+        text if text.ends_with('=') => Base64Url::decode_vec(text).ok(),
+        text => Base64UrlUnpadded::decode_vec(text).ok(),
+    }
+}
+
+/// As [`decode`], for exactly `N` bytes.
+#[must_use]
+pub fn decode_array<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    let decoded = match text.ends_with('=') {
+        true => Base64Url::decode(text, &mut bytes),
+        false => Base64UrlUnpadded::decode(text, &mut bytes),
+    };
+    decoded.is_ok_and(|decoded| decoded.len() == N).then_some(bytes)
+}
