@@ -157,6 +157,14 @@ fn bytes_that_are_no_point_verify_nothing() {
 }
 
 #[test]
+fn the_dummies_are_points_so_that_verifying_under_them_takes_its_time() {
+    let ed25519 = Ed25519Public::DUMMY;
+    assert!(ed25519_dalek::VerifyingKey::from_bytes(ed25519.as_bytes()).is_ok());
+    #[cfg(feature = "ed448")]
+    assert!(ed448_goldilocks_plus::VerifyingKey::from_bytes(Ed448Public::DUMMY.as_bytes()).is_ok());
+}
+
+#[test]
 fn generated_keys_come_from_the_seed() {
     let rng = || Seed::from_number(7).stream(Stream::Keys);
     assert_eq!(X25519Private::generate(&mut rng()), X25519Private::generate(&mut rng()));
