@@ -119,8 +119,10 @@ impl Ed25519Private {
     #[must_use]
     pub fn sign(&self, message: &[u8]) -> [u8; ED25519_SIGNATURE_LEN] {
         let expanded = ExpandedSecretKey::from(self.seed.expose());
+        // The kept half is a point, since it was computed from the seed; should it ever not be, computing
+        // it anew is slow and right.
         let public = VerifyingKey::from_bytes(&self.public.0)
-            .expect("the public half was computed from the seed and both are private to this type");
+            .unwrap_or_else(|_| ed25519_dalek::SigningKey::from_bytes(self.seed.expose()).verifying_key());
         raw_sign::<Sha512>(&expanded, message, &public).to_bytes()
     }
 }

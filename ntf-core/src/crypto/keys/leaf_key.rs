@@ -18,6 +18,10 @@ impl Signature {
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
+
+    fn of(bytes: &[u8]) -> Self {
+        Self(heapless::Vec::from_slice(bytes).expect("the capacity is that of the longest signature"))
+    }
 }
 
 impl AsRef<[u8]> for Signature {
@@ -69,11 +73,10 @@ impl SigningKey {
     /// Signs `message` as it is. Source: `smp-transport` 1.4.
     #[must_use]
     pub fn sign(&self, message: &[u8]) -> Signature {
-        let bytes = match self {
-            Self::Ed25519(key) => heapless::Vec::from_slice(&key.sign(message)),
-            Self::Ed448(key) => heapless::Vec::from_slice(&key.sign(message)),
-        };
-        Signature(bytes.expect("the capacity is that of the longest signature"))
+        match self {
+            Self::Ed25519(key) => Signature::of(&key.sign(message)),
+            Self::Ed448(key) => Signature::of(&key.sign(message)),
+        }
     }
 }
 
