@@ -1,1 +1,9 @@
-//! From notices to pushes: merging, budgets, what to do with a provider's answer. Knows no links.
+//! What is to be pushed to whom, and when: the notices of each token and the verification pushes.
+//!
+//! Notices that come faster than pushes go out merge here, one per queue, so that a slow push server
+//! never slows down whoever reads notices. Knows neither bytes, nor links, nor what a token or a
+//! subscription is beyond its index. Read [`notices`] first; [`orders`] keeps the books.
+
+pub mod notices;
+pub mod orders;
+pub mod verification;

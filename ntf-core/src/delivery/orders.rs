@@ -1,0 +1,532 @@
+//! The books of all tokens: whose notices wait, which orders are out, and what is due when.
+//!
+//! A token has at most one order of notices and one verification push out. What comes meanwhile merges in
+//! its [`Notices`], so memory depends on the number of queues and never on how long a push server is away.
+
+use crate::base::backoff::{Backoff, BackoffPlan};
+use crate::base::meter::Counter;
+use crate::base::rng::Rng;
+use crate::base::time::{Mono, Now};
+use crate::base::timers::Timers;
+use crate::delivery::notices::{Ended, Held, Notices, Selection};
+use crate::delivery::verification::{Next, ResendPlan, Until, Verification};
+use crate::model::index::{SubscriptionIndex, TokenIndex};
+use crate::model::notification::Notice;
+use crate::model::push::{PushId, PushKind, PushOutcome, PushResult};
+use alloc::collections::BTreeMap;
+use core::time::Duration;
+
+#[cfg(test)]
+mod tests;
+
+/// Bounds and delays of delivery. Source: ours, where nothing else is said.
+#[derive(Clone, Copy, Debug)]
+pub struct DeliveryLimits {
+    /// Queues of one token whose notices wait; beyond it the oldest notice goes and is counted. Default 64.
+    pub queues_per_token: usize,
+    /// Notices held for all tokens; beyond it a token that holds none gets none, which is counted. Default
+    /// 4,000,000, each some 300 bytes.
+    pub notices: usize,
+    /// Orders out at once; beyond it tokens wait in line, and their notices merge. Default 4096.
+    pub orders: usize,
+    /// When an order without outcome counts as lost. Default 2 minutes: a provider's timeout of 25 s, tried
+    /// twice, and the way to the push server fit in.
+    pub order_timeout: Duration,
+    /// Pauses after an order that did not reach the provider. Default 1 s, doubled up to 5 minutes.
+    pub retry: BackoffPlan,
+    /// When verification pushes are sent again.
+    pub resend: ResendPlan,
+}
+
+impl Default for DeliveryLimits {
+    fn default() -> Self {
+        Self {
+            queues_per_token: 64,
+            notices: 4_000_000,
+            orders: 4096,
+            order_timeout: Duration::from_secs(120),
+            retry: BackoffPlan { first: Duration::from_secs(1), max: Duration::from_secs(300) },
+            resend: ResendPlan::default(),
+        }
+    }
+}
+
+/// What became of notices and orders.
+///
+/// Every notice taken in ends in exactly one of `ordered`, `merged`, `displaced`, `oversize` and
+/// `forgotten`, or is still fresh.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DeliveryCounters {
+    /// Notices taken in.
+    pub taken_in: Counter,
+    /// Notices that went into an order, each counted once.
+    pub ordered: Counter,
+    /// Notices whose place a newer one of the same queue took before they were ordered.
+    pub merged: Counter,
+    /// Notices dropped because too many queues of the token waited.
+    pub displaced: Counter,
+    /// Notices that fit into no push.
+    pub oversize: Counter,
+    /// Notices dropped with their token or subscription.
+    pub forgotten: Counter,
+    /// Notices not taken in, because the tables were full.
+    pub refused_full: Counter,
+    /// Orders of notices.
+    pub message_orders: Counter,
+    /// Verification pushes ordered.
+    pub verification_orders: Counter,
+    /// Orders that the provider took.
+    pub accepted: Counter,
+    /// Orders put off.
+    pub put_off: Counter,
+    /// Orders refused for good.
+    pub refused: Counter,
+    /// Orders that found the device token invalid.
+    pub token_invalid: Counter,
+    /// Orders without outcome in time.
+    pub lost: Counter,
+    /// Outcomes of orders that nobody waits for any more.
+    pub late: Counter,
+}
+
+/// Something that wants to be ordered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ready {
+    /// The notices of this token.
+    Message(TokenIndex),
+    /// The verification push of this token.
+    Verification(TokenIndex),
+}
+
+/// What an outcome was about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Landed {
+    /// The token whose order it was.
+    pub token: TokenIndex,
+    /// The kind of order.
+    pub kind: PushKind,
+}
+
+/// Notices and verification pushes of all tokens.
+#[derive(Debug)]
+pub struct Delivery {
+    mailboxes: BTreeMap<TokenIndex, Mailbox>,
+    verifications: BTreeMap<TokenIndex, Verifying>,
+    /// Whose turn it is, in the order they came.
+    line: BTreeMap<u64, Ready>,
+    line_next: u64,
+    orders: BTreeMap<PushId, Landed>,
+    next_push: u64,
+    timers: Timers<Timer>,
+    held: usize,
+    limits: DeliveryLimits,
+    counters: DeliveryCounters,
+}
+
+#[derive(Debug, Default)]
+struct Mailbox {
+    notices: Notices,
+    turn: Turn,
+    backoff: Backoff,
+}
+
+#[derive(Debug)]
+struct Verifying {
+    verification: Verification,
+    in_line: Option<u64>,
+}
+
+/// Where a token's notices are on their way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Turn {
+    /// Nothing to do.
+    #[default]
+    Idle,
+    /// In line at this number.
+    InLine(u64),
+    /// An order is out.
+    Out(PushId),
+    /// A timer is set.
+    Pausing,
+    /// Until the token is verified.
+    Parked,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Timer {
+    Retry(TokenIndex),
+    Verify(TokenIndex),
+    Lost(PushId),
+}
+
+impl Delivery {
+    /// Nothing to deliver.
+    #[must_use]
+    pub fn new(limits: DeliveryLimits) -> Self {
+        Self {
+            mailboxes: BTreeMap::new(),
+            verifications: BTreeMap::new(),
+            line: BTreeMap::new(),
+            line_next: 0,
+            orders: BTreeMap::new(),
+            next_push: 1,
+            timers: Timers::new(),
+            held: 0,
+            limits,
+            counters: DeliveryCounters::default(),
+        }
+    }
+
+    /// Takes a notice in; says whether there was room. Never blocks: what is too much merges or is dropped
+    /// and counted.
+    pub fn take_in(&mut self, token: TokenIndex, subscription: SubscriptionIndex, notice: Notice) -> bool {
+        let mailbox = self.mailboxes.get(&token).map_or(0, |mailbox| mailbox.notices.len());
+        // A full table lets tokens replace their own notices, and takes nothing for others.
+        let bound = if self.held < self.limits.notices { self.limits.queues_per_token } else { mailbox };
+        if bound == 0 {
+            self.counters.refused_full.count();
+            return false;
+        }
+        self.counters.taken_in.count();
+        let mailbox = self.mailboxes.entry(token).or_default();
+        let before = mailbox.notices.len();
+        let ended = mailbox.notices.take_in(subscription, notice, bound);
+        self.held = (self.held + mailbox.notices.len()).saturating_sub(before);
+        if mailbox.turn == Turn::Idle {
+            self.put_in_line(token);
+        }
+        self.count(ended);
+        true
+    }
+
+    /// Wants a verification push to the device of a token.
+    pub fn want_verification(&mut self, token: TokenIndex, until: Until) {
+        let send_now = match self.verifications.get_mut(&token) {
+            Some(verifying) => verifying.verification.want_again(until),
+            None => {
+                let verification = Verification::new(until);
+                self.verifications.insert(token, Verifying { verification, in_line: None });
+                true
+            }
+        };
+        if send_now {
+            self.timers.cancel(&Timer::Verify(token));
+            self.put_verification_in_line(token);
+        }
+    }
+
+    /// Whose turn it is; `None` while as many orders are out as may be.
+    pub fn next_ready(&mut self) -> Option<Ready> {
+        if self.orders.len() >= self.limits.orders {
+            return None;
+        }
+        let (_, ready) = self.line.pop_first()?;
+        match ready {
+            Ready::Message(token) => {
+                if let Some(mailbox) = self.mailboxes.get_mut(&token) {
+                    mailbox.turn = Turn::Idle;
+                }
+            }
+            Ready::Verification(token) => {
+                if let Some(verifying) = self.verifications.get_mut(&token) {
+                    verifying.in_line = None;
+                }
+            }
+        }
+        Some(ready)
+    }
+
+    /// Whether [`next_ready`](Self::next_ready) may have something.
+    #[must_use]
+    pub fn has_ready(&self) -> bool {
+        !self.line.is_empty() && self.orders.len() < self.limits.orders
+    }
+
+    /// Orders what a token is owed, in a push of at most `room` bytes; `None` when nothing is wanted.
+    ///
+    /// `with` gets the order's name and the notices, oldest first, and makes the push of them. Notices that
+    /// do not fit get the next turn.
+    pub fn order_message<R>(
+        &mut self,
+        now: Now,
+        token: TokenIndex,
+        room: usize,
+        len_of: impl Fn(&Held) -> usize,
+        with: impl FnOnce(PushId, &mut dyn Iterator<Item = &Held>) -> R,
+    ) -> Option<R> {
+        let mailbox = self.mailboxes.get_mut(&token)?;
+        let before = mailbox.notices.len();
+        let (selection, ended) = mailbox.notices.select(room, len_of);
+        self.held = (self.held + mailbox.notices.len()).saturating_sub(before);
+        self.count(ended);
+        if selection == Selection::default() {
+            return None;
+        }
+        let push = self.book(now, Landed { token, kind: PushKind::Message });
+        let mailbox = self.mailboxes.get_mut(&token)?;
+        mailbox.turn = Turn::Out(push);
+        let made = with(push, &mut mailbox.notices.selected(&selection));
+        self.counters.ordered.add(mailbox.notices.sent(&selection).into());
+        self.counters.message_orders.count();
+        Some(made)
+    }
+
+    /// Orders the verification push of a token.
+    pub fn order_verification(&mut self, now: Now, token: TokenIndex) -> Option<PushId> {
+        let in_flight = self.verifications.get(&token)?.verification.in_flight();
+        debug_assert!(in_flight.is_none(), "a token whose push is out is not in line");
+        let push = self.book(now, Landed { token, kind: PushKind::Verification });
+        self.verifications.get_mut(&token)?.verification.sent(push);
+        self.counters.verification_orders.count();
+        Some(push)
+    }
+
+    /// Puts a verification push off.
+    pub fn delay_verification(&mut self, token: TokenIndex, until: Mono) {
+        if self.verifications.contains_key(&token) {
+            self.timers.set(Timer::Verify(token), until);
+        }
+    }
+
+    /// Keeps a token's notices until it is verified.
+    pub fn park(&mut self, token: TokenIndex) {
+        if let Some(mailbox) = self.mailboxes.get_mut(&token)
+            && matches!(mailbox.turn, Turn::Idle | Turn::Pausing)
+        {
+            mailbox.turn = Turn::Parked;
+            self.timers.cancel(&Timer::Retry(token));
+        }
+    }
+
+    /// The device has echoed its code: no further verification push, and parked notices get their turn.
+    pub fn verified(&mut self, token: TokenIndex) {
+        self.drop_verification(token);
+        if self.mailboxes.get(&token).is_some_and(|mailbox| mailbox.turn == Turn::Parked) {
+            self.put_in_line(token);
+        }
+    }
+
+    /// The token has moved to another device: what was ordered for the old one is over, whatever comes of
+    /// it, and the rest waits for the new one.
+    pub fn moved(&mut self, token: TokenIndex) {
+        self.drop_verification(token);
+        if let Some(mailbox) = self.mailboxes.get_mut(&token) {
+            let before = mailbox.notices.len();
+            match mailbox.turn {
+                Turn::Out(push) => {
+                    self.orders.remove(&push);
+                    self.timers.cancel(&Timer::Lost(push));
+                    mailbox.notices.landed();
+                }
+                Turn::InLine(number) => _ = self.line.remove(&number),
+                Turn::Pausing => self.timers.cancel(&Timer::Retry(token)),
+                Turn::Idle | Turn::Parked => {}
+            }
+            mailbox.turn = Turn::Parked;
+            mailbox.backoff.reset();
+            self.held = (self.held + mailbox.notices.len()).saturating_sub(before);
+        }
+    }
+
+    /// Takes what became of an order; `None` when nobody waits for it any more.
+    pub fn on_outcome(&mut self, now: Now, outcome: PushOutcome, jitter: &mut Rng) -> Option<Landed> {
+        let Some(landed) = self.orders.remove(&outcome.id) else {
+            self.counters.late.count();
+            return None;
+        };
+        self.timers.cancel(&Timer::Lost(outcome.id));
+        match outcome.result {
+            PushResult::Accepted => self.counters.accepted.count(),
+            PushResult::TokenInvalid { .. } => self.counters.token_invalid.count(),
+            PushResult::TryLater { .. } => self.counters.put_off.count(),
+            PushResult::Refused => self.counters.refused.count(),
+        }
+        self.land(now, landed, &outcome.result, jitter);
+        Some(landed)
+    }
+
+    /// Lets everything that is due have its turn; orders without outcome count as put off.
+    pub fn on_time(&mut self, now: Now, jitter: &mut Rng) {
+        while let Some(timer) = self.timers.pop_due(now.mono) {
+            match timer {
+                Timer::Retry(token) => self.put_in_line(token),
+                Timer::Verify(token) => self.put_verification_in_line(token),
+                Timer::Lost(push) => {
+                    if let Some(landed) = self.orders.remove(&push) {
+                        self.counters.lost.count();
+                        self.land(now, landed, &PushResult::TryLater { after: Duration::ZERO }, jitter);
+                    }
+                }
+            }
+        }
+    }
+
+    /// When [`on_time`](Self::on_time) has something to do.
+    #[must_use]
+    pub fn deadline(&self) -> Option<(Mono, &'static str)> {
+        self.timers.next().map(|(at, timer)| {
+            let reason = match timer {
+                Timer::Retry(_) => "retry a push",
+                Timer::Verify(_) => "send a verification push",
+                Timer::Lost(_) => "give up an order",
+            };
+            (at, reason)
+        })
+    }
+
+    /// Forgets the notice of a subscription.
+    pub fn forget_subscription(&mut self, token: TokenIndex, subscription: SubscriptionIndex) {
+        let removed = self.mailboxes.get_mut(&token).and_then(|mailbox| mailbox.notices.remove(subscription));
+        if let Some(held) = removed {
+            self.held = self.held.saturating_sub(1);
+            self.counters.forgotten.add(held.is_fresh().into());
+        }
+    }
+
+    /// Forgets everything of a token.
+    pub fn forget_token(&mut self, token: TokenIndex) {
+        self.drop_verification(token);
+        let Some(mailbox) = self.mailboxes.remove(&token) else { return };
+        match mailbox.turn {
+            Turn::InLine(number) => _ = self.line.remove(&number),
+            Turn::Out(push) => {
+                self.orders.remove(&push);
+                self.timers.cancel(&Timer::Lost(push));
+            }
+            Turn::Pausing => self.timers.cancel(&Timer::Retry(token)),
+            Turn::Idle | Turn::Parked => {}
+        }
+        self.held = self.held.saturating_sub(mailbox.notices.len());
+        self.counters.forgotten.add(mailbox.notices.fresh().into());
+    }
+
+    /// Forgets everything; the counters stay.
+    pub fn clear(&mut self) {
+        let fresh: u64 = self.mailboxes.values().map(|mailbox| u64::from(mailbox.notices.fresh())).sum();
+        self.counters.forgotten.add(fresh);
+        self.mailboxes.clear();
+        self.verifications.clear();
+        self.line.clear();
+        self.orders.clear();
+        self.timers.clear();
+        self.held = 0;
+    }
+
+    /// What became of notices and orders so far.
+    #[must_use]
+    pub const fn counters(&self) -> &DeliveryCounters {
+        &self.counters
+    }
+
+    /// Notices held: a gauge.
+    #[must_use]
+    pub const fn held(&self) -> usize {
+        self.held
+    }
+
+    /// Notices that were never in an order. Costs a walk over all tokens with notices.
+    #[must_use]
+    pub fn fresh(&self) -> u64 {
+        self.mailboxes.values().map(|mailbox| u64::from(mailbox.notices.fresh())).sum()
+    }
+
+    /// Orders without outcome: a gauge.
+    #[must_use]
+    pub fn orders_out(&self) -> usize {
+        self.orders.len()
+    }
+
+    /// Tokens in line for an order: a gauge.
+    #[must_use]
+    pub fn in_line(&self) -> usize {
+        self.line.len()
+    }
+
+    fn book(&mut self, now: Now, landed: Landed) -> PushId {
+        let push = PushId(self.next_push);
+        self.next_push = self.next_push.wrapping_add(1);
+        self.orders.insert(push, landed);
+        self.timers.set(Timer::Lost(push), now.mono + self.limits.order_timeout);
+        push
+    }
+
+    fn land(&mut self, now: Now, landed: Landed, result: &PushResult, jitter: &mut Rng) {
+        match landed.kind {
+            PushKind::Message => self.land_message(now, landed.token, result, jitter),
+            PushKind::Verification => self.land_verification(now, landed.token, result, jitter),
+            PushKind::CheckMessages => {}
+        }
+    }
+
+    fn land_message(&mut self, now: Now, token: TokenIndex, result: &PushResult, jitter: &mut Rng) {
+        let Some(mailbox) = self.mailboxes.get_mut(&token) else { return };
+        mailbox.turn = Turn::Idle;
+        let before = mailbox.notices.len();
+        match result {
+            // Refused for good: the notices ride along with later ones. Source: `ntf-protocol` 3.8.
+            PushResult::Accepted | PushResult::Refused | PushResult::TokenInvalid { .. } => {
+                mailbox.backoff.reset();
+                mailbox.notices.landed();
+                self.held = (self.held + mailbox.notices.len()).saturating_sub(before);
+                self.put_in_line(token);
+            }
+            PushResult::TryLater { after } => {
+                mailbox.notices.bounced();
+                mailbox.turn = Turn::Pausing;
+                let pause = mailbox.backoff.next_delay(self.limits.retry, jitter).max(*after);
+                self.timers.set(Timer::Retry(token), now.mono + pause);
+            }
+        }
+    }
+
+    fn land_verification(&mut self, now: Now, token: TokenIndex, result: &PushResult, jitter: &mut Rng) {
+        let Some(verifying) = self.verifications.get_mut(&token) else { return };
+        match verifying.verification.landed(now.mono, result, &self.limits.resend, jitter) {
+            Next::Now => self.put_verification_in_line(token),
+            Next::At(at) => self.timers.set(Timer::Verify(token), at),
+            Next::Finished => _ = self.verifications.remove(&token),
+        }
+    }
+
+    fn drop_verification(&mut self, token: TokenIndex) {
+        self.timers.cancel(&Timer::Verify(token));
+        let Some(dropped) = self.verifications.remove(&token) else { return };
+        if let Some(number) = dropped.in_line {
+            self.line.remove(&number);
+        }
+        if let Some(push) = dropped.verification.in_flight() {
+            self.orders.remove(&push);
+            self.timers.cancel(&Timer::Lost(push));
+        }
+    }
+
+    /// Gives a token its place in line if its notices want a push.
+    fn put_in_line(&mut self, token: TokenIndex) {
+        let Some(mailbox) = self.mailboxes.get_mut(&token) else { return };
+        mailbox.turn = Turn::Idle;
+        if mailbox.notices.is_wanted() {
+            mailbox.turn = Turn::InLine(self.line_next);
+            self.line_up(Ready::Message(token));
+        }
+    }
+
+    fn put_verification_in_line(&mut self, token: TokenIndex) {
+        if let Some(verifying) = self.verifications.get_mut(&token)
+            && verifying.in_line.is_none()
+        {
+            verifying.in_line = Some(self.line_next);
+            self.line_up(Ready::Verification(token));
+        }
+    }
+
+    fn line_up(&mut self, ready: Ready) {
+        self.line.insert(self.line_next, ready);
+        self.line_next = self.line_next.wrapping_add(1);
+    }
+
+    fn count(&mut self, ended: Ended) {
+        self.counters.merged.add(ended.merged.into());
+        self.counters.displaced.add(ended.displaced.into());
+        self.counters.oversize.add(ended.oversize.into());
+    }
+}

@@ -1,0 +1,265 @@
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use super::*;
+use crate::base::rng::{Seed, Stream};
+use crate::base::slab::{Index, Slab};
+use crate::base::time::Wall;
+use crate::model::token::InvalidReason;
+use alloc::vec::Vec;
+
+fn index(number: u32) -> Index {
+    let mut slab = Slab::new(u32::MAX);
+    let mut last = None;
+    for _ in 0..=number {
+        last = slab.insert(()).ok();
+    }
+    last.unwrap()
+}
+
+fn token(number: u32) -> TokenIndex {
+    TokenIndex(index(number))
+}
+
+fn now(secs: u64) -> Now {
+    Now { mono: Mono::from_micros(secs * 1_000_000), wall: Wall::from_secs(secs) }
+}
+
+fn notice(time: i64) -> Notice {
+    Notice { received_at: time, nonce: [0; 24], meta: [].into() }
+}
+
+struct World {
+    delivery: Delivery,
+    jitter: Rng,
+}
+
+fn world(limits: DeliveryLimits) -> World {
+    World { delivery: Delivery::new(limits), jitter: Seed::from_number(4).stream(Stream::Jitter) }
+}
+
+impl World {
+    fn take_in(&mut self, owner: u32, queue: u32, time: i64) -> bool {
+        self.delivery.take_in(token(owner), SubscriptionIndex(index(queue)), notice(time))
+    }
+
+    /// Orders everything that is ready; gives the orders with the times of their notices.
+    fn orders(&mut self, at: Now) -> Vec<(PushId, Vec<i64>)> {
+        let mut orders = Vec::new();
+        while let Some(ready) = self.delivery.next_ready() {
+            match ready {
+                Ready::Message(token) => {
+                    orders.extend(self.delivery.order_message(
+                        at,
+                        token,
+                        100,
+                        |_| 1,
+                        |push, held| (push, held.map(|held| held.notice.received_at).collect()),
+                    ));
+                }
+                Ready::Verification(token) => {
+                    orders.extend(self.delivery.order_verification(at, token).map(|push| (push, Vec::new())));
+                }
+            }
+        }
+        orders
+    }
+
+    fn outcome(&mut self, at: Now, id: PushId, result: PushResult) -> Option<Landed> {
+        self.delivery.on_outcome(at, PushOutcome { id, result }, &mut self.jitter)
+    }
+
+    /// Every notice taken in is accounted for once.
+    fn assert_balanced(&self) {
+        let counted = self.delivery.counters();
+        let ended = [counted.ordered, counted.merged, counted.displaced, counted.oversize, counted.forgotten];
+        let ended: u64 = ended.iter().map(|counter| counter.total()).sum();
+        assert_eq!(counted.taken_in.total(), ended + self.delivery.fresh());
+        let held: usize = self.delivery.mailboxes.values().map(|mailbox| mailbox.notices.len()).sum();
+        assert_eq!(self.delivery.held(), held);
+    }
+}
+
+#[test]
+fn what_comes_while_an_order_is_out_merges_into_the_next() {
+    let mut world = world(DeliveryLimits::default());
+    world.take_in(0, 0, 1);
+    let first = world.orders(now(0));
+    assert_eq!(first, [(PushId(1), alloc::vec![1])]);
+    for time in 2..1000 {
+        world.take_in(0, u32::try_from(time % 3).unwrap(), time);
+    }
+    assert_eq!(world.orders(now(0)), [], "one order at a time");
+    assert_eq!(world.delivery.held(), 3);
+    world.outcome(now(1), PushId(1), PushResult::Accepted);
+    assert_eq!(world.orders(now(1)), [(PushId(2), alloc::vec![997, 998, 999])]);
+    assert_eq!(world.delivery.counters().merged.total(), 995);
+    world.assert_balanced();
+}
+
+#[test]
+fn a_put_off_order_is_made_again_after_the_pause_with_what_came_since() {
+    let mut world = world(DeliveryLimits::default());
+    world.take_in(0, 0, 1);
+    let push = world.orders(now(0))[0].0;
+    world.outcome(now(0), push, PushResult::TryLater { after: Duration::from_secs(30) });
+    world.take_in(0, 1, 2);
+    assert_eq!(world.orders(now(0)), [], "not before the pause is over");
+    assert_eq!(world.delivery.deadline(), Some((now(30).mono, "retry a push")));
+    world.delivery.on_time(now(30), &mut world.jitter);
+    let again = world.orders(now(30));
+    assert_eq!(again.len(), 1);
+    assert_eq!(again[0].1, [1, 2]);
+    assert_ne!(again[0].0, push, "another order");
+    world.assert_balanced();
+}
+
+#[test]
+fn an_order_without_outcome_is_made_again() {
+    let mut world = world(DeliveryLimits::default());
+    world.take_in(0, 0, 1);
+    let push = world.orders(now(0))[0].0;
+    world.delivery.on_time(now(120), &mut world.jitter);
+    assert_eq!(world.delivery.counters().lost.total(), 1);
+    world.delivery.on_time(now(122), &mut world.jitter);
+    assert_eq!(world.orders(now(122)).len(), 1);
+    assert_eq!(world.outcome(now(123), push, PushResult::Accepted), None);
+    assert_eq!(world.delivery.counters().late.total(), 1);
+    world.assert_balanced();
+}
+
+#[test]
+fn a_refused_order_is_not_repeated_but_its_notices_ride_along() {
+    let mut world = world(DeliveryLimits::default());
+    world.take_in(0, 0, 1);
+    let push = world.orders(now(0))[0].0;
+    world.outcome(now(0), push, PushResult::Refused);
+    assert_eq!(world.orders(now(0)), []);
+    world.take_in(0, 1, 2);
+    assert_eq!(world.orders(now(0))[0].1, [1, 2]);
+}
+
+#[test]
+fn so_many_orders_are_out_and_the_others_wait_in_line() {
+    let mut world = world(DeliveryLimits { orders: 2, ..DeliveryLimits::default() });
+    for owner in 0..4 {
+        world.take_in(owner, owner, owner.into());
+    }
+    let out = world.orders(now(0));
+    assert_eq!(out.len(), 2);
+    assert_eq!((world.delivery.orders_out(), world.delivery.in_line()), (2, 2));
+    assert!(!world.delivery.has_ready());
+    world.take_in(3, 3, 33);
+    world.outcome(now(0), out[0].0, PushResult::Accepted);
+    world.outcome(now(0), out[1].0, PushResult::Accepted);
+    let next: Vec<_> = world.orders(now(0)).into_iter().map(|(_, times)| times).collect();
+    assert_eq!(next, [[2], [33]], "in the order they came, merged");
+    world.assert_balanced();
+}
+
+#[test]
+fn a_full_table_takes_nothing_for_tokens_that_hold_nothing() {
+    let mut world = world(DeliveryLimits { notices: 2, ..DeliveryLimits::default() });
+    assert!(world.take_in(0, 0, 0));
+    assert!(world.take_in(0, 1, 1));
+    assert!(!world.take_in(1, 2, 2));
+    assert!(world.take_in(0, 3, 3), "a token replaces its own");
+    assert_eq!(world.delivery.held(), 2);
+    assert_eq!(world.delivery.counters().refused_full.total(), 1);
+    assert_eq!(world.delivery.counters().displaced.total(), 1);
+    world.assert_balanced();
+}
+
+#[test]
+fn a_moved_token_ignores_outcomes_for_its_old_device_and_keeps_its_notices() {
+    let mut world = world(DeliveryLimits::default());
+    world.delivery.want_verification(token(0), Until::Verified);
+    let verification = world.orders(now(0))[0].0;
+    world.take_in(0, 0, 1);
+    let message = world.orders(now(0))[0].0;
+    world.take_in(0, 1, 2);
+    world.delivery.moved(token(0));
+    let invalid = PushResult::TokenInvalid { reason: InvalidReason::Bad, since_millis: None };
+    assert_eq!(world.outcome(now(1), message, invalid), None);
+    assert_eq!(world.outcome(now(1), verification, PushResult::Accepted), None);
+    assert_eq!(world.orders(now(1)), [], "nothing goes to the new device before it is verified");
+    world.delivery.verified(token(0));
+    assert_eq!(world.orders(now(1))[0].1, [1, 2]);
+    world.assert_balanced();
+}
+
+#[test]
+fn a_verification_push_is_sent_again_until_verified() {
+    let mut world = world(DeliveryLimits::default());
+    world.delivery.want_verification(token(0), Until::Verified);
+    let push = world.orders(now(0))[0].0;
+    let landed = world.outcome(now(0), push, PushResult::Accepted);
+    assert_eq!(landed, Some(Landed { token: token(0), kind: PushKind::Verification }));
+    world.delivery.on_time(now(120), &mut world.jitter);
+    assert_eq!(world.orders(now(120)).len(), 1, "the device did not answer");
+    world.delivery.verified(token(0));
+    assert_eq!(world.delivery.deadline(), None);
+    assert_eq!(world.delivery.orders_out(), 0);
+}
+
+#[test]
+fn a_delayed_verification_push_keeps_its_time() {
+    let mut world = world(DeliveryLimits::default());
+    world.delivery.want_verification(token(0), Until::Verified);
+    assert_eq!(world.delivery.next_ready(), Some(Ready::Verification(token(0))));
+    world.delivery.delay_verification(token(0), now(60).mono);
+    assert!(!world.delivery.has_ready());
+    world.delivery.on_time(now(60), &mut world.jitter);
+    assert_eq!(world.delivery.next_ready(), Some(Ready::Verification(token(0))));
+}
+
+#[test]
+fn asking_over_and_over_while_the_push_server_is_away_takes_one_place_in_line() {
+    let mut world = world(DeliveryLimits { orders: 0, ..DeliveryLimits::default() });
+    for owner in 0..50 {
+        for _ in 0..3 {
+            world.delivery.want_verification(token(owner), Until::Verified);
+        }
+        assert_eq!(world.delivery.in_line(), 1);
+        world.delivery.forget_token(token(owner));
+    }
+    assert_eq!(world.delivery.in_line(), 0);
+}
+
+#[test]
+fn what_was_taken_in_is_ordered_merged_or_counted() {
+    let limits = DeliveryLimits { queues_per_token: 8, notices: 40, orders: 3, ..DeliveryLimits::default() };
+    let mut world = world(limits);
+    let mut rng = Seed::from_number(9).stream(Stream::World);
+    let mut out: Vec<PushId> = Vec::new();
+    for round in 0..20_000_u32 {
+        let at = now(round.into());
+        let owner = u32::try_from(rng.below(8)).unwrap();
+        let queue = u32::try_from(rng.below(12)).unwrap();
+        match rng.below(16) {
+            0..8 => _ = world.take_in(owner, queue, round.into()),
+            8..12 => {
+                if let Some(id) = out.pop() {
+                    let after = Duration::from_secs(rng.below(20));
+                    let result = match rng.below(4) {
+                        0 => PushResult::Accepted,
+                        1 => PushResult::Refused,
+                        2 => PushResult::TokenInvalid { reason: InvalidReason::Bad, since_millis: None },
+                        _ => PushResult::TryLater { after },
+                    };
+                    world.outcome(at, id, result);
+                }
+            }
+            12 => world.delivery.forget_subscription(token(owner), SubscriptionIndex(index(queue))),
+            13 if rng.below(4) == 0 => world.delivery.forget_token(token(owner)),
+            14 if rng.below(4) == 0 => world.delivery.moved(token(owner)),
+            15 => world.delivery.verified(token(owner)),
+            _ => world.delivery.park(token(owner)),
+        }
+        world.delivery.on_time(at, &mut world.jitter);
+        out.extend(world.orders(at).into_iter().map(|(push, _)| push));
+        assert!(world.delivery.orders_out() <= 3 && world.delivery.held() <= 41 + 6);
+        world.assert_balanced();
+    }
+    world.delivery.clear();
+    world.assert_balanced();
+}
