@@ -30,6 +30,8 @@ mod on_answer;
 mod on_order;
 mod on_timer;
 mod state;
+#[cfg(test)]
+mod tests;
 
 pub use self::jwt::FORCED_INTERVAL_MIN;
 

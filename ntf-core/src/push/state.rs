@@ -5,10 +5,10 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 
-use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::base::backoff::Backoff;
+use crate::base::hash::HashKey;
 use crate::base::rng::Rng;
 use crate::base::time::Mono;
 use crate::model::knowledge::Fact;
@@ -244,7 +244,7 @@ impl Orders {
 
 /// Device tokens seen, as keyed hashes: enough to count them, not to tell them.
 pub(super) struct Seen {
-    key: Zeroizing<[u8; 32]>,
+    key: HashKey,
     hashes: BTreeSet<u64>,
     bound: usize,
     sample: Option<String>,
@@ -252,7 +252,7 @@ pub(super) struct Seen {
 
 impl Seen {
     pub(super) fn new(bound: usize, rng: &mut Rng) -> Self {
-        Self { key: Zeroizing::new(rng.bytes()), hashes: BTreeSet::new(), bound, sample: None }
+        Self { key: HashKey::new(rng), hashes: BTreeSet::new(), bound, sample: None }
     }
 
     /// Counts the device of an order if it is a new one and there is room.
@@ -261,9 +261,7 @@ impl Seen {
             return;
         }
         let token = order.device_token();
-        let digest = Sha256::new().chain_update(self.key.as_slice()).chain_update(token).finalize();
-        let hash = digest.first_chunk().map_or(0, |first| u64::from_be_bytes(*first));
-        self.hashes.insert(hash);
+        self.hashes.insert(self.key.of(token));
         self.sample.get_or_insert_with(|| shortened(token));
     }
 
