@@ -75,6 +75,62 @@ fn our_client_and_an_openssl_server_agree() {
 }
 
 #[test]
+fn certificates_of_clients_leave_the_session_id_alone() {
+    let (made, client_made) = (generated(1), generated(2));
+    let (identity, profile) = (made.credentials.identity().unwrap(), Profile::from(Protocol::Smp));
+    let pem = |text: &str| X509::from_pem(text.as_bytes()).unwrap();
+    let key = |text: &str| PKey::private_key_from_pem(text.as_bytes()).unwrap();
+
+    // An OpenSSL server that asks, as the reference's SMP servers do.
+    let (leaf, ca) = (pem(&made.server_crt), pem(&made.ca_crt));
+    let mut context = serving_builder(&leaf, &ca, &key(&made.server_key));
+    context.set_verify_callback(SslVerifyMode::PEER, |_, _| true);
+    let context = context.build();
+    for shown in [None, Some(&client_made.credentials)] {
+        let mut server = Foreign::server(&context);
+        let mut client = match shown {
+            None => connect(&identity),
+            Some(own) => Session::connect_showing(&profile, own, &identity, now()).unwrap(),
+        };
+        server.shake_hands(&mut client).unwrap();
+        let transport = client.take_transport().unwrap();
+        assert_eq!(transport.session_id.as_slice(), peer_finished(server.stream.ssl()));
+        assert_eq!(transport.showed_certificate, shown.is_some());
+        let seen = server.stream.ssl().peer_certificate().map(|leaf| leaf.to_der().unwrap());
+        assert_eq!(seen, shown.map(|own| own.chain[0].to_vec()));
+    }
+
+    // A server of ours that asks.
+    let endpoint = ServerEndpoint::asking_clients(profile, &made.credentials).unwrap();
+    for shows in [false, true] {
+        let mut context = trusting_builder(&made.ca_crt, "X448:X25519");
+        if shows {
+            context.set_certificate(&pem(&client_made.server_crt)).unwrap();
+            context.add_extra_chain_cert(pem(&client_made.ca_crt)).unwrap();
+            context.set_private_key(&key(&client_made.server_key)).unwrap();
+        }
+        let mut client = Foreign::client(&context.build());
+        let mut server = Session::accept(&endpoint, now());
+        client.shake_hands(&mut server).unwrap();
+        let transport = server.take_transport().unwrap();
+        assert_eq!(transport.session_id.as_slice(), own_finished(client.stream.ssl()));
+        let expected = if shows { client_made.credentials.chain.clone() } else { Vec::new() };
+        assert_eq!(transport.peer_chain, expected);
+    }
+}
+
+#[test]
+fn a_client_of_tls_1_2_is_refused() {
+    let made = generated(1);
+    let mut context = trusting_builder(&made.ca_crt, "X25519");
+    context.set_max_proto_version(Some(SslVersion::TLS1_2)).unwrap();
+    let mut client = Foreign::client(&context.build());
+    let mut server = Session::accept(&endpoint(&made.credentials), now());
+    assert!(matches!(client.shake_hands(&mut server), Err(TlsFault::Protocol(_))));
+    assert!(server.wants_write(), "the alert");
+}
+
+#[test]
 fn an_ed448_server_is_recognised() {
     let authority = Signed::authority(&PKey::generate_ed448().unwrap());
     let leaf = authority.sign("localhost", PKey::generate_ed448().unwrap());
@@ -286,6 +342,10 @@ fn context() -> SslContextBuilder {
 }
 
 fn trusting(ca_pem: &str, groups: &str) -> SslContext {
+    trusting_builder(ca_pem, groups).build()
+}
+
+fn trusting_builder(ca_pem: &str, groups: &str) -> SslContextBuilder {
     let mut context = context();
     context.set_groups_list(groups).unwrap();
     context.set_alpn_protos(b"\x05smp/1").unwrap();
@@ -293,10 +353,14 @@ fn trusting(ca_pem: &str, groups: &str) -> SslContext {
     store.add_cert(X509::from_pem(ca_pem.as_bytes()).unwrap()).unwrap();
     context.set_cert_store(store.build());
     context.set_verify(SslVerifyMode::PEER);
-    context.build()
+    context
 }
 
 fn serving(leaf: &X509, ca: &X509, key: &PKey<Private>) -> SslContext {
+    serving_builder(leaf, ca, key).build()
+}
+
+fn serving_builder(leaf: &X509, ca: &X509, key: &PKey<Private>) -> SslContextBuilder {
     let mut context = context();
     context.set_groups_list("X448:X25519").unwrap();
     context.set_certificate(leaf).unwrap();
@@ -310,7 +374,7 @@ fn serving(leaf: &X509, ca: &X509, key: &PKey<Private>) -> SslContext {
         Ok(4)
     });
     context.set_stateless_cookie_verify_cb(|_, cookie| cookie == b"cake");
-    context.build()
+    context
 }
 
 /// A certificate and its key, made with OpenSSL.

@@ -7,19 +7,21 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
+use core::sync::atomic::{AtomicBool, Ordering};
 
-use rustls::client::{ClientConnection, Resumption};
+use rustls::client::{ClientConnection, ResolvesClientCert, Resumption};
 use rustls::compress::CompressionCache;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, IpAddr, Ipv4Addr, ServerName};
-use rustls::server::NoServerSessionStorage;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{NoClientAuth, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::version::TLS13;
-use rustls::{ClientConfig, Error, ServerConfig};
+use rustls::{ClientConfig, Error, ServerConfig, SignatureScheme};
 
 use super::profile::Profile;
 use super::provider::{DrivenClock, provider};
-use super::verifier::{ByFingerprint, LeafKey};
+use super::verifier::{AnyService, ByFingerprint, LeafKey};
 use crate::crypto::cert::{ChainFault, ServerCredentials, leaf_public_key};
 use crate::model::server::Fingerprint;
 
@@ -49,18 +51,37 @@ impl ServerEndpoint {
     /// ([`ChainFault::Signature`]). Dates are for `credentials` to check: a server that has run for years
     /// should not stop here.
     pub fn new(profile: Profile, credentials: &ServerCredentials) -> Result<Self, ChainFault> {
+        Self::build(profile, credentials, Arc::new(NoClientAuth))
+    }
+
+    /// Likewise, and asks each client for certificates, which it may decline to show.
+    ///
+    /// What is shown is a sound chain of 1 to 4, proven by its key; whether its identity is welcome is the
+    /// role's to say, from [`Transport::peer_chain`](super::Transport::peer_chain). Source:
+    /// `smp-transport` 2.7.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`ServerEndpoint::new`].
+    pub fn asking_clients(profile: Profile, credentials: &ServerCredentials) -> Result<Self, ChainFault> {
+        Self::build(profile, credentials, Arc::new(AnyService))
+    }
+
+    fn build(
+        profile: Profile,
+        credentials: &ServerCredentials,
+        clients: Arc<dyn ClientCertVerifier>,
+    ) -> Result<Self, ChainFault> {
         let identity = credentials.identity()?;
         let leaf = credentials.chain.first().ok_or(ChainFault::Shape)?;
         if leaf_public_key(leaf)? != credentials.leaf_key.public() {
             return Err(ChainFault::Signature);
         }
-        let key = Arc::new(LeafKey::new(credentials.leaf_key.clone()));
-        let chain = credentials.chain.iter().map(|der| CertificateDer::from(der.to_vec())).collect();
-        let certified = Arc::new(SingleCertAndKey::from(CertifiedKey::new(chain, key)));
+        let certified: Arc<dyn ResolvesServerCert> = Arc::new(SingleCertAndKey::from(certified(credentials)));
         let names: Vec<&'static [u8]> =
             core::iter::once(profile.alpn).chain(profile.also_known.iter().copied()).collect();
-        let by_name = names.iter().map(|name| (*name, server(&[name], &certified))).collect();
-        let shared = Shared { profile, identity, all_names: server(&names, &certified), by_name };
+        let by_name = names.iter().map(|name| (*name, server(&[name], &certified, &clients))).collect();
+        let shared = Shared { profile, identity, all_names: server(&names, &certified, &clients), by_name };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -94,13 +115,23 @@ impl fmt::Debug for ServerEndpoint {
     }
 }
 
+fn certified(credentials: &ServerCredentials) -> CertifiedKey {
+    let key = Arc::new(LeafKey::new(credentials.leaf_key.clone()));
+    let chain = credentials.chain.iter().map(|der| CertificateDer::from(der.to_vec())).collect();
+    CertifiedKey::new(chain, key)
+}
+
 /// A server's configuration that knows these names.
-fn server(names: &[&[u8]], certified: &Arc<SingleCertAndKey>) -> Arc<ServerConfig> {
+fn server(
+    names: &[&[u8]],
+    certified: &Arc<dyn ResolvesServerCert>,
+    clients: &Arc<dyn ClientCertVerifier>,
+) -> Arc<ServerConfig> {
     let mut config = ServerConfig::builder_with_details(provider(), Arc::new(DrivenClock))
         .with_protocol_versions(&[&TLS13])
         .expect("the provider has the suite and the group that TLS 1.3 needs")
-        .with_no_client_auth()
-        .with_cert_resolver(Arc::clone(certified) as Arc<_>);
+        .with_client_cert_verifier(Arc::clone(clients))
+        .with_cert_resolver(Arc::clone(certified));
     config.alpn_protocols = names.iter().map(|name| name.to_vec()).collect();
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
@@ -113,13 +144,14 @@ pub(super) fn client(
     provider: Arc<CryptoProvider>,
     names: &[&[u8]],
     identity: &Fingerprint,
+    shown: Arc<ShownIfAsked>,
 ) -> Result<ClientConnection, Error> {
     let mut config = ClientConfig::builder_with_details(provider, Arc::new(DrivenClock))
         .with_protocol_versions(&[&TLS13])
         .expect("the provider has the suite and the group that TLS 1.3 needs")
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(ByFingerprint::new(*identity)))
-        .with_no_client_auth();
+        .with_client_cert_resolver(shown);
     config.alpn_protocols = names.iter().map(|name| name.to_vec()).collect();
     config.resumption = Resumption::disabled();
     config.enable_sni = false;
@@ -130,4 +162,33 @@ pub(super) fn client(
     // The session bounds its queue itself, in blocks.
     connection.set_buffer_limit(None);
     Ok(connection)
+}
+
+/// A client's certificates, if it has any, and whether they were asked for and shown.
+#[derive(Debug, Default)]
+pub(super) struct ShownIfAsked {
+    certified: Option<Arc<CertifiedKey>>,
+    was_shown: AtomicBool,
+}
+
+impl ShownIfAsked {
+    pub(super) fn new(credentials: &ServerCredentials) -> Self {
+        Self { certified: Some(Arc::new(certified(credentials))), was_shown: AtomicBool::new(false) }
+    }
+
+    pub(super) fn was_shown(&self) -> bool {
+        self.was_shown.load(Ordering::Relaxed)
+    }
+}
+
+impl ResolvesClientCert for ShownIfAsked {
+    fn resolve(&self, _authorities: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        let certified = self.certified.as_ref().filter(|own| own.key.choose_scheme(schemes).is_some())?;
+        self.was_shown.store(true, Ordering::Relaxed);
+        Some(Arc::clone(certified))
+    }
+
+    fn has_certs(&self) -> bool {
+        self.certified.is_some()
+    }
 }

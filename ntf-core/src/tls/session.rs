@@ -6,26 +6,22 @@
 //! blocks beyond their length; their meaning is `link`'s.
 
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
-use std::io::{self, BufRead, Write};
+use std::io::{self, Write};
 
 use rustls::server::Acceptor;
 use rustls::{Connection, IoState};
-use zeroize::Zeroize;
 
-use super::config::{self, ServerEndpoint};
+use super::buffers::{Incoming, OUTGOING_BYTES_MAX, Outgoing};
+use super::config::{self, ServerEndpoint, ShownIfAsked};
 use super::fault::{SendFault, TlsFault};
 use super::profile::Profile;
 use super::provider::{SessionId, drive, provider};
 use crate::base::time::Wall;
+use crate::crypto::cert::ServerCredentials;
 use crate::model::server::Fingerprint;
-
-/// Bytes on their way to the socket from which on no more blocks are taken.
-///
-/// Source: ours; four blocks of SMP keep a socket busy, and a peer that does not read costs no more.
-pub const OUTGOING_BYTES_MAX: u64 = 64 * 1024;
 
 /// What TLS learned while connecting.
 #[derive(Clone)]
@@ -58,6 +54,8 @@ pub struct Session {
     phase: Phase,
     /// Whether we have said goodbye: nothing goes out after it.
     has_closed: bool,
+    /// A client's certificates.
+    shown: Option<Arc<ShownIfAsked>>,
 }
 
 /// What rustls offers for the state we are in.
@@ -105,9 +103,36 @@ impl Session {
         identity: &Fingerprint,
         wall: Wall,
     ) -> Result<Self, TlsFault> {
-        let (connection, _) = drive(wall, || config::client(provider(), names, identity));
+        Self::start(profile, names, identity, ShownIfAsked::default(), wall)
+    }
+
+    /// A client's side that shows these certificates if the server asks for any.
+    ///
+    /// For services towards SMP servers (source: `smp-transport` 2.7) and wherever both sides are pinned.
+    ///
+    /// # Errors
+    ///
+    /// The operating system has no randomness to give.
+    pub fn connect_showing(
+        profile: &Profile,
+        credentials: &ServerCredentials,
+        identity: &Fingerprint,
+        wall: Wall,
+    ) -> Result<Self, TlsFault> {
+        Self::start(profile, &[profile.alpn], identity, ShownIfAsked::new(credentials), wall)
+    }
+
+    fn start(
+        profile: &Profile,
+        names: &[&[u8]],
+        identity: &Fingerprint,
+        shown: ShownIfAsked,
+        wall: Wall,
+    ) -> Result<Self, TlsFault> {
+        let shown = Arc::new(shown);
+        let (connection, _) = drive(wall, || config::client(provider(), names, identity, Arc::clone(&shown)));
         let engine = Engine::Talking(Box::new(Connection::Client(connection?)));
-        Ok(Self::new(engine, profile.block_len, wall))
+        Ok(Self { shown: Some(shown), ..Self::new(engine, profile.block_len, wall) })
     }
 
     /// A server's side, waiting for a ClientHello.
@@ -118,9 +143,9 @@ impl Session {
     }
 
     fn new(engine: Engine, block_len: usize, wall: Wall) -> Self {
-        let incoming = Incoming { block: Box::default(), filled: 0, block_len: block_len.max(1) };
-        let (outgoing, phase) = (Outgoing::default(), Phase::Connecting);
-        Self { engine, wall, incoming, outgoing, tag: None, phase, has_closed: false }
+        let (incoming, outgoing) = (Incoming::new(block_len), Outgoing::default());
+        let phase = Phase::Connecting;
+        Self { engine, wall, incoming, outgoing, tag: None, phase, has_closed: false, shown: None }
     }
 
     /// Whether bytes of the peer would be taken: false while a whole block waits, and when all is over.
@@ -144,6 +169,8 @@ impl Session {
     /// alert that tells the peer) and close.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<usize, TlsFault> {
         let mut rest = bytes;
+        // Small blocks: several may have come in one record, and the caller need not have taken them all.
+        self.fill();
         while !rest.is_empty() && self.wants_read() {
             if let Err(fault) = self.step(&mut rest) {
                 self.phase = Phase::Failed(fault);
@@ -219,7 +246,7 @@ impl Session {
     ///
     /// The session is not up, the length is not the profile's, or the queue is full. Nothing was queued.
     pub fn queue_block(&mut self, block: &[u8]) -> Result<(), SendFault> {
-        if block.len() != self.incoming.block_len {
+        if block.len() != self.incoming.block_len() {
             return Err(SendFault::WrongLength);
         }
         let Engine::Talking(connection) = &mut self.engine else { return Err(SendFault::NotUp) };
@@ -279,7 +306,7 @@ impl Session {
 
     /// How many queued blocks have wholly reached the socket since this was last asked.
     pub fn take_sent(&mut self) -> u32 {
-        core::mem::take(&mut self.outgoing.sent)
+        self.outgoing.take_sent()
     }
 
     /// One read of `rest` and all that follows from it.
@@ -347,7 +374,7 @@ impl Session {
                 session_id,
                 has_alpn: connection.alpn_protocol().is_some(),
                 peer_chain: chain.iter().map(|certificate| Box::from(certificate.as_ref())).collect(),
-                showed_certificate: false,
+                showed_certificate: self.shown.as_ref().is_some_and(|shown| shown.was_shown()),
             })));
         }
         Ok(state)
@@ -375,96 +402,6 @@ impl fmt::Debug for Session {
 /// rustls refused to buffer more, which the peer caused: feeding stops before plaintext piles up.
 fn unreadable(error: &io::Error) -> TlsFault {
     TlsFault::Protocol(Box::from(alloc::format!("{error}")))
-}
-
-/// The block that is being received.
-struct Incoming {
-    /// Empty, or `block_len` bytes.
-    block: Box<[u8]>,
-    filled: usize,
-    block_len: usize,
-}
-
-impl Incoming {
-    fn is_whole(&self) -> bool {
-        self.filled == self.block_len
-    }
-
-    fn fill(&mut self, plaintext: &mut impl BufRead) {
-        if self.block.is_empty() {
-            match plaintext.fill_buf() {
-                Ok(waiting) if !waiting.is_empty() => {
-                    self.block = alloc::vec![0; self.block_len].into_boxed_slice();
-                }
-                Ok(_) | Err(_) => return,
-            }
-        }
-        while let Some(room) = self.block.get_mut(self.filled..)
-            && !room.is_empty()
-            // `Ok(0)` is the peer's goodbye, `Err` that nothing waits; the session knows both.
-            && let Ok(count @ 1..) = plaintext.read(room)
-        {
-            self.filled = self.filled.saturating_add(count);
-        }
-    }
-
-    fn lend(&mut self) -> Option<&mut [u8]> {
-        if self.is_whole() {
-            self.filled = 0;
-            return Some(&mut self.block);
-        }
-        self.release_if_idle();
-        None
-    }
-
-    fn take(&mut self) -> Option<Box<[u8]>> {
-        if self.is_whole() {
-            self.filled = 0;
-            return Some(core::mem::take(&mut self.block));
-        }
-        self.release_if_idle();
-        None
-    }
-
-    fn release_if_idle(&mut self) {
-        if self.filled == 0 {
-            self.block.zeroize();
-            self.block = Box::default();
-        }
-    }
-}
-
-impl Drop for Incoming {
-    fn drop(&mut self) {
-        self.block.zeroize();
-    }
-}
-
-/// Which bytes of the outgoing stream end a block. Positions count from the session's start.
-#[derive(Default)]
-struct Outgoing {
-    written: u64,
-    ends: VecDeque<u64>,
-    sent: u32,
-}
-
-impl Outgoing {
-    fn unsent(&self) -> u64 {
-        self.ends.back().map_or(0, |end| end.saturating_sub(self.written))
-    }
-
-    fn mark_block(&mut self, bytes_waiting: usize) {
-        let waiting = u64::try_from(bytes_waiting).unwrap_or(u64::MAX);
-        self.ends.push_back(self.written.saturating_add(waiting));
-    }
-
-    fn advance(&mut self, written: usize) {
-        self.written = self.written.saturating_add(u64::try_from(written).unwrap_or(u64::MAX));
-        while self.ends.front().is_some_and(|end| *end <= self.written) {
-            self.ends.pop_front();
-            self.sent = self.sent.saturating_add(1);
-        }
-    }
 }
 
 #[cfg(test)]

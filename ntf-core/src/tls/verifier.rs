@@ -9,11 +9,12 @@ use alloc::vec::Vec;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::sign::{Signer, SigningKey};
-use rustls::{DigitallySignedStruct, Error, SignatureAlgorithm, SignatureScheme};
+use rustls::{DigitallySignedStruct, DistinguishedName, Error, SignatureAlgorithm, SignatureScheme};
 
 use super::fault::{TlsFault, refuse};
-use crate::crypto::cert::{leaf_public_key, validate_server_chain};
+use crate::crypto::cert::{leaf_public_key, validate_server_chain, validate_service_chain};
 use crate::crypto::keys::{self, LeafPublicKey};
 use crate::model::server::Fingerprint;
 
@@ -45,10 +46,7 @@ impl ServerCertVerifier for ByFingerprint {
         _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let chain: Vec<&[u8]> =
-            core::iter::once(end_entity).chain(intermediates).map(AsRef::as_ref).collect();
-        let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
-        match validate_server_chain(&chain, &self.identity, now) {
+        match validate_server_chain(&whole(end_entity, intermediates), &self.identity, unix_secs(now)) {
             Ok(_leaf) => Ok(ServerCertVerified::assertion()),
             Err(fault) => Err(refuse(fault.into())),
         }
@@ -76,6 +74,63 @@ impl ServerCertVerifier for ByFingerprint {
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         SCHEMES.to_vec()
     }
+}
+
+/// Accepts any client whose certificates are sound, and clients that show none.
+#[derive(Debug)]
+pub(super) struct AnyService;
+
+impl ClientCertVerifier for AnyService {
+    fn client_auth_mandatory(&self) -> bool {
+        false
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        match validate_service_chain(&whole(end_entity, intermediates), unix_secs(now)) {
+            Ok((_leaf, _identity)) => Ok(ClientCertVerified::assertion()),
+            Err(fault) => Err(refuse(fault.into())),
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _cert: &CertificateDer<'_>,
+        _dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        // As for servers.
+        Err(refuse(TlsFault::BadSignature))
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_handshake(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        SCHEMES.to_vec()
+    }
+}
+
+fn whole<'a>(leaf: &'a CertificateDer<'_>, others: &'a [CertificateDer<'_>]) -> Vec<&'a [u8]> {
+    core::iter::once(leaf).chain(others).map(AsRef::as_ref).collect()
+}
+
+fn unix_secs(now: UnixTime) -> i64 {
+    i64::try_from(now.as_secs()).unwrap_or(i64::MAX)
 }
 
 /// Verifies a CertificateVerify message with the key of the leaf.

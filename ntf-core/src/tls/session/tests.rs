@@ -47,7 +47,8 @@ fn a_hello_retry_request_changes_nothing_about_the_session_id() {
     let mut wide = (*provider()).clone();
     wide.kx_groups = vec![kx_group::SECP256R1, kx_group::X25519];
     let connection =
-        config::client(Arc::new(wide), &[b"ntf/1"], &credentials(1).identity().unwrap()).unwrap();
+        config::client(Arc::new(wide), &[b"ntf/1"], &credentials(1).identity().unwrap(), Arc::default())
+            .unwrap();
     pair.client = Session::new(Engine::Talking(Box::new(Connection::Client(connection))), 512, NOW);
     pair.shake_hands(usize::MAX).unwrap();
     for session in [&pair.client, &pair.server] {
@@ -121,8 +122,58 @@ fn a_server_without_the_key_of_its_leaf_is_refused() {
 }
 
 #[test]
+fn a_client_shows_its_certificates_when_asked_and_only_then() {
+    let (own, none) = (Some(credentials(7)), None);
+    for (asking, shown) in [(false, &own), (false, &none), (true, &own), (true, &none)] {
+        let mut pair = Pair::new(Protocol::Smp);
+        let (profile, server) = (Profile::from(Protocol::Smp), credentials(1));
+        let identity = server.identity().unwrap();
+        if asking {
+            let endpoint = ServerEndpoint::asking_clients(profile, &server).unwrap();
+            pair.server = Session::accept(&endpoint, NOW);
+        }
+        if let Some(shown) = shown {
+            pair.client = Session::connect_showing(&profile, shown, &identity, NOW).unwrap();
+        }
+        pair.shake_hands(1000).unwrap();
+        let client = pair.client.take_transport().unwrap();
+        let server = pair.server.take_transport().unwrap();
+        assert_eq!(client.session_id, server.session_id);
+        let expected = shown.as_ref().filter(|_| asking);
+        assert_eq!(client.showed_certificate, expected.is_some());
+        assert_eq!(server.peer_chain, expected.map_or_else(Vec::new, |shown| shown.chain.clone()));
+        assert!(!server.showed_certificate);
+    }
+}
+
+#[test]
+fn a_client_with_unsound_certificates_is_refused() {
+    let server = credentials(1);
+    let identity = server.identity().unwrap();
+    let profile = Profile::from(Protocol::Smp);
+    let mut stolen = credentials(7);
+    stolen.leaf_key = credentials(8).leaf_key;
+    let mut foreign = credentials(7);
+    foreign.chain.pop();
+    foreign.chain.extend(credentials(8).chain.pop());
+    for (shown, fault) in
+        [(stolen, TlsFault::BadSignature), (foreign, TlsFault::BadCertificate(ChainFault::Signature))]
+    {
+        let endpoint = ServerEndpoint::asking_clients(profile, &server).unwrap();
+        let mut pair = Pair {
+            client: Session::connect_showing(&profile, &shown, &identity, NOW).unwrap(),
+            server: Session::accept(&endpoint, NOW),
+        };
+        assert_eq!(pair.shake_hands(usize::MAX), Err(fault));
+        assert!(!pair.server.is_up());
+        assert!(matches!(pair.server_to_client(usize::MAX), Err(TlsFault::Alert(_))));
+    }
+}
+
+#[test]
 fn the_first_name_of_the_client_that_the_server_knows_is_agreed() {
-    let rows: [(&[&[u8]], Result<Option<&[u8]>, TlsFault>); 8] = [
+    type Row<'a> = (&'a [&'a [u8]], Result<Option<&'a [u8]>, TlsFault>);
+    let rows: [Row<'_>; 8] = [
         (&[], Ok(None)),
         (&[b"smp/1"], Ok(Some(b"smp/1"))),
         (&[b"http/1.1"], Ok(Some(b"http/1.1"))),
@@ -207,6 +258,31 @@ fn small_records_add_up_to_a_block() {
 }
 
 #[test]
+fn many_blocks_in_one_record_wait_their_turn() {
+    let mut pair = Pair::up(Protocol::Ntf);
+    let Engine::Talking(connection) = &mut pair.client.engine else { panic!("a client talks") };
+    let mut bytes = Vec::new();
+    let blocks: Vec<u8> = (0..96_u8).flat_map(|number| [number; 512]).collect();
+    connection.writer().write_all(&blocks).unwrap();
+    while connection.wants_write() {
+        connection.write_tls(&mut bytes).unwrap();
+    }
+    let (mut rest, mut expected) = (bytes.as_slice(), 0..96_u8);
+    while let Some(number) = expected.next() {
+        // One block after each feed, so that what was decrypted piles up if anything can.
+        while pair.server.wants_read() && !rest.is_empty() {
+            let taken = pair.server.feed(rest).unwrap();
+            rest = &rest[taken..];
+            if taken == 0 {
+                break;
+            }
+        }
+        assert_eq!(pair.server.next_block().unwrap(), [number; 512]);
+    }
+    assert!(pair.server.next_block().is_none() && rest.is_empty());
+}
+
+#[test]
 fn a_waiting_block_holds_back_what_follows() {
     let mut pair = Pair::up(Protocol::Smp);
     let mut bytes = Vec::new();
@@ -278,12 +354,32 @@ fn an_end_without_a_goodbye_is_a_fault() {
 }
 
 #[test]
+fn sessions_may_move_between_threads() {
+    const fn movable<T: Send + Sync>() {}
+    movable::<Session>();
+    movable::<ServerEndpoint>();
+    let mut pair = Pair::new(Protocol::Ntf);
+    // Each step on a thread of its own: the id must not depend on where the bytes are worked through.
+    while pair.client.wants_write() || pair.server.wants_write() {
+        pair = std::thread::spawn(move || {
+            pair.client_to_server(200).unwrap();
+            pair
+        })
+        .join()
+        .unwrap();
+        pair.server_to_client(200).unwrap();
+    }
+    let client = pair.client.take_transport().unwrap();
+    assert_eq!(client.session_id, pair.server.take_transport().unwrap().session_id);
+}
+
+#[test]
 fn an_idle_session_holds_no_block_buffer() {
     let mut pair = Pair::up(Protocol::Smp);
     pair.client.queue_block(&[1; 16384]).unwrap();
     transfer(&mut pair.client, &mut pair.server, 1000).unwrap();
     assert!(pair.server.next_block().is_none());
-    assert!(pair.server.incoming.block.is_empty());
+    assert!(pair.server.incoming.is_released());
 }
 
 #[test]
