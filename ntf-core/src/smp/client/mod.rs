@@ -1,1 +1,16 @@
-//! The SMP client engine that roles share.
+//! The client of one SMP server, for whoever watches or uses queues.
+//!
+//! It is the [`Engine`](crate::link::engine::Engine) of links in the dialect of SMP, and what a reply to
+//! NSUB means. Both the subscriber (NSUB) and the client (NEW, GET, SEND and the rest) use it.
+
+use crate::link::dialect::Smp;
+use crate::link::engine::{ClientEvent, Engine, EnginePlan};
+
+/// A client of one SMP server; `T` is the tag of whoever asks.
+pub type SmpClient<T> = Engine<Smp, T>;
+
+/// What happened at one SMP server.
+pub type SmpEvent<'b, T> = ClientEvent<'b, Smp, T>;
+
+/// How a client of an SMP server behaves.
+pub type SmpPlan = EnginePlan<Smp>;

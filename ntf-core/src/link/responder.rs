@@ -1,0 +1,408 @@
+//! The server's side of a link: from blocks to authorized commands, from replies to blocks.
+//!
+//! [`Responder::on_block`] gives the requests of a block, one by one through
+//! [`next_request`](Responder::next_request). What cannot be read, lacks credentials or is not authorized is
+//! answered here, with the error and in the place that `smp-transport` 4.6 and `ntf-protocol` 1.5 to 1.7
+//! say, and the role never sees it. The role names the key of each request's entity;
+//! [`verify`](Responder::verify) alone makes an [`Authorized`] command, and roles accept nothing less.
+//! The module does not know what a command does.
+//!
+//! ```text
+//! let mut requests = responder.on_block(block)?;
+//! while let Some(request) = responder.next_request(&mut requests) {
+//!     let credential = look_up(request.entity(), request.command());
+//!     if let Ok(authorized) = responder.verify(request, credential) {
+//!         responder.reply(authorized.reply_to(), &answer_to(authorized.command()));
+//!     }
+//! }
+//! while let Some(block) = responder.take_block() { send(block) }
+//! ```
+
+use super::dialect::Dialect;
+use super::event::{Block, Transport};
+use super::outgoing::TooLong;
+use super::state::{LinkFault, ServerGreeting, ServerSession, Unreadable};
+use crate::base::fault::{Misuse, PeerFault};
+use crate::base::meter::Counter;
+use crate::base::rng::Rng;
+use crate::crypto::auth;
+use crate::crypto::cert::ServerCredentials;
+use crate::crypto::keys::AuthPublicKey;
+use crate::wire::batch::BatchReader;
+use crate::wire::cursor::Writer;
+use crate::wire::error_code::{CommandError, ErrorCode};
+use crate::wire::transmission::{self, Transmission};
+use crate::wire::version::VersionRange;
+use alloc::vec::Vec;
+use core::fmt;
+
+/// The server's end of one link.
+#[derive(Debug)]
+pub struct Responder<D: Dialect> {
+    state: State<D>,
+    /// Replies that no block can carry.
+    unsendable: Counter,
+}
+
+#[derive(Debug)]
+enum State<D: Dialect> {
+    /// Our hello is out or waits to be taken; the client's is awaited.
+    Greeting { greeting: ServerGreeting<D>, hello: Option<Block> },
+    /// Commands may come.
+    Open(ServerSession<D>),
+    /// A fault ended the link.
+    Over,
+}
+
+impl<D: Dialect> Responder<D> {
+    /// The server's end of a link whose TLS is up; the first block to take is the hello.
+    ///
+    /// `versions` is offered where an ALPN name was agreed, the oldest version alone elsewhere. `keys`
+    /// gives the session key.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse`] when the credentials are no server's or do not fit a block.
+    pub fn accept(
+        transport: &Transport,
+        credentials: &ServerCredentials,
+        versions: VersionRange<D::Version>,
+        keys: &mut Rng,
+    ) -> Result<Self, Misuse> {
+        let (greeting, hello) = ServerGreeting::new(transport, credentials, versions, keys)?;
+        Ok(Self { state: State::Greeting { greeting, hello: Some(hello) }, unsendable: Counter::default() })
+    }
+
+    /// The agreed version, once the client has said hello.
+    #[must_use]
+    pub const fn version(&self) -> Option<D::Version> {
+        match &self.state {
+            State::Open(session) => Some(session.version()),
+            State::Greeting { .. } | State::Over => None,
+        }
+    }
+
+    /// Takes a block and gives the requests in it; none while hellos are exchanged.
+    ///
+    /// # Errors
+    ///
+    /// The fault for which the link must be closed. Take and send what blocks are left before.
+    pub fn on_block<'b>(&mut self, block: &'b mut [u8]) -> Result<Requests<'b>, LinkFault> {
+        match core::mem::replace(&mut self.state, State::Over) {
+            State::Greeting { greeting, .. } => {
+                self.state = State::Open(greeting.on_hello(block)?);
+                Ok(Requests::none())
+            }
+            State::Open(mut open) => {
+                let content = match open.session.open(block) {
+                    Err(Unreadable::Len) => return Err(LinkFault::WrongBlockLen),
+                    Err(fault @ (Unreadable::Seal | Unreadable::Padding)) => Err(fault),
+                    Ok(content) => Ok(content),
+                };
+                let format = D::format(open.version());
+                self.state = State::Open(open);
+                let batch = content.ok().and_then(|content| BatchReader::new(content, format).ok());
+                if batch.is_none() {
+                    self.reply(ReplyTo::NOBODY, &D::error(ErrorCode::Block));
+                }
+                Ok(Requests { batch })
+            }
+            State::Over => Ok(Requests::none()),
+        }
+    }
+
+    /// The next request that is readable and has the credentials its command needs. Others before it
+    /// are answered with their error.
+    pub fn next_request<'b>(&mut self, requests: &mut Requests<'b>) -> Option<Request<'b, D>> {
+        loop {
+            let item = requests.batch.as_mut()?.next()?;
+            match self.read(item) {
+                Ok(request) => return Some(request),
+                Err(Refusal { to, code }) => self.reply(to, &D::error(code)),
+            }
+        }
+    }
+
+    /// Checks a request's authorization against what its entity asks for.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`]: the error is on its way to the client already. An unknown entity costs as much time
+    /// as a wrong authorization and is answered alike.
+    pub fn verify<'b>(
+        &mut self,
+        request: Request<'b, D>,
+        credential: Credential<'_>,
+    ) -> Result<Authorized<'b, D>, Refused> {
+        let State::Open(open) = &self.state else { return Err(Refused) };
+        let code = match is_authorized(open, &request.transmission, credential) {
+            Verdict::Yes if request.transmission.service_signature.is_none() => {
+                return Ok(Authorized { request });
+            }
+            // Only a service session may sign twice, and none was opened (`smp-transport` 4.5).
+            Verdict::Yes | Verdict::No if request.transmission.service_signature.is_some() => {
+                ErrorCode::Service
+            }
+            Verdict::Yes | Verdict::No | Verdict::NobodyThere => ErrorCode::Auth,
+        };
+        self.refuse(&request, code);
+        Err(Refused)
+    }
+
+    /// Answers a request with an error, unverified.
+    pub fn refuse(&mut self, request: &Request<'_, D>, code: ErrorCode<'_>) {
+        self.reply(request.reply_to(), &D::error(code));
+    }
+
+    /// Answers a request, at once or later.
+    ///
+    /// A reply that no block can carry is replaced by `ERR INTERNAL`, so that the client need not wait for
+    /// its timeout, and counted ([`unsendable`](Self::unsendable)).
+    pub fn reply(&mut self, to: ReplyTo<'_>, message: &D::Message<'_>) {
+        if self.push(to, message).is_err() {
+            self.unsendable.count();
+            // Ids of up to 255 bytes can leave no room even for this; then nothing can be said.
+            let _ = self.push(to, &D::error(ErrorCode::Internal));
+        }
+    }
+
+    /// Tells the client of an event.
+    pub fn event(&mut self, entity: &[u8], message: &D::Message<'_>) {
+        self.reply(ReplyTo { corr: &[], entity }, message);
+    }
+
+    /// Takes the next block to send. Call until there is none, after each input.
+    pub fn take_block(&mut self) -> Option<Block> {
+        match &mut self.state {
+            State::Greeting { hello, .. } => hello.take(),
+            State::Open(open) => open.outgoing.take(),
+            State::Over => None,
+        }
+    }
+
+    /// The adapter has sent so many more blocks.
+    pub const fn on_sent(&mut self, blocks: u32) {
+        match &mut self.state {
+            State::Open(open) => open.outgoing.on_sent(blocks),
+            State::Greeting { .. } | State::Over => {}
+        }
+    }
+
+    /// Blocks made and not reported as sent: the gauge.
+    #[must_use]
+    pub fn unsent(&self) -> u32 {
+        match &self.state {
+            State::Open(open) => open.outgoing.unsent(),
+            State::Greeting { .. } | State::Over => 0,
+        }
+    }
+
+    /// Whether the client takes blocks more slowly than it is given them: events should wait.
+    #[must_use]
+    pub fn is_congested(&self) -> bool {
+        match &self.state {
+            State::Open(open) => open.outgoing.is_congested(),
+            State::Greeting { .. } | State::Over => false,
+        }
+    }
+
+    /// Replies that no block could carry.
+    #[must_use]
+    pub const fn unsendable(&self) -> u64 {
+        self.unsendable.total()
+    }
+
+    /// Reads one transmission as far as its command.
+    fn read<'b>(&self, item: Result<Transmission<'b>, PeerFault>) -> Result<Request<'b, D>, Refusal<'b>> {
+        let State::Open(open) = &self.state else { return Err(Refusal::nobody(ErrorCode::Block)) };
+        let transmission = item.map_err(|_| Refusal::nobody(ErrorCode::Block))?;
+        let corr_only = ReplyTo { corr: transmission.corr_id, entity: &[] };
+        if transmission.session_id.is_some_and(|id| id != &*open.session.id) {
+            return Err(Refusal { to: corr_only, code: ErrorCode::Session });
+        }
+        if !transmission.has_lawful_authorization() {
+            return Err(Refusal { to: corr_only, code: ErrorCode::Block });
+        }
+        let to = ReplyTo { corr: transmission.corr_id, entity: transmission.entity_id };
+        let command = D::decode_command(transmission.command, open.version())
+            .map_err(|fault| Refusal { to, code: ErrorCode::of(fault) })?;
+        D::check_credentials(&command, &transmission)
+            .map_err(|complaint: CommandError| Refusal { to, code: ErrorCode::Cmd(complaint) })?;
+        Ok(Request { transmission, command })
+    }
+
+    fn push(&mut self, to: ReplyTo<'_>, message: &D::Message<'_>) -> Result<(), TooLong> {
+        let State::Open(ServerSession { session, outgoing, .. }) = &mut self.state else { return Ok(()) };
+        let (version, format) = (session.version, D::format(session.version));
+        outgoing.push(|out| {
+            let mut writer = Writer::new(out);
+            writer.short(&[]);
+            if format.sends_session_id() {
+                writer.short(&session.id);
+            }
+            transmission::write_body(to.corr, to.entity, out, |out| {
+                D::encode_message(message, version, out);
+            });
+        })
+    }
+}
+
+/// The requests of one block that are not read yet.
+#[derive(Debug)]
+pub struct Requests<'b> {
+    batch: Option<BatchReader<'b>>,
+}
+
+impl Requests<'_> {
+    const fn none() -> Self {
+        Self { batch: None }
+    }
+}
+
+/// Where a reply goes: the ids of its request. Copy them to reply later.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct ReplyTo<'b> {
+    /// The correlation id, of the client's choosing: 0 to 255 bytes.
+    pub corr: &'b [u8],
+    /// The entity id, perhaps empty.
+    pub entity: &'b [u8],
+}
+
+impl ReplyTo<'_> {
+    /// The request's ids could not be read.
+    const NOBODY: ReplyTo<'static> = ReplyTo { corr: &[], entity: &[] };
+}
+
+impl fmt::Debug for ReplyTo<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ReplyTo(redacted)")
+    }
+}
+
+/// A readable request with the right credentials, which nobody has verified.
+#[derive(Debug)]
+pub struct Request<'b, D: Dialect> {
+    transmission: Transmission<'b>,
+    command: D::Command<'b>,
+}
+
+impl<'b, D: Dialect> Request<'b, D> {
+    /// What is asked for; for looking up the key, not for doing it.
+    #[must_use]
+    pub const fn command(&self) -> &D::Command<'b> {
+        &self.command
+    }
+
+    /// What it is about, or empty.
+    #[must_use]
+    pub const fn entity(&self) -> &'b [u8] {
+        self.transmission.entity_id
+    }
+
+    /// Where the reply goes.
+    #[must_use]
+    pub const fn reply_to(&self) -> ReplyTo<'b> {
+        ReplyTo { corr: self.transmission.corr_id, entity: self.transmission.entity_id }
+    }
+}
+
+/// What a request's entity asks of its authorization.
+#[derive(Clone, Copy, Debug)]
+pub enum Credential<'k> {
+    /// The entity exists and this key must have authorized the request.
+    Key(&'k AuthPublicKey),
+    /// The entity exists and one of these keys must have.
+    AnyOf(&'k [AuthPublicKey]),
+    /// Nothing: the command has no entity or it is open to all. An authorization that is there all the
+    /// same is refused (SEND to a queue without a sender key, `smp-transport` 5.4).
+    Open,
+    /// There is no such entity, or it may not be used so.
+    Unknown,
+}
+
+/// A command whose authorization was verified. Only [`Responder::verify`] can make one.
+#[derive(Debug)]
+pub struct Authorized<'b, D: Dialect> {
+    request: Request<'b, D>,
+}
+
+impl<'b, D: Dialect> Authorized<'b, D> {
+    /// What to do.
+    #[must_use]
+    pub const fn command(&self) -> &D::Command<'b> {
+        &self.request.command
+    }
+
+    /// What to do it to, or empty.
+    #[must_use]
+    pub const fn entity(&self) -> &'b [u8] {
+        self.request.transmission.entity_id
+    }
+
+    /// Where the reply goes.
+    #[must_use]
+    pub const fn reply_to(&self) -> ReplyTo<'b> {
+        self.request.reply_to()
+    }
+
+    /// The command by value, with where the reply goes.
+    #[must_use]
+    pub fn into_parts(self) -> (D::Command<'b>, ReplyTo<'b>) {
+        (
+            self.request.command,
+            ReplyTo { corr: self.request.transmission.corr_id, entity: self.request.transmission.entity_id },
+        )
+    }
+}
+
+/// The request was refused, and its sender told so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused;
+
+/// What is answered to a transmission that is not a request.
+struct Refusal<'b> {
+    to: ReplyTo<'b>,
+    code: ErrorCode<'static>,
+}
+
+impl Refusal<'_> {
+    const fn nobody(code: ErrorCode<'static>) -> Self {
+        Self { to: ReplyTo::NOBODY, code }
+    }
+}
+
+enum Verdict {
+    Yes,
+    No,
+    NobodyThere,
+}
+
+/// Checks an authorization; the time it takes tells nothing about the entity.
+fn is_authorized<D: Dialect>(
+    open: &ServerSession<D>,
+    transmission: &Transmission<'_>,
+    credential: Credential<'_>,
+) -> Verdict {
+    let verdict = |yes| if yes { Verdict::Yes } else { Verdict::No };
+    if transmission.authorization.is_empty() {
+        return match credential {
+            Credential::Open => Verdict::Yes,
+            Credential::Key(_) | Credential::AnyOf(_) => Verdict::No,
+            Credential::Unknown => Verdict::NobodyThere,
+        };
+    }
+    let mut to_auth = Vec::with_capacity(open.session.id.len() + 1 + transmission.body.len());
+    transmission::write_authorized(&open.session.id, transmission.body, &mut to_auth);
+    let verify = |key| {
+        auth::verify(key, open.key.as_ref(), transmission.corr_id, &to_auth, transmission.authorization)
+    };
+    match credential {
+        Credential::Key(key) => verdict(verify(Some(key))),
+        Credential::AnyOf([]) | Credential::Open => verdict(verify(None)),
+        Credential::AnyOf(keys) => verdict(keys.iter().any(|key| verify(Some(key)))),
+        Credential::Unknown => {
+            let _ = verify(None);
+            Verdict::NobodyThere
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! The client's end.
+
+use super::{LinkFault, Session, hello_block, hello_content};
+use crate::base::rng::Rng;
+use crate::crypto::cert::{self, ChainFault};
+use crate::crypto::chain::BlockChains;
+use crate::crypto::keys::{X25519Private, X25519Public};
+use crate::link::dialect::{ClientHello, Dialect, ServerHello};
+use crate::link::event::{Block, Transport};
+use crate::link::outgoing::Outgoing;
+use crate::model::server::Fingerprint;
+use crate::wire::block::Layout;
+use crate::wire::version::VersionRange;
+use alloc::vec::Vec;
+
+/// Whether a client wants its blocks encrypted inside TLS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BlockEncryption {
+    /// Wherever protocol and version have it.
+    #[default]
+    WherePossible,
+    /// Nowhere: TLS is enough. A peer cannot tell this client from one without a session key.
+    Never,
+}
+
+/// A client that waits for the server's hello.
+#[derive(Debug)]
+pub struct ClientGreeting<D: Dialect> {
+    transport: Transport,
+    server: Fingerprint,
+    versions: VersionRange<D::Version>,
+    encryption: BlockEncryption,
+}
+
+impl<D: Dialect> ClientGreeting<D> {
+    /// TLS to `server` is up.
+    #[must_use]
+    pub const fn new(
+        transport: Transport,
+        server: Fingerprint,
+        versions: VersionRange<D::Version>,
+        encryption: BlockEncryption,
+    ) -> Self {
+        Self { transport, server, versions, encryption }
+    }
+
+    /// Checks the server's hello. Gives the session and the block to send before anything else.
+    ///
+    /// # Errors
+    ///
+    /// The fault for which the link must be closed.
+    pub fn on_hello(self, block: &[u8], keys: &mut Rng) -> Result<(ClientSession<D>, Block), LinkFault> {
+        let hello = D::decode_server_hello(hello_content::<D>(block)?).map_err(LinkFault::Hello)?;
+        if hello.session_id != &*self.transport.session_id {
+            return Err(LinkFault::WrongSession);
+        }
+        let version = self.versions.agree(&hello.versions).ok_or(LinkFault::NoCommonVersion)?;
+        let server_key = self.proven_key(&hello)?.filter(|_| D::has_session_keys(version));
+
+        let own_key = (D::has_client_key(version) && self.encryption == BlockEncryption::WherePossible)
+            .then(|| X25519Private::generate(keys));
+        let chains = match (&own_key, &server_key) {
+            (Some(own), Some(server)) if D::encrypts_blocks(version) => {
+                Some(BlockChains::derive(hello.session_id, &own.agree(server)))
+            }
+            (Some(_) | None, Some(_) | None) => None,
+        };
+        let mut content = Vec::new();
+        D::encode_client_hello(
+            &ClientHello {
+                version,
+                identity: self.server,
+                key: own_key.as_ref().map(X25519Private::public),
+                is_proxy: false,
+                is_service: false,
+            },
+            &mut content,
+        );
+        let answer = hello_block::<D>(&content).expect("a client's hello has less than 200 bytes");
+        let (sealing, opening) = match chains {
+            Some(chains) => (Some(chains.client_to_server), Some(chains.server_to_client)),
+            None => (None, None),
+        };
+        let layout = match sealing {
+            Some(_) => Layout::sealed(D::PROTOCOL),
+            None => Layout::plain(D::PROTOCOL),
+        };
+        let outgoing = Outgoing::new(layout, D::format(version), sealing);
+        let session = Session { version, id: self.transport.session_id, opening };
+        Ok((ClientSession { session, server_key, outgoing }, answer))
+    }
+
+    /// The server's session key, if it sent one and can prove that it is its own.
+    ///
+    /// TLS has checked the peer's chain already. The chain in the hello is the server's word only, so it
+    /// must lead to the same identity; the signature is checked with the leaf that TLS has seen.
+    fn proven_key(&self, hello: &ServerHello<'_, D::Version>) -> Result<Option<X25519Public>, LinkFault> {
+        let Some(signed_key) = hello.signed_key else { return Ok(None) };
+        let is_theirs = |chain: Result<Fingerprint, ChainFault>| chain == Ok(self.server);
+        if D::REPEATS_CHAIN && (hello.chain.len() < 2 || !is_theirs(cert::identity_of(&hello.chain))) {
+            return Err(LinkFault::WrongIdentity);
+        }
+        if !is_theirs(cert::identity_of(&self.transport.peer_chain)) {
+            return Err(LinkFault::WrongIdentity);
+        }
+        let leaf = self.transport.peer_chain.first().ok_or(LinkFault::WrongIdentity)?;
+        let leaf = cert::leaf_public_key(leaf).map_err(|_| LinkFault::UnsignedKey)?;
+        cert::verify_session_key(signed_key, &leaf).map(Some).map_err(|_| LinkFault::UnsignedKey)
+    }
+}
+
+/// The client's end of an open link.
+#[derive(Debug)]
+pub struct ClientSession<D: Dialect> {
+    pub(crate) session: Session<D>,
+    /// The server's session key: for authenticators.
+    pub(crate) server_key: Option<X25519Public>,
+    pub(crate) outgoing: Outgoing,
+}
+
+impl<D: Dialect> ClientSession<D> {
+    /// The agreed version.
+    #[must_use]
+    pub const fn version(&self) -> D::Version {
+        self.session.version
+    }
+
+    /// Whether commands can be authorized with an X25519 key.
+    #[must_use]
+    pub const fn has_server_key(&self) -> bool {
+        self.server_key.is_some()
+    }
+}
