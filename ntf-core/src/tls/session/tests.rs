@@ -267,8 +267,8 @@ fn many_blocks_in_one_record_wait_their_turn() {
     while connection.wants_write() {
         connection.write_tls(&mut bytes).unwrap();
     }
-    let (mut rest, mut expected) = (bytes.as_slice(), 0..96_u8);
-    while let Some(number) = expected.next() {
+    let mut rest = bytes.as_slice();
+    for number in 0..96_u8 {
         // One block after each feed, so that what was decrypted piles up if anything can.
         while pair.server.wants_read() && !rest.is_empty() {
             let taken = pair.server.feed(rest).unwrap();
