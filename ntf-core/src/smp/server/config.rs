@@ -2,6 +2,7 @@
 
 use crate::base::secret::Secret;
 use crate::crypto::cert::ServerCredentials;
+use crate::wire::version::{SmpVersion, VersionRange};
 use alloc::boxed::Box;
 use core::fmt;
 use core::time::Duration;
@@ -14,8 +15,9 @@ use zeroize::Zeroize;
 pub struct Config {
     /// The certificate chain shown to clients and the key of its leaf.
     pub credentials: ServerCredentials,
-    /// Lowest and highest SMP version offered; 6 and 18 by default. Cut to what the codec speaks.
-    pub versions: (u16, u16),
+    /// The SMP versions offered to clients that agree on an ALPN name; 6 to 18 by default. Others are
+    /// offered the oldest one only.
+    pub versions: VersionRange<SmpVersion>,
     /// Who may create queues; everybody by default.
     pub creation: Creation,
     /// Time between rounds of notifications; 1.5 s by default. Zero counts as one microsecond.
@@ -52,7 +54,7 @@ impl Config {
     pub const fn new(credentials: ServerCredentials) -> Self {
         Self {
             credentials,
-            versions: (6, 18),
+            versions: VersionRange::SMP,
             creation: Creation::Anybody,
             nmsg_round: Duration::from_millis(1500),
             event_round: Duration::from_secs(15),

@@ -6,21 +6,18 @@ use super::id::{MessageId, NotifierId, RecipientId, SenderId, ShortLinkId};
 use super::message::{Content, Message};
 use super::notifier::Notification;
 use super::presence::{Ending, Subscribed};
-use super::queue::Mode;
 use crate::base::limits::NONCE_LEN;
 use crate::crypto::boxed::BoxKey;
 use crate::crypto::keys::X25519Public;
+use crate::wire::error_code::{CommandError, ErrorCode, ProxyError};
+use crate::wire::payload::{MSG_BODY_PADDED_LEN, MessageBody, NMSG_META_PADDED_LEN, NmsgMeta};
+use crate::wire::smp::queue::{LinkData, NotifierIds, QueueIds, QueueMode};
+use crate::wire::smp::response as wire;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use zeroize::Zeroizing;
-
-/// Padded bytes of a message body, in every version. Source: `smp-transport` 5.5.
-const BODY_PADDED_LEN: usize = 16106;
-
-/// Padded bytes of a notification's metadata. Source: `smp-transport` 6.1.
-const META_PADDED_LEN: usize = 128;
 
 /// The answer to one command.
 #[derive(Debug)]
@@ -85,7 +82,7 @@ pub(super) struct Created {
     /// The server's half of the agreement on message encryption.
     pub(super) dh: X25519Public,
     /// What the queue is for.
-    pub(super) mode: Option<Mode>,
+    pub(super) mode: Option<QueueMode>,
     /// The short link, if link data came along.
     pub(super) link: Option<ShortLinkId>,
     /// The notifier, if its credentials came along.
@@ -139,20 +136,15 @@ impl SealedMessage {
     /// Seals a message for the recipient. The same message always gives the same bytes, since its id is
     /// the nonce; so a repeated delivery tells an observer no more than the first.
     pub(super) fn seal(message: &Message, key: &BoxKey) -> Self {
-        let mut body = Zeroizing::new(Vec::new());
-        match &message.content {
-            Content::Sent { notify, body: sent } => {
-                body.reserve_exact(sent.len().saturating_add(16));
-                body.extend_from_slice(&message.timestamp.to_be_bytes());
-                body.extend_from_slice(if *notify { b"T " } else { b"F " });
-                body.extend_from_slice(sent);
+        let body = match &message.content {
+            Content::Sent { notify, body } => {
+                MessageBody::Message { sent_at: message.timestamp, notify: *notify, message: body }
             }
-            Content::QuotaMarker => {
-                body.extend_from_slice(b"QUOTA ");
-                body.extend_from_slice(&message.timestamp.to_be_bytes());
-            }
-        }
-        let sealed = key.seal_padded(message.id.as_bytes(), &body, BODY_PADDED_LEN);
+            Content::QuotaMarker => MessageBody::Quota { at: message.timestamp },
+        };
+        let mut plain = Zeroizing::new(Vec::with_capacity(MSG_BODY_PADDED_LEN));
+        body.encode(&mut plain);
+        let sealed = key.seal_padded(message.id.as_bytes(), &plain, MSG_BODY_PADDED_LEN);
         debug_assert!(sealed.is_ok(), "SEND bounds a message below what the padding holds");
         Self { id: message.id, body: sealed.unwrap_or_default() }
     }
@@ -161,12 +153,95 @@ impl SealedMessage {
 impl SealedNotification {
     /// Seals what tells the device which message waits.
     pub(super) fn seal(notification: &Notification, key: &BoxKey, nonce: [u8; NONCE_LEN]) -> Self {
-        let mut meta = Vec::with_capacity(META_PADDED_LEN);
-        meta.push(24);
-        meta.extend_from_slice(notification.message.as_bytes());
-        meta.extend_from_slice(&notification.timestamp.to_be_bytes());
-        let sealed = key.seal_padded(&nonce, &meta, META_PADDED_LEN);
+        let meta = NmsgMeta { message: notification.message.as_bytes(), sent_at: notification.timestamp };
+        let mut plain = Zeroizing::new(Vec::with_capacity(NMSG_META_PADDED_LEN));
+        meta.encode(&mut plain);
+        let sealed = key.seal_padded(&nonce, &plain, NMSG_META_PADDED_LEN);
         debug_assert!(sealed.is_ok(), "an id and a time fit the padding");
         Self { nonce, meta: sealed.unwrap_or_default() }
+    }
+}
+
+impl Reply {
+    /// The answer as it travels. Older versions know some of it under another name, which is the
+    /// codec's to say.
+    pub(super) fn message(&self) -> wire::Message<'_> {
+        match self {
+            Self::Created(created) => wire::Message::Ids(created.ids()),
+            Self::Subscribed => wire::Message::Sok { service: None },
+            Self::Done => wire::Message::Ok,
+            Self::Message(sealed) => sealed.message(),
+            Self::Notifier(notifier) => wire::Message::Nid(notifier.ids()),
+            Self::Info(json) => wire::Message::Info { json: json.as_bytes() },
+            Self::ShortLink { sender, fixed, user } => {
+                wire::Message::Lnk { sender: sender.as_bytes(), data: LinkData { fixed, user } }
+            }
+            Self::Pong => wire::Message::Pong,
+            Self::Refused(refusal) => wire::Message::Err(refusal.code()),
+        }
+    }
+}
+
+impl Refusal {
+    /// What the refusal is called on the wire.
+    pub(super) const fn code(self) -> ErrorCode<'static> {
+        match self {
+            Self::Auth => ErrorCode::Auth,
+            Self::Prohibited => ErrorCode::Cmd(CommandError::Prohibited),
+            Self::NoMessage => ErrorCode::NoMsg,
+            Self::LargeMessage => ErrorCode::LargeMsg,
+            Self::Quota => ErrorCode::Quota,
+            Self::Internal => ErrorCode::Internal,
+            Self::Service => ErrorCode::Service,
+            Self::NoProxy => ErrorCode::Proxy(ProxyError::BasicAuth),
+            Self::NoProxySession => ErrorCode::Proxy(ProxyError::NoSession),
+        }
+    }
+}
+
+impl Created {
+    fn ids(&self) -> QueueIds<'_> {
+        QueueIds {
+            recipient: self.recipient.as_bytes(),
+            sender: self.sender.as_bytes(),
+            dh: self.dh,
+            mode: self.mode,
+            link: self.link.as_ref().map(|link| link.0.as_bytes()),
+            service: None,
+            notifier: self.notifier.as_ref().map(NewNotifier::ids),
+        }
+    }
+}
+
+impl NewNotifier {
+    const fn ids(&self) -> NotifierIds<'_> {
+        NotifierIds { notifier: self.id.as_bytes(), dh: self.dh }
+    }
+}
+
+impl SealedMessage {
+    fn message(&self) -> wire::Message<'_> {
+        wire::Message::Msg { id: self.id.as_bytes(), body: &self.body }
+    }
+}
+
+impl Event {
+    /// Whom it is about.
+    pub(super) const fn entity(&self) -> &[u8] {
+        match self {
+            Self::Message(recipient, _) => recipient.as_bytes(),
+            Self::Notification(notifier, _) => notifier.as_bytes(),
+            Self::Ended(subscribed, _) => subscribed.entity(),
+        }
+    }
+
+    /// The event as it travels.
+    pub(super) fn message(&self) -> wire::Message<'_> {
+        match self {
+            Self::Message(_, sealed) => sealed.message(),
+            Self::Notification(_, sealed) => wire::Message::Nmsg { nonce: sealed.nonce, meta: &sealed.meta },
+            Self::Ended(_, Ending::TakenOver) => wire::Message::End,
+            Self::Ended(_, Ending::Deleted) => wire::Message::Deld,
+        }
     }
 }

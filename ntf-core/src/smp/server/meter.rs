@@ -15,11 +15,9 @@ pub struct Counters {
     pub links_silent: Counter,
     /// Links closed because they did not take what was sent to them.
     pub links_overrun: Counter,
-    /// Blocks or transmissions that could not be read.
-    pub bad_blocks: Counter,
     /// Commands executed.
     pub commands: Counter,
-    /// Commands answered `AUTH` before execution: unknown entity or wrong key.
+    /// Commands refused before execution: unknown entity or wrong key.
     pub refused_auth: Counter,
     /// Queues created.
     pub queues_created: Counter,

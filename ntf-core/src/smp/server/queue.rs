@@ -9,6 +9,7 @@ use super::notifier::Notifier;
 use super::readers::Readers;
 use crate::crypto::boxed::BoxKey;
 use crate::crypto::keys::AuthPublicKey;
+use crate::wire::smp::queue::QueueMode;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
@@ -25,7 +26,7 @@ pub(super) struct Queue {
     /// Shared with the recipient; opens message bodies.
     pub(super) secret: BoxKey,
     /// What the queue is for, when its creator said so.
-    pub(super) mode: Option<Mode>,
+    pub(super) mode: Option<QueueMode>,
     /// Who may send.
     pub(super) access: Access,
     /// Whether anybody may send.
@@ -38,15 +39,6 @@ pub(super) struct Queue {
     pub(super) inbox: Inbox,
     /// Who reads.
     pub(super) readers: Readers,
-}
-
-/// What a queue is for. Source: `smp-transport` 5.2.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mode {
-    /// One sender, who may secure the queue with SKEY.
-    Messaging,
-    /// An address for many; only its recipient may secure it.
-    Contact,
 }
 
 /// Who may send to a queue.

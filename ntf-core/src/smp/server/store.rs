@@ -86,6 +86,11 @@ impl Store {
         }
     }
 
+    /// Forgets everything.
+    pub(super) fn clear(&mut self) {
+        *self = Self::new(self.limits);
+    }
+
     /// Adds a queue with an empty inbox.
     pub(super) fn create(&mut self, queue: Queue) -> Result<QueueNo, CannotStore> {
         debug_assert!(queue.inbox.is_empty(), "a queue starts empty");

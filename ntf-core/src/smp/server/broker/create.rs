@@ -1,57 +1,31 @@
 //! NEW: queues come into being. Source: `smp-transport` 5.2.
 
 use super::Broker;
-use crate::base::id::{EntityId, LinkId};
+use crate::base::id::{EntityId, ID_LEN, LinkId};
 use crate::crypto::boxed::BoxKey;
-use crate::crypto::keys::{AuthPublicKey, X25519Private, X25519Public};
+use crate::crypto::keys::X25519Private;
 use crate::crypto::sha::sha3_384;
 use crate::smp::server::config::Creation;
 use crate::smp::server::delivery::{Created, Refusal, Reply};
 use crate::smp::server::id::{RecipientId, SenderId, ShortLinkId};
 use crate::smp::server::message::Inbox;
-use crate::smp::server::queue::{Access, Mode, Queue, ShortLink, Status};
+use crate::smp::server::queue::{Access, Queue, ShortLink, Status};
 use crate::smp::server::readers::Readers;
 use crate::smp::server::store::CannotStore;
+use crate::wire::smp::queue::{NewQueue, QueueRequest, SubscribeMode};
 use alloc::boxed::Box;
 use alloc::vec;
 
-/// A NEW whose authorization by `key` was checked.
-#[derive(Debug)]
-pub(in crate::smp::server) struct NewQueue<'a> {
-    /// The command's correlation id, from which a sender id of the client's choice must derive.
-    pub(in crate::smp::server) corr_id: &'a [u8],
-    /// The recipient's key.
-    pub(in crate::smp::server) key: AuthPublicKey,
-    /// The recipient's half of the agreement on message encryption.
-    pub(in crate::smp::server) dh: X25519Public,
-    /// The password for creating queues.
-    pub(in crate::smp::server) password: Option<&'a [u8]>,
-    /// Whether the link subscribes at once.
-    pub(in crate::smp::server) subscribe: bool,
-    /// What the queue is for, as far as the client says.
-    pub(in crate::smp::server) mode: Option<Mode>,
-    /// Ids of the client's choice and what they lead to.
-    pub(in crate::smp::server) link_data: Option<LinkData<'a>>,
-    /// Notifier key and the recipient's half of the agreement on notification encryption.
-    pub(in crate::smp::server) notifier: Option<(AuthPublicKey, X25519Public)>,
-}
-
-/// Link data that comes with NEW.
-#[derive(Debug)]
-pub(in crate::smp::server) struct LinkData<'a> {
-    /// The link id, for contact queues; the server makes that of a messaging queue.
-    pub(in crate::smp::server) id: Option<&'a [u8]>,
-    /// The sender id that the client derived.
-    pub(in crate::smp::server) sender: &'a [u8],
-    /// The part that never changes.
-    pub(in crate::smp::server) fixed: &'a [u8],
-    /// The part that the owner may replace.
-    pub(in crate::smp::server) user: &'a [u8],
-}
-
 impl Broker {
     /// NEW: a queue, subscribed or not, with or without link and notifier.
-    pub(in crate::smp::server) fn create(&mut self, link: LinkId, new: &NewQueue<'_>) -> Reply {
+    ///
+    /// The correlation id matters where the client chose the ids.
+    pub(in crate::smp::server) fn create(
+        &mut self,
+        link: LinkId,
+        corr_id: &[u8],
+        new: &NewQueue<'_>,
+    ) -> Reply {
         let is_allowed = match &self.creation {
             Creation::Anybody => true,
             Creation::Nobody => false,
@@ -60,29 +34,26 @@ impl Broker {
         if !is_allowed {
             return Reply::Refused(Refusal::Auth);
         }
-        let (sender, short_link) = match &new.link_data {
-            None => (SenderId::new(self.ids.bytes()), None),
-            Some(data) => match self.chosen_ids(new.corr_id, data) {
-                Some((sender, short_link)) => (sender, Some(short_link)),
-                None => return Reply::Refused(Refusal::Prohibited),
-            },
+        let Some((sender, short_link)) = self.sender_and_link(corr_id, new.request) else {
+            return Reply::Refused(Refusal::Prohibited);
         };
+        let mode = new.request.as_ref().map(QueueRequest::mode);
         let own = X25519Private::generate(&mut self.keys);
-        let notifier = new.notifier.map(|(key, dh)| self.make_notifier(key, dh)).unzip();
+        let notifier = new.notifier.map(|keys| self.make_notifier(keys.auth, keys.dh)).unzip();
         let created = Created {
             recipient: RecipientId::new(self.ids.bytes()),
             sender,
             dh: own.public(),
-            mode: new.mode,
+            mode,
             link: short_link.as_ref().map(|short_link| short_link.id.clone()),
             notifier: notifier.1,
         };
         let queue = Queue {
             recipient: created.recipient,
             sender,
-            recipient_keys: vec![new.key],
+            recipient_keys: vec![new.auth],
             secret: BoxKey::of_dh(&own.agree(&new.dh)),
-            mode: new.mode,
+            mode,
             access: Access::Open,
             status: Status::Active,
             notifier: notifier.0,
@@ -93,7 +64,7 @@ impl Broker {
         match self.store.create(queue) {
             Ok(no) => {
                 self.counters.queues_created.count();
-                if new.subscribe {
+                if new.subscribe == SubscribeMode::Subscribe {
                     self.attach_subscriber(link, no);
                 }
                 Reply::Created(Box::new(created))
@@ -103,16 +74,25 @@ impl Broker {
         }
     }
 
-    /// The sender id and the link that a client chose. `None` when the sender id is not the one that its
-    /// correlation id gives: otherwise a client could take the ids of others' links.
-    fn chosen_ids(&mut self, corr_id: &[u8], data: &LinkData<'_>) -> Option<(SenderId, ShortLink)> {
-        let hash = sha3_384(corr_id);
-        let derived = hash.first_chunk().filter(|derived| derived.as_slice() == data.sender)?;
-        let id = match data.id {
-            Some(id) => EntityId::new(id)?,
-            None => EntityId::new(&self.ids.bytes::<24>())?,
+    /// The sender id, and the link if link data came along. `None` when the client's choice of a sender id
+    /// is not the one that its correlation id gives: otherwise it could take the ids of others' links.
+    fn sender_and_link(
+        &mut self,
+        corr_id: &[u8],
+        request: Option<QueueRequest<'_>>,
+    ) -> Option<(SenderId, Option<ShortLink>)> {
+        let (id, sender, data) = match request {
+            None | Some(QueueRequest::Messaging(None) | QueueRequest::Contact(None)) => {
+                return Some((SenderId::new(self.ids.bytes()), None));
+            }
+            Some(QueueRequest::Messaging(Some(link))) => {
+                (EntityId::new(&self.ids.bytes::<ID_LEN>())?, link.sender, link.data)
+            }
+            Some(QueueRequest::Contact(Some(link))) => (EntityId::new(link.link)?, link.sender, link.data),
         };
-        let short_link = ShortLink { id: ShortLinkId(id), fixed: data.fixed.into(), user: data.user.into() };
-        Some((SenderId::new(*derived), short_link))
+        let hash = sha3_384(corr_id);
+        let derived = hash.first_chunk().filter(|derived| derived.as_slice() == sender)?;
+        let link = ShortLink { id: ShortLinkId(id), fixed: data.fixed.into(), user: data.user.into() };
+        Some((SenderId::new(*derived), Some(link)))
     }
 }

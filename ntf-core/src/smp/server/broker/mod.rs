@@ -87,6 +87,11 @@ impl Broker {
         &self.store
     }
 
+    /// The generator of keys, also for those of sessions: one purpose, one stream.
+    pub(super) const fn keys_mut(&mut self) -> &mut Rng {
+        &mut self.keys
+    }
+
     /// The counters, also for what the server counts.
     pub(super) const fn counters_mut(&mut self) -> &mut Counters {
         &mut self.counters
@@ -142,6 +147,11 @@ impl Broker {
         self.owed.remove(&link);
         self.in_line.remove(&link);
         self.ending.remove(&link);
+    }
+
+    /// Forgets all queues; the counters stay.
+    pub(super) fn forget(&mut self) {
+        self.store.clear();
     }
 
     /// The first link after `after` that is owed a message.
@@ -262,3 +272,13 @@ fn first_after(links: &BTreeSet<LinkId>, after: Option<LinkId>) -> Option<LinkId
         }
     }
 }
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    reason = "tests"
+)]
+mod tests;

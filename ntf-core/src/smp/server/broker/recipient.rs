@@ -10,10 +10,10 @@ use crate::smp::server::id::{NotifierId, QueueNo, ShortLinkId};
 use crate::smp::server::info;
 use crate::smp::server::notifier::Notifier;
 use crate::smp::server::presence::{Ending, Subscribed};
-use crate::smp::server::queue::{Access, Mode, ShortLink, Status};
+use crate::smp::server::queue::{Access, ShortLink, Status};
 use crate::smp::server::readers::{Acknowledged, Reading};
 use crate::smp::server::store::CannotStore;
-use alloc::vec::Vec;
+use crate::wire::smp::queue::{LinkData, QueueMode};
 
 impl Broker {
     /// SUB: messages of this queue are pushed to `link` from now on. What is held follows as an event.
@@ -123,14 +123,14 @@ impl Broker {
     pub(in crate::smp::server) fn replace_recipient_keys(
         &mut self,
         no: QueueNo,
-        keys: Vec<AuthPublicKey>,
+        keys: &[AuthPublicKey],
     ) -> Reply {
         if keys.len() > self.recipient_keys_max {
             return Reply::Refused(Refusal::Internal);
         }
         match self.store.queue_mut(no) {
-            Some(queue) if queue.mode == Some(Mode::Contact) && !keys.is_empty() => {
-                queue.recipient_keys = keys;
+            Some(queue) if queue.mode == Some(QueueMode::Contact) && !keys.is_empty() => {
+                queue.recipient_keys = keys.into();
                 Reply::Done
             }
             Some(_) | None => Reply::Refused(Refusal::Auth),
@@ -215,16 +215,15 @@ impl Broker {
         &mut self,
         no: QueueNo,
         id: ShortLinkId,
-        fixed: &[u8],
-        user: &[u8],
+        data: LinkData<'_>,
     ) -> Reply {
         let Some(queue) = self.store.queue(no) else {
             return Reply::Refused(Refusal::Auth);
         };
-        if queue.link.as_ref().is_some_and(|link| link.id != id || *link.fixed != *fixed) {
+        if queue.link.as_ref().is_some_and(|link| link.id != id || *link.fixed != *data.fixed) {
             return Reply::Refused(Refusal::Auth);
         }
-        let link = ShortLink { id, fixed: fixed.into(), user: user.into() };
+        let link = ShortLink { id, fixed: data.fixed.into(), user: data.user.into() };
         match self.store.replace_link(no, Some(link)) {
             Ok(()) => Reply::Done,
             Err(CannotStore::Taken) => Reply::Refused(Refusal::Auth),

@@ -7,8 +7,9 @@ use crate::smp::server::delivery::{Refusal, Reply};
 use crate::smp::server::id::{MessageId, QueueNo};
 use crate::smp::server::message::{Content, Message, Put};
 use crate::smp::server::notifier::Notification;
-use crate::smp::server::queue::{Mode, Status};
+use crate::smp::server::queue::Status;
 use crate::smp::server::store::Stored;
+use crate::wire::smp::queue::QueueMode;
 
 impl Broker {
     /// SEND: a message for the recipient, and a notification if the sender asked for one.
@@ -75,7 +76,7 @@ impl Broker {
     /// SKEY: the sender secures the queue with its own key. Messaging queues only.
     pub(in crate::smp::server) fn secure_by_sender(&mut self, no: QueueNo, key: AuthPublicKey) -> Reply {
         match self.store.queue_mut(no) {
-            Some(queue) if queue.mode == Some(Mode::Messaging) => match queue.access.secure(key) {
+            Some(queue) if queue.mode == Some(QueueMode::Messaging) => match queue.access.secure(key) {
                 Ok(()) => Reply::Done,
                 Err(_) => Reply::Refused(Refusal::Auth),
             },
@@ -85,18 +86,18 @@ impl Broker {
 
     /// LGET: what a contact queue's short link leads to.
     pub(in crate::smp::server) fn follow_contact_link(&self, no: QueueNo) -> Reply {
-        self.follow(no, Mode::Contact)
+        self.follow(no, QueueMode::Contact)
     }
 
     /// LKEY: what a messaging queue's short link leads to; secures the queue for whoever follows it first.
     pub(in crate::smp::server) fn follow_and_secure(&mut self, no: QueueNo, key: AuthPublicKey) -> Reply {
         match self.secure_by_sender(no, key) {
-            Reply::Done => self.follow(no, Mode::Messaging),
+            Reply::Done => self.follow(no, QueueMode::Messaging),
             refused => refused,
         }
     }
 
-    fn follow(&self, no: QueueNo, mode: Mode) -> Reply {
+    fn follow(&self, no: QueueNo, mode: QueueMode) -> Reply {
         let queue = self.store.queue(no).filter(|queue| queue.mode == Some(mode));
         match queue.and_then(|queue| Some((queue.sender, queue.link.as_ref()?))) {
             Some((sender, link)) => {
