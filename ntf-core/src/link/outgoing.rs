@@ -15,7 +15,7 @@ use alloc::vec::Vec;
 
 /// The transmission is longer than any block of the link carries; it was not added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TooLong;
+pub(crate) struct TooLong;
 
 /// The blocks of one link that its adapter has not reported as sent.
 #[derive(Debug)]

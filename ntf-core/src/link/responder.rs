@@ -21,7 +21,7 @@
 use super::dialect::Dialect;
 use super::event::{Block, Transport};
 use super::outgoing::TooLong;
-use super::state::{LinkFault, ServerGreeting, ServerSession, Unreadable};
+use super::state::{LinkFault, ServerGreeting, ServerSession, Unreadable, service_refusal};
 use crate::base::fault::{Misuse, PeerFault};
 use crate::base::meter::Counter;
 use crate::base::rng::Rng;
@@ -50,8 +50,8 @@ enum State<D: Dialect> {
     Greeting { greeting: ServerGreeting<D>, hello: Option<Block> },
     /// Commands may come.
     Open(ServerSession<D>),
-    /// A fault ended the link.
-    Over,
+    /// A fault ended the link; perhaps one block is left to say so.
+    Over { last: Option<Block> },
 }
 
 impl<D: Dialect> Responder<D> {
@@ -78,7 +78,7 @@ impl<D: Dialect> Responder<D> {
     pub const fn version(&self) -> Option<D::Version> {
         match &self.state {
             State::Open(session) => Some(session.version()),
-            State::Greeting { .. } | State::Over => None,
+            State::Greeting { .. } | State::Over { .. } => None,
         }
     }
 
@@ -88,26 +88,35 @@ impl<D: Dialect> Responder<D> {
     ///
     /// The fault for which the link must be closed. Take and send what blocks are left before.
     pub fn on_block<'b>(&mut self, block: &'b mut [u8]) -> Result<Requests<'b>, LinkFault> {
-        match core::mem::replace(&mut self.state, State::Over) {
+        match core::mem::replace(&mut self.state, State::Over { last: None }) {
             State::Greeting { greeting, .. } => {
-                self.state = State::Open(greeting.on_hello(block)?);
+                match greeting.on_hello(block) {
+                    Ok(open) => self.state = State::Open(open),
+                    Err(fault @ LinkFault::UnprovenService) => {
+                        self.state = State::Over { last: service_refusal::<D>() };
+                        return Err(fault);
+                    }
+                    Err(fault) => return Err(fault),
+                }
                 Ok(Requests::none())
             }
             State::Open(mut open) => {
-                let content = match open.session.open(block) {
-                    Err(Unreadable::Len) => return Err(LinkFault::WrongBlockLen),
-                    Err(fault @ (Unreadable::Seal | Unreadable::Padding)) => Err(fault),
-                    Ok(content) => Ok(content),
-                };
                 let format = D::format(open.version());
+                let batch = match open.session.open(block) {
+                    Err(Unreadable::Len) => return Err(LinkFault::WrongBlockLen),
+                    Err(Unreadable::Seal | Unreadable::Padding) => None,
+                    Ok(content) => BatchReader::new(content, format).ok(),
+                };
                 self.state = State::Open(open);
-                let batch = content.ok().and_then(|content| BatchReader::new(content, format).ok());
                 if batch.is_none() {
                     self.reply(ReplyTo::NOBODY, &D::error(ErrorCode::Block));
                 }
                 Ok(Requests { batch })
             }
-            State::Over => Ok(Requests::none()),
+            over @ State::Over { .. } => {
+                self.state = over;
+                Ok(Requests::none())
+            }
         }
     }
 
@@ -176,7 +185,7 @@ impl<D: Dialect> Responder<D> {
         match &mut self.state {
             State::Greeting { hello, .. } => hello.take(),
             State::Open(open) => open.outgoing.take(),
-            State::Over => None,
+            State::Over { last } => last.take(),
         }
     }
 
@@ -184,7 +193,7 @@ impl<D: Dialect> Responder<D> {
     pub const fn on_sent(&mut self, blocks: u32) {
         match &mut self.state {
             State::Open(open) => open.outgoing.on_sent(blocks),
-            State::Greeting { .. } | State::Over => {}
+            State::Greeting { .. } | State::Over { .. } => {}
         }
     }
 
@@ -193,7 +202,7 @@ impl<D: Dialect> Responder<D> {
     pub fn unsent(&self) -> u32 {
         match &self.state {
             State::Open(open) => open.outgoing.unsent(),
-            State::Greeting { .. } | State::Over => 0,
+            State::Greeting { .. } | State::Over { .. } => 0,
         }
     }
 
@@ -202,7 +211,7 @@ impl<D: Dialect> Responder<D> {
     pub fn is_congested(&self) -> bool {
         match &self.state {
             State::Open(open) => open.outgoing.is_congested(),
-            State::Greeting { .. } | State::Over => false,
+            State::Greeting { .. } | State::Over { .. } => false,
         }
     }
 

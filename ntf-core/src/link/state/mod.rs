@@ -23,6 +23,7 @@ use crate::link::dialect::Dialect;
 use crate::link::event::Block;
 use crate::wire::block::{self, Layout};
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::fmt;
 
 /// Why a link cannot go on. There is no message for any of these: the link is closed.
@@ -110,4 +111,11 @@ fn hello_content<D: Dialect>(block: &[u8]) -> Result<&[u8], LinkFault> {
 /// The block of a hello.
 fn hello_block<D: Dialect>(content: &[u8]) -> Option<Block> {
     Layout::plain(D::PROTOCOL).block(content).ok().map(Into::into)
+}
+
+/// The block that tells a service that it is not accepted. The link is closed after it.
+pub(crate) fn service_refusal<D: Dialect>() -> Option<Block> {
+    let mut content = Vec::new();
+    D::encode_service_refusal(&mut content);
+    hello_block::<D>(&content)
 }
