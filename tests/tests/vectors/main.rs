@@ -1,10 +1,27 @@
 //! Bytes fixed by the outside world: vectors printed by the reference implementation, simplexmq 6.5.5.
 //!
 //! `tests/vectors/README.md` says what each file holds and where it comes from. `NTF_VECTORS` names
-//! another directory to read them from.
+//! another directory to read them from. Each module knows the shape of one file and nothing of its
+//! contents: values, names and their number are whatever the file holds.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
+mod blocks;
 mod crypto;
+mod device_tokens;
+mod encodings;
+mod file;
+mod handshakes;
+mod ntf_blocks;
+mod ntf_commands;
+mod ntf_decode;
+mod ntf_responses;
+mod pn_messages;
+mod server_addresses;
+mod smp_blocks;
+mod smp_commands;
+mod smp_responses;
+mod statuses;
+mod values;
 
 use std::path::PathBuf;
 
