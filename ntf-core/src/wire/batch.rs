@@ -143,26 +143,28 @@ impl BatchWriter {
         }
         let body = self.block.len();
         encode(&mut self.block);
-        let len = self.block.len().saturating_sub(body);
         let end = self.block.len();
-        let first_end = self.empty_len().saturating_add(end.saturating_sub(start));
-        let refusal = if first_end > self.end_max() {
-            Some(NoRoom::InAnyBlock)
-        } else if end > self.end_max() || self.count == self.count_max() {
-            Some(NoRoom::InThisBlock)
-        } else {
-            None
+        let end_if_first = self.empty_len().saturating_add(end.saturating_sub(start));
+        let taken = match u16::try_from(end.saturating_sub(body)) {
+            Ok(len) if end_if_first <= self.end_max() => match end <= self.end_max() {
+                true if self.count < self.count_max() => Ok(len),
+                true | false => Err(NoRoom::InThisBlock),
+            },
+            Ok(_) | Err(_) => Err(NoRoom::InAnyBlock),
         };
-        if let Some(refusal) = refusal {
-            self.block.truncate(start);
-            return Err(refusal);
+        match taken {
+            Ok(len) => {
+                self.count = self.count.saturating_add(1);
+                if self.batches {
+                    self.overwrite(start, &len.to_be_bytes());
+                }
+                Ok(())
+            }
+            Err(no_room) => {
+                self.block.truncate(start);
+                Err(no_room)
+            }
         }
-        self.count = self.count.saturating_add(1);
-        if self.batches {
-            let len = u16::try_from(len).expect("a transmission within a block is below 65536 bytes");
-            self.overwrite(start, &len.to_be_bytes());
-        }
-        Ok(())
     }
 
     /// Transmissions so far.
@@ -204,9 +206,11 @@ impl BatchWriter {
         if self.batches { BATCH_COUNT_MAX } else { 1 }
     }
 
+    /// Fills a place that was left for a length or count.
     fn overwrite(&mut self, at: usize, bytes: &[u8]) {
-        let target = self.block.get_mut(at..at.saturating_add(bytes.len()));
-        target.expect("the place was appended before").copy_from_slice(bytes);
+        for (place, byte) in self.block.iter_mut().skip(at).zip(bytes) {
+            *place = *byte;
+        }
     }
 }
 

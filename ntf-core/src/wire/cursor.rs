@@ -279,18 +279,16 @@ impl<'v> Writer<'v> {
     /// More than [`SHORT_MAX`] bytes are a mistake of ours; a release build cuts them there, so that the
     /// frame around them stays whole.
     pub fn short(&mut self, bytes: &[u8]) -> &mut Self {
-        debug_assert!(bytes.len() <= SHORT_MAX, "a short field has at most 255 bytes");
-        let bytes = bytes.get(..SHORT_MAX).unwrap_or(bytes);
-        self.u8(u8::try_from(bytes.len()).expect("cut to 255 above")).bytes(bytes)
+        let (len, bytes) = cut(bytes, SHORT_MAX);
+        self.u8(u8::try_from(len).unwrap_or(u8::MAX)).bytes(bytes)
     }
 
     /// Appends a byte string with a two-byte length.
     ///
     /// More than [`LARGE_MAX`] bytes are a mistake of ours and are cut there, as in [`Writer::short`].
     pub fn large(&mut self, bytes: &[u8]) -> &mut Self {
-        debug_assert!(bytes.len() <= LARGE_MAX, "a large field has at most 65535 bytes");
-        let bytes = bytes.get(..LARGE_MAX).unwrap_or(bytes);
-        self.u16(u16::try_from(bytes.len()).expect("cut to 65535 above")).bytes(bytes)
+        let (len, bytes) = cut(bytes, LARGE_MAX);
+        self.u16(u16::try_from(len).unwrap_or(u16::MAX)).bytes(bytes)
     }
 
     /// Appends a `maybe(x)`; `write` appends x.
@@ -309,12 +307,18 @@ impl<'v> Writer<'v> {
     ///
     /// More than 255 items are a mistake of ours; the rest is left out.
     pub fn list<T>(&mut self, items: &[T], mut write: impl FnMut(&mut Self, &T)) -> &mut Self {
-        debug_assert!(items.len() <= SHORT_MAX, "a list has at most 255 items");
-        let items = items.get(..SHORT_MAX).unwrap_or(items);
-        self.u8(u8::try_from(items.len()).expect("cut to 255 above"));
+        let (len, items) = cut(items, SHORT_MAX);
+        self.u8(u8::try_from(len).unwrap_or(u8::MAX));
         for item in items {
             write(self, item);
         }
         self
     }
+}
+
+/// As many items as a length field can count, and their number.
+fn cut<T>(items: &[T], len_max: usize) -> (usize, &[T]) {
+    debug_assert!(items.len() <= len_max, "the caller keeps fields within their length bytes");
+    let items = items.get(..len_max).unwrap_or(items);
+    (items.len(), items)
 }

@@ -195,12 +195,13 @@ impl<'a> ErrorCode<'a> {
     /// The error as a peer of this SMP version understands it. NTF peers understand all of it.
     #[must_use]
     pub const fn for_smp(self, version: SmpVersion) -> Self {
-        match self {
-            Self::Blocked(_) if !version.has_blocked_error() => Self::Auth,
-            Self::Blocked(Blocked { reason, .. }) if !version.has_block_notices() => {
-                Self::Blocked(Blocked { reason, notice: None })
-            }
-            other => other,
+        let Self::Blocked(blocked) = self else { return self };
+        if !version.has_blocked_error() {
+            Self::Auth
+        } else if !version.has_block_notices() {
+            Self::Blocked(Blocked { reason: blocked.reason, notice: None })
+        } else {
+            self
         }
     }
 

@@ -148,10 +148,12 @@ impl<'a> Message<'a> {
 
     /// Appends the answer or event, in words that a peer of this version knows.
     pub fn encode(&self, version: SmpVersion, out: &mut Vec<u8>) {
-        let message = match self {
-            Self::Sok { .. } if !version.has_services() => &Self::Ok,
-            Self::Deld if !version.has_deleted_event() => &Self::End,
-            other => other,
+        let message = if matches!(self, Self::Sok { .. }) && !version.has_services() {
+            &Self::Ok
+        } else if matches!(self, Self::Deld) && !version.has_deleted_event() {
+            &Self::End
+        } else {
+            self
         };
         let mut writer = write_word(out, message.word(), message.has_params());
         match message {
