@@ -25,6 +25,8 @@ pub enum Effect {
 pub enum Event {
     /// The token's status changed, or was asked for.
     Token(TokenStatus),
+    /// The token is forgotten here, and will be at its subscriber.
+    Unregistered,
     /// A queue exists; give the address to its sender.
     QueueCreated {
         /// The tag of the command.
@@ -60,7 +62,8 @@ pub enum Event {
         /// The SMP server's nonce of the notice.
         nonce: [u8; NONCE_LEN],
     },
-    /// A message was fetched, opened and acknowledged.
+    /// A message was fetched and opened. Its acknowledgement goes out after this event, so that a crash in
+    /// between repeats the message rather than losing it.
     Message {
         /// The queue.
         queue: QueueId,
@@ -101,6 +104,7 @@ impl fmt::Debug for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Token(status) => write!(f, "Token({status:?})"),
+            Self::Unregistered => f.write_str("Unregistered"),
             Self::QueueCreated { .. } => f.write_str("QueueCreated"),
             Self::QueueDeleted { .. } => f.write_str("QueueDeleted"),
             Self::Subscription { status, .. } => write!(f, "Subscription({status:?})"),

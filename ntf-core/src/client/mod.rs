@@ -1,6 +1,273 @@
 //! The device side: registers, subscribes, opens pushes, fetches messages; and sends them.
 //!
-//! [`input`] and [`effect`] are its face.
+//! [`input`] and [`effect`] are its face, [`Client`] the machine. One file per concern: `register` and
+//! `subscribe` talk to the subscriber, `queues` to SMP servers as a recipient, `send` as a sender,
+//! `receive` opens pushes and fetches what they announce. Each concern keeps what it wants in its own
+//! state and goes on with it whenever something changes, so a lost link loses no intention.
+//!
+//! Keys are made here and never leave, except by [`Client::export`].
 
+mod body;
+pub mod config;
 pub mod effect;
 pub mod input;
+mod on_link;
+mod on_timer;
+mod queue;
+mod queues;
+mod receive;
+mod register;
+mod send;
+mod servers;
+pub mod state;
+mod subscribe;
+mod token;
+
+pub use config::Config;
+pub use send::MESSAGE_LEN_MAX;
+pub use state::ImportError;
+
+use crate::base::meter::Counter;
+use crate::base::outbox::Outbox;
+use crate::base::rng::{Rng, Seed, Stream};
+use crate::base::time::{Deadline, Now};
+use crate::base::timers::Timers;
+use crate::client::effect::{Effect, Event};
+use crate::client::input::{Command, Input, QueueId, RequestTag};
+use crate::client::on_timer::Timer;
+use crate::client::queue::Queue;
+use crate::client::receive::{Line, NotifierKey};
+use crate::client::register::Leaving;
+use crate::client::send::Senders;
+use crate::client::servers::Servers;
+use crate::client::token::{Generation, Token};
+use crate::machine::{Machine, Step};
+use crate::model::knowledge::Fact;
+use crate::model::server::SenderAddress;
+use crate::model::token::TokenStatus;
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+
+/// The device side of one app on one device.
+pub struct Client {
+    config: Config,
+    keys: Rng,
+    jitter: Rng,
+    servers: Servers,
+    token: Option<Token>,
+    generation: Generation,
+    leaving: BTreeMap<Generation, Leaving>,
+    queues: BTreeMap<QueueId, Queue>,
+    queues_made: u32,
+    notifiers: BTreeMap<NotifierKey, QueueId>,
+    line: Line,
+    senders: Senders,
+    timers: Timers<Timer>,
+    counters: Counters,
+    outbox: Outbox<Effect>,
+    run: Run,
+    latest: Now,
+}
+
+/// Whether the client still takes part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Run {
+    On,
+    Stopped,
+}
+
+/// What a client has done, in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Pushes that came, of any kind and quality.
+    pub pushes: Counter,
+    /// Pushes that could not be used.
+    pub pushes_rejected: Counter,
+    /// Notices in pushes that led to fetching.
+    pub notices: Counter,
+    /// Notices that were known already: pushes repeat the latest ones of other queues.
+    pub notices_repeated: Counter,
+    /// Notices of queues that are not ours, or no longer.
+    pub notices_unknown: Counter,
+    /// Messages handed to the application.
+    pub messages: Counter,
+    /// Messages that came a second time because an acknowledgement was lost.
+    pub messages_repeated: Counter,
+    /// Messages that did not open.
+    pub messages_unreadable: Counter,
+    /// Messages that SMP servers took.
+    pub sent: Counter,
+    /// Answers that did not fit their request.
+    pub answers_unfit: Counter,
+}
+
+impl Client {
+    /// A client without token or queues.
+    #[must_use]
+    pub fn new(config: Config, seed: Seed, now: Now) -> Self {
+        Self {
+            keys: seed.stream(Stream::Keys),
+            jitter: seed.stream(Stream::Jitter),
+            servers: Servers::new(&seed),
+            token: None,
+            generation: Generation::default(),
+            leaving: BTreeMap::new(),
+            queues: BTreeMap::new(),
+            queues_made: 0,
+            notifiers: BTreeMap::new(),
+            line: Line::default(),
+            senders: Senders::default(),
+            timers: Timers::new(),
+            counters: Counters::default(),
+            outbox: Outbox::new(),
+            run: Run::On,
+            latest: now,
+            config,
+        }
+    }
+
+    /// What it has done so far.
+    #[must_use]
+    pub const fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// The queues, in the order of their ids; those being deleted too.
+    pub fn queues(&self) -> impl Iterator<Item = QueueId> {
+        self.queues.keys().copied()
+    }
+
+    /// The token's status as far as this side knows; `None` without a token.
+    #[must_use]
+    pub fn token_status(&self) -> Option<TokenStatus> {
+        self.token.as_ref().map(Token::status)
+    }
+
+    /// What to give to the sender of a queue; `None` while the queue does not exist.
+    #[must_use]
+    pub fn sender_address(&self, queue: QueueId) -> Option<SenderAddress> {
+        let queue = self.queues.get(&queue)?;
+        let sender = queue.live()?.sender.clone();
+        Some(SenderAddress { server: queue.server.clone(), sender })
+    }
+
+    /// Requests that wait for an answer or for a link. Zero when there is nothing left to do.
+    #[must_use]
+    pub fn pending(&self) -> usize {
+        self.servers.pending() + self.line.len() + self.senders.waiting()
+    }
+
+    /// What the device knows: everything, it is the user's.
+    #[must_use]
+    pub fn knowledge(&self) -> Vec<Fact> {
+        let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        let live = || self.queues.values().filter_map(Queue::live);
+        let mut smp: Vec<_> = self.queues.values().map(|queue| &queue.server).collect();
+        smp.sort_unstable();
+        smp.dedup();
+        let fact = |what, number: usize, sample: Option<String>| Fact { what, count: count(number), sample };
+        let device = self.token.as_ref().map(|token| &token.device);
+        vec![
+            fact("device tokens", device.into_iter().count(), device.map(|device| sample_of(&device.token))),
+            fact(
+                "subscribers",
+                self.token.iter().count(),
+                self.token.as_ref().and_then(|token| token.server.hosts.first()).map(|host| (**host).into()),
+            ),
+            fact(
+                "SMP servers",
+                smp.len(),
+                smp.first().and_then(|server| server.hosts.first()).map(|host| (**host).into()),
+            ),
+            fact(
+                "recipient ids",
+                live().count(),
+                live().next().map(|live| sample_of(live.recipient.as_bytes())),
+            ),
+            fact("sender ids", live().count(), live().next().map(|live| sample_of(live.sender.as_bytes()))),
+            fact(
+                "notifier ids",
+                self.notifiers.len(),
+                live().find_map(|live| live.notifier_keys().map(|keys| sample_of(keys.id.as_bytes()))),
+            ),
+            Fact { what: "messages", count: self.counters.messages.total(), sample: None },
+        ]
+    }
+
+    fn on_command(&mut self, now: Now, command: Command) {
+        match command {
+            Command::Register { server, device } => self.on_register(now, server, device),
+            Command::CreateQueue { tag, server } => self.on_create_queue(now, tag, server),
+            Command::DeleteQueue { queue } => self.on_delete_queue(now, queue),
+            Command::Send { tag, to, message } => self.on_send(now, tag, to, message),
+            Command::Check => self.on_check(now),
+            Command::Unregister => self.on_unregister(now),
+        }
+    }
+
+    /// Closes every link; what was wanted stays for [`Client::export`].
+    fn on_stop(&mut self) {
+        self.run = Run::Stopped;
+        self.outbox.clear();
+        self.timers.clear();
+        self.line = Line::default();
+        for action in self.servers.close_all() {
+            self.outbox.push(Effect::Link(action));
+        }
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.outbox.push(Effect::Event(event));
+    }
+
+    fn fail(&mut self, tag: Option<RequestTag>, why: impl Into<String>) {
+        self.tell(Event::Failed { tag, why: why.into() });
+    }
+}
+
+impl Machine for Client {
+    type Input<'a> = Input<'a>;
+    type Effect = Effect;
+
+    fn handle(&mut self, now: Now, input: Input<'_>) {
+        let now = Now { mono: now.mono.max(self.latest.mono), wall: now.wall };
+        self.latest = now;
+        if self.run == Run::Stopped {
+            return;
+        }
+        match input {
+            Input::Link(event) => self.on_link(now, event),
+            Input::Push(body) => self.on_push(now, body),
+            Input::Command(command) => self.on_command(now, command),
+            Input::Tick => self.on_tick(now),
+            Input::Stop => return self.on_stop(),
+        }
+        self.settle(now);
+    }
+
+    fn poll(&mut self) -> Step<Effect> {
+        if let Some(effect) = self.outbox.pop() {
+            return Step::Do(effect);
+        }
+        Step::Idle(self.timers.next().map(|(at, timer)| Deadline { at, reason: timer.reason() }))
+    }
+}
+
+impl core::fmt::Debug for Client {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Client({} queues)", self.queues.len())
+    }
+}
+
+/// The first bytes in hexadecimal, for people who look at a demonstration.
+fn sample_of(bytes: &[u8]) -> String {
+    let mut sample = String::new();
+    for byte in bytes.iter().take(4) {
+        // Writing to a String cannot fail.
+        let _ = core::fmt::Write::write_fmt(&mut sample, format_args!("{byte:02x}"));
+    }
+    sample.push('…');
+    sample
+}

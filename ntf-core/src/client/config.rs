@@ -1,0 +1,68 @@
+//! What may be set about a client.
+
+use crate::base::backoff::BackoffPlan;
+use crate::link::dialect::Ntf;
+use crate::link::engine::EnginePlan;
+use crate::smp::client::SmpPlan;
+use core::time::Duration;
+
+/// Limits and waits of a client. All have defaults.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Connections to SMP servers. Default: the engine's, with attempts up to 3 minutes apart.
+    ///
+    /// Source: `ntf-protocol` 5.6 for the cap.
+    pub smp: SmpPlan,
+    /// Connections to subscribers. Default: as for SMP servers.
+    pub ntf: EnginePlan<Ntf>,
+    /// How long a connection that nothing waits for is kept. Default 2 min.
+    ///
+    /// Source: ours; long enough for the next push to use it, short enough for a phone's radio.
+    pub idle_close: Duration,
+    /// Most servers, of both kinds. Default 1024. At the bound, commands about another fail. Source: ours.
+    pub servers_max: usize,
+    /// Waits before a refused subscription or registration is made anew. Default 2 s growing to 3 min.
+    ///
+    /// Source: `ntf-protocol` 5.6.
+    pub retry: BackoffPlan,
+    /// How long to wait for a verification push before asking for another. Default 1 min growing to 15.
+    ///
+    /// Source: ours; a provider delivers within seconds or not for a long time.
+    pub verification: BackoffPlan,
+    /// From a subscription to the first check of token and subscriptions. Default 24 h.
+    ///
+    /// Source: `ntf-protocol` 5.6.
+    pub first_check: Duration,
+    /// Between later checks. Default 72 h. Source: `ntf-protocol` 5.6.
+    pub later_checks: Duration,
+    /// Most queues. Default 4096. At the bound, creating another fails. Source: ours.
+    pub queues_max: usize,
+    /// Most addresses sent to. Default 4096. At the bound, sending to another fails. Source: ours.
+    pub senders_max: usize,
+    /// Most messages that wait to be sent to one address. Default 256; a further one fails. Source: ours.
+    pub outgoing_max: usize,
+    /// Most queues fetched from at once, over all servers. Default 32; others wait in line. Source: ours;
+    /// a phone that opens a push has little memory and little time.
+    pub fetches_max: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let plan =
+            |first, max| BackoffPlan { first: Duration::from_secs(first), max: Duration::from_secs(max) };
+        Self {
+            smp: SmpPlan { backoff: plan(1, 180), ..SmpPlan::default() },
+            ntf: EnginePlan { backoff: plan(1, 180), ..EnginePlan::default() },
+            idle_close: Duration::from_secs(120),
+            servers_max: 1024,
+            retry: plan(2, 180),
+            verification: plan(60, 900),
+            first_check: Duration::from_secs(24 * 3600),
+            later_checks: Duration::from_secs(72 * 3600),
+            queues_max: 4096,
+            senders_max: 4096,
+            outgoing_max: 256,
+            fetches_max: 32,
+        }
+    }
+}

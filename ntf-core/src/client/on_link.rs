@@ -1,0 +1,196 @@
+//! What happens on links, and what follows from it.
+
+use crate::base::time::Now;
+use crate::client::Client;
+use crate::client::effect::{Effect, Event};
+use crate::client::on_timer::Timer;
+use crate::client::servers::{Engine, NtfAnswer, NtfTag, ServerIndex, SmpAnswer, SmpTag};
+use crate::link::dialect::{Ntf, Smp};
+use crate::link::engine::{ClientEvent, Inbox};
+use crate::link::event::LinkEvent;
+use crate::link::requester::{ReplyFault, Timeliness};
+use crate::model::server::Protocol;
+use crate::wire::ntf::response::Response;
+use crate::wire::smp::response::Message;
+use crate::wire::text::address;
+
+impl Client {
+    pub(super) fn on_link(&mut self, now: Now, event: LinkEvent<'_>) {
+        let link = event.link();
+        let Some(index) = self.servers.of_link(link) else { return };
+        if matches!(event, LinkEvent::Down { .. }) {
+            self.servers.forget_link(link);
+        }
+        self.servers.touch(index);
+        let inbox = match self.servers.get(index).map(|server| &mut server.engine) {
+            Some(Engine::Smp(engine)) => engine.on_link(now, event),
+            Some(Engine::Ntf(engine)) => engine.on_link(now, event),
+            None => return,
+        };
+        self.read(now, index, inbox);
+    }
+
+    /// Does everything that a server's engine has to tell.
+    pub(super) fn read(&mut self, now: Now, index: ServerIndex, mut inbox: Inbox<'_>) {
+        loop {
+            match self.servers.get(index).map(|server| &mut server.engine) {
+                Some(Engine::Smp(engine)) => match engine.next(&mut inbox) {
+                    Some(event) => self.on_smp_event(now, index, event),
+                    None => return,
+                },
+                Some(Engine::Ntf(engine)) => match engine.next(&mut inbox) {
+                    Some(event) => self.on_ntf_event(now, index, event),
+                    None => return,
+                },
+                None => return,
+            }
+        }
+    }
+
+    fn on_smp_event(&mut self, now: Now, index: ServerIndex, event: ClientEvent<'_, Smp, SmpTag>) {
+        match event {
+            ClientEvent::Ready { .. } => self.resume(now, index),
+            ClientEvent::Reply { tag, timeliness: Timeliness::InTime, result } => {
+                self.on_smp_answer(now, tag, smp_answer(result));
+            }
+            ClientEvent::TimedOut { tag } | ClientEvent::Lost { tag } => {
+                self.on_smp_answer(now, tag, SmpAnswer::Lost);
+            }
+            ClientEvent::Unreachable { why, .. } => {
+                self.on_unreachable(index, Protocol::Smp, why.down_reason());
+            }
+            // Late: the command was repeated when its time was over, and the repetition has its own answer.
+            // Unasked: nothing is subscribed to here.
+            ClientEvent::Reply { timeliness: Timeliness::Late, .. }
+            | ClientEvent::Unasked { .. }
+            | ClientEvent::Stray(_) => self.counters.answers_unfit.count(),
+            // What was lost with the link follows, tag by tag.
+            ClientEvent::Down { .. } => {}
+        }
+    }
+
+    fn on_ntf_event(&mut self, now: Now, index: ServerIndex, event: ClientEvent<'_, Ntf, NtfTag>) {
+        match event {
+            ClientEvent::Ready { .. } => self.resume(now, index),
+            ClientEvent::Reply { tag, timeliness: Timeliness::InTime, result } => {
+                self.on_ntf_answer(now, tag, ntf_answer(result));
+            }
+            ClientEvent::TimedOut { tag } | ClientEvent::Lost { tag } => {
+                self.on_ntf_answer(now, tag, NtfAnswer::Lost);
+            }
+            ClientEvent::Unreachable { why, .. } => {
+                self.on_unreachable(index, Protocol::Ntf, why.down_reason());
+            }
+            ClientEvent::Reply { timeliness: Timeliness::Late, .. }
+            | ClientEvent::Unasked { .. }
+            | ClientEvent::Stray(_) => self.counters.answers_unfit.count(),
+            ClientEvent::Down { .. } => {}
+        }
+    }
+
+    fn on_smp_answer(&mut self, now: Now, tag: SmpTag, answer: SmpAnswer<'_>) {
+        match tag {
+            SmpTag::New(id) => self.on_new_answer(now, id, answer),
+            SmpTag::Nkey(id) => self.on_nkey_answer(now, id, answer),
+            SmpTag::Ndel(id) => self.on_ndel_answer(now, id, answer),
+            SmpTag::Del(id) => self.on_del_answer(now, id, answer),
+            SmpTag::Get(id) => self.on_get_answer(now, id, answer),
+            SmpTag::Ack(id) => self.on_ack_answer(now, id, answer),
+            SmpTag::Skey(id) => self.on_skey_answer(now, id, answer),
+            SmpTag::Send(id) => self.on_send_answer(now, id, answer),
+        }
+    }
+
+    fn on_ntf_answer(&mut self, now: Now, tag: NtfTag, answer: NtfAnswer<'_>) {
+        match tag {
+            NtfTag::Tnew(generation) => self.on_tnew_answer(now, generation, answer),
+            NtfTag::Tvfy(generation) => self.on_tvfy_answer(now, generation, answer),
+            NtfTag::Tchk(generation) => self.on_tchk_answer(now, generation, answer),
+            NtfTag::Trpl(generation) => self.on_trpl_answer(now, generation, answer),
+            NtfTag::Tdel(generation) => self.on_tdel_answer(now, generation, answer),
+            NtfTag::Snew(id, attempt) => self.on_snew_answer(now, id, attempt, answer),
+            NtfTag::Schk(id, attempt) => self.on_schk_answer(now, id, attempt, answer),
+            // Whatever it says: the SMP server tells the subscriber that the notifier is gone.
+            NtfTag::Sdel => {}
+        }
+    }
+
+    fn on_unreachable(
+        &mut self,
+        index: ServerIndex,
+        protocol: Protocol,
+        reason: crate::link::event::DownReason,
+    ) {
+        let Some(server) = self.servers.get(index) else { return };
+        let server = address::server(server.engine.server(), protocol);
+        self.tell(Event::Unreachable { server, reason });
+    }
+
+    /// Goes on with everything that waits for a server which has come up, or has room again.
+    pub(super) fn resume(&mut self, now: Now, index: ServerIndex) {
+        let Some(server) = self.servers.get(index) else { return };
+        server.awaited = false;
+        let address = server.engine.server().clone();
+        match &server.engine {
+            Engine::Smp(_) => {
+                self.resume_queues(now, &address);
+                self.resume_senders(now, &address);
+            }
+            Engine::Ntf(_) => self.resume_token(now, &address),
+        }
+    }
+
+    /// Performs what the engines ask for, and notes when they want to be woken.
+    pub(super) fn settle(&mut self, now: Now) {
+        while let Some(index) = self.servers.take_touched() {
+            let Some(server) = self.servers.get(index) else { continue };
+            if server.awaited && server.engine.is_ready() && server.engine.room() > 0 {
+                // Touches the server again if anything goes out.
+                self.resume(now, index);
+            }
+            let Some(server) = self.servers.get(index) else { continue };
+            let is_idle = !server.awaited && server.engine.in_flight() == 0;
+            if is_idle && server.engine.is_wanted() && !server.engine.is_ready() {
+                // Nothing is lost but the wish to connect, which nobody has any more.
+                server.engine.disconnect();
+            }
+            let is_open = server.engine.is_ready();
+            let deadline = server.engine.deadline();
+            while let Some(action) = self.servers.poll(index) {
+                self.outbox.push(Effect::Link(action));
+            }
+            let deadline = match deadline {
+                // Connecting begins with the action just taken, its timeout before it.
+                Some(deadline) => Some(deadline.at),
+                None => None,
+            };
+            match deadline {
+                Some(at) => self.timers.set(Timer::Server(index), at),
+                None => self.timers.cancel(&Timer::Server(index)),
+            }
+            match is_idle && is_open {
+                true if self.timers.deadline(&Timer::Idle(index)).is_none() => {
+                    self.timers.set(Timer::Idle(index), now.mono + self.config.idle_close);
+                }
+                true => {}
+                false => self.timers.cancel(&Timer::Idle(index)),
+            }
+        }
+    }
+}
+
+fn smp_answer(result: Result<Message<'_>, ReplyFault>) -> SmpAnswer<'_> {
+    match result {
+        Ok(Message::Err(code)) => SmpAnswer::Error(code),
+        Ok(message) => SmpAnswer::Message(message),
+        Err(_) => SmpAnswer::Unfit,
+    }
+}
+
+fn ntf_answer(result: Result<Response<'_>, ReplyFault>) -> NtfAnswer<'_> {
+    match result {
+        Ok(Response::Err(code)) => NtfAnswer::Error(code),
+        Ok(response) => NtfAnswer::Response(response),
+        Err(_) => NtfAnswer::Unfit,
+    }
+}

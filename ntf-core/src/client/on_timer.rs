@@ -1,0 +1,71 @@
+//! What becomes due.
+
+use crate::base::time::Now;
+use crate::client::Client;
+use crate::client::input::QueueId;
+use crate::client::servers::ServerIndex;
+use crate::link::engine::Inbox;
+
+/// Why the client wants to be woken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Timer {
+    /// A server's engine: reply timeout, reconnection, PING.
+    Server(ServerIndex),
+    /// Nobody has used a connection for a while.
+    Idle(ServerIndex),
+    /// A registration is to be made or repeated.
+    Register,
+    /// Notifier credentials or the subscription of a queue are to be made after a refusal.
+    Queue(QueueId),
+    /// Token and subscriptions are to be checked.
+    Check,
+}
+
+impl Timer {
+    /// For logs and tests.
+    pub(super) const fn reason(self) -> &'static str {
+        match self {
+            Self::Server(_) => "server",
+            Self::Idle(_) => "idle connection",
+            Self::Register => "registration",
+            Self::Queue(_) => "subscription of a queue",
+            Self::Check => "check",
+        }
+    }
+}
+
+/// Timers that fire in one tick. The rest fire in the next, which is due at once.
+///
+/// Source: ours; each costs a command at most, so a tick stays within a millisecond.
+const DUE_PER_TICK: usize = 256;
+
+impl Client {
+    pub(super) fn on_tick(&mut self, now: Now) {
+        for _ in 0..DUE_PER_TICK {
+            let Some(timer) = self.timers.pop_due(now.mono) else { return };
+            match timer {
+                Timer::Server(index) => self.on_server_timer(now, index),
+                Timer::Idle(index) => self.on_idle_timer(now, index),
+                Timer::Register => self.on_register_timer(now),
+                Timer::Queue(id) => self.on_queue_timer(now, id),
+                Timer::Check => self.on_check_timer(now),
+            }
+        }
+    }
+
+    fn on_server_timer(&mut self, now: Now, index: ServerIndex) {
+        self.servers.touch(index);
+        if let Some(server) = self.servers.get(index) {
+            server.engine.tick(now);
+        }
+        self.read(now, index, Inbox::default());
+    }
+
+    fn on_idle_timer(&mut self, now: Now, index: ServerIndex) {
+        self.servers.touch(index);
+        if let Some(server) = self.servers.get(index) {
+            server.engine.disconnect();
+        }
+        self.read(now, index, Inbox::default());
+    }
+}

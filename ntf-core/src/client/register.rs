@@ -1,0 +1,468 @@
+//! The device token and its subscriber: TNEW, TVFY, TCHK, TRPL, TDEL.
+//!
+//! One command of a token is out at a time. A subscriber keeps everything in memory, so AUTH to TCHK or
+//! TVFY is an everyday event after its restart: the token is registered anew with fresh keys, and every
+//! subscription with it (`ntf-protocol` 7.2, D23).
+
+use crate::base::fault::PeerFault;
+use crate::base::id::EntityId;
+use crate::base::limits::CODE_LEN;
+use crate::base::secret::Secret;
+use crate::base::time::Now;
+use crate::client::Client;
+use crate::client::body::SealedText;
+use crate::client::effect::Event;
+use crate::client::on_timer::Timer;
+use crate::client::queue::Lane;
+use crate::client::servers::{Ask, NtfAnswer, NtfTag, words};
+use crate::client::token::{Generation, Issued, Phase, Token};
+use crate::crypto::boxed::BoxKey;
+use crate::crypto::keys::AuthPrivateKey;
+use crate::model::server::ServerAddress;
+use crate::model::token::{DeviceToken, TokenStatus};
+use crate::wire::error_code::ErrorCode;
+use crate::wire::ntf::command::{Command, Device};
+use crate::wire::ntf::response::Response;
+use alloc::vec::Vec;
+
+/// Registrations whose TDEL is not answered yet.
+///
+/// Source: ours; one is usual, and a subscriber forgets idle tokens by itself.
+const LEAVING_MAX: usize = 8;
+
+/// A registration that is no longer wanted.
+pub(super) struct Leaving {
+    pub(super) server: ServerAddress,
+    pub(super) id: EntityId,
+    pub(super) auth: AuthPrivateKey,
+    pub(super) lane: Lane,
+}
+
+impl Client {
+    pub(super) fn on_register(&mut self, now: Now, server: ServerAddress, device: DeviceToken) {
+        match &mut self.token {
+            Some(token) if token.server == server => {
+                if token.device != device {
+                    token.device = device;
+                    token.wants.replacement = token.issued().is_some();
+                }
+                match &token.phase {
+                    // A code that is on its way still verifies; TNEW gives the same token again.
+                    Phase::Registered(_) | Phase::Refused(..) => token.wants.another_push = true,
+                    Phase::Active(_) => token.wants.check = true,
+                    Phase::New | Phase::Verifying(..) => {}
+                }
+                self.timers.cancel(&Timer::Register);
+            }
+            Some(_) | None => {
+                self.leave_token(now);
+                self.start_token(server, device);
+            }
+        }
+        self.advance_token(now);
+    }
+
+    pub(super) fn on_unregister(&mut self, now: Now) {
+        if self.token.is_none() {
+            return self.fail(None, "there is no token to delete");
+        }
+        self.leave_token(now);
+        self.tell(Event::Unregistered);
+    }
+
+    pub(super) fn on_check(&mut self, now: Now) {
+        let Some(token) = &mut self.token else {
+            return self.fail(None, "there is no token to check");
+        };
+        token.wants.check = token.issued().is_some();
+        self.timers.cancel(&Timer::Register);
+        self.advance_token(now);
+        // Queues whose credentials were refused get another chance.
+        let all: Vec<_> = self.queues.keys().copied().collect();
+        for id in all {
+            self.timers.cancel(&Timer::Queue(id));
+            self.on_queue_timer(now, id);
+        }
+    }
+
+    fn start_token(&mut self, server: ServerAddress, device: DeviceToken) {
+        self.generation = self.generation.next();
+        self.token = Some(Token::new(self.generation, server, device, &mut self.keys));
+    }
+
+    /// Forgets the token here and deletes it there; its subscriptions go with it.
+    fn leave_token(&mut self, now: Now) {
+        let Some(token) = self.token.take() else { return };
+        self.timers.cancel(&Timer::Register);
+        self.timers.cancel(&Timer::Check);
+        self.drop_subscriptions(now);
+        let Some(issued) = token.issued() else { return };
+        if self.leaving.len() >= LEAVING_MAX {
+            self.leaving.pop_first();
+        }
+        let id = issued.id.clone();
+        let Token { generation, server, auth, .. } = token;
+        self.leaving.insert(generation, Leaving { server, id, auth, lane: Lane::Free });
+        self.ask_tdel(now, generation);
+    }
+
+    /// Registers the same device anew with fresh keys, after a delay that grows with each such attempt.
+    fn restart_token(&mut self, now: Now) {
+        let Some(old) = self.token.take() else { return };
+        self.timers.cancel(&Timer::Check);
+        self.drop_subscriptions(now);
+        self.start_token(old.server, old.device);
+        let Some(token) = &mut self.token else { return };
+        token.backoff = old.backoff;
+        let delay = token.backoff.next_delay(self.config.retry, &mut self.jitter);
+        self.timers.set(Timer::Register, now.mono + delay);
+    }
+
+    /// The register timer: a fresh registration whose delay is over, or a verification push that has not
+    /// come.
+    pub(super) fn on_register_timer(&mut self, now: Now) {
+        if let Some(token) = &mut self.token
+            && matches!(token.phase, Phase::Registered(_))
+        {
+            token.wants.another_push = true;
+        }
+        self.advance_token(now);
+    }
+
+    /// The check timer.
+    pub(super) fn on_check_timer(&mut self, now: Now) {
+        self.timers.set(Timer::Check, now.mono + self.config.later_checks);
+        self.on_check(now);
+    }
+
+    /// Sends what is next for the token, unless something is out already or a delay is running.
+    pub(super) fn advance_token(&mut self, now: Now) {
+        let Some(token) = &mut self.token else { return };
+        if token.lane == Lane::Busy {
+            return;
+        }
+        let device = Device::of(&token.device);
+        let tnew = |token: &Token| {
+            let command = |auth| Command::Tnew { device, auth, dh: token.dh.public() };
+            token.auth.public().map(|auth| (command(auth), NtfTag::Tnew(token.generation)))
+        };
+        let generation = token.generation;
+        let next = match (&token.phase, token.issued()) {
+            (Phase::New, _) | (_, None) => {
+                if self.timers.deadline(&Timer::Register).is_some() {
+                    return;
+                }
+                tnew(token)
+            }
+            (_, Some(_)) if token.wants.replacement => {
+                Some((Command::Trpl { device }, NtfTag::Trpl(generation)))
+            }
+            (Phase::Verifying(_, code), Some(_)) => {
+                Some((Command::Tvfy { code: code.expose() }, NtfTag::Tvfy(generation)))
+            }
+            (_, Some(_)) if token.wants.another_push => tnew(token),
+            (_, Some(_)) if token.wants.check => Some((Command::Tchk, NtfTag::Tchk(generation))),
+            (Phase::Registered(_) | Phase::Active(_) | Phase::Refused(..), Some(_)) => return,
+        };
+        let Some((command, tag)) = next else {
+            return self.fail(None, "the key of the token cannot be used");
+        };
+        let entity = match &command {
+            Command::Tnew { .. } => None,
+            Command::Tvfy { .. }
+            | Command::Tchk
+            | Command::Trpl { .. }
+            | Command::Tdel
+            | Command::Tcrn { .. }
+            | Command::Snew { .. }
+            | Command::Schk
+            | Command::Sdel
+            | Command::Ping => token.issued().map(|issued| &issued.id),
+        };
+        let Token { server, auth, .. } = &*token;
+        match self.servers.ask_ntf(now, &self.config, server, entity, auth, &command, tag) {
+            Ask::Out => token.lane = Lane::Busy,
+            Ask::Later => {}
+            Ask::Impossible(why) => self.fail(None, why),
+        }
+    }
+
+    /// The token that a command was about, with its lane free again; `None` if it was replaced meanwhile.
+    fn answered(&mut self, generation: Generation) -> Option<&mut Token> {
+        let token = self.token.as_mut().filter(|token| token.generation == generation)?;
+        token.lane = Lane::Free;
+        Some(token)
+    }
+
+    pub(super) fn on_tnew_answer(&mut self, now: Now, generation: Generation, answer: NtfAnswer<'_>) {
+        let Some(token) = self.answered(generation) else { return };
+        match answer {
+            NtfAnswer::Response(Response::Idtkn { token: id, dh }) => {
+                token.wants.another_push = false;
+                let Some(id) = EntityId::new(id) else {
+                    return self.fail(None, "TNEW: the subscriber gave a token without an id");
+                };
+                let issued = Issued { id, secret: token.dh.agree(&dh) };
+                // The code may have come while the question for another one was on its way.
+                if !matches!(token.phase, Phase::Verifying(..) | Phase::Active(_)) {
+                    token.phase = Phase::Registered(issued);
+                    self.await_verification(now);
+                }
+            }
+            NtfAnswer::Lost => {}
+            NtfAnswer::Error(ErrorCode::Auth) => {
+                self.restart_token(now);
+                return self.fail(None, "TNEW: the subscriber does not accept the key of the token (AUTH)");
+            }
+            NtfAnswer::Error(code) => {
+                self.delay_registration(now);
+                return self.fail(None, words("TNEW", "the subscriber", &code));
+            }
+            NtfAnswer::Response(_) | NtfAnswer::Unfit => {
+                self.delay_registration(now);
+                return self.unfit_ntf("TNEW");
+            }
+        }
+        self.advance_token(now);
+    }
+
+    /// Tries a refused registration again later; TNEW is what every phase without a code begins with.
+    fn delay_registration(&mut self, now: Now) {
+        let Some(token) = &mut self.token else { return };
+        let delay = token.backoff.next_delay(self.config.retry, &mut self.jitter);
+        self.timers.set(Timer::Register, now.mono + delay);
+    }
+
+    /// The token is known to the subscriber; the code is to come by push.
+    fn await_verification(&mut self, now: Now) {
+        let Some(token) = &mut self.token else { return };
+        let delay = token.backoff.next_delay(self.config.verification, &mut self.jitter);
+        self.timers.set(Timer::Register, now.mono + delay);
+        let early = token.early.take();
+        self.tell(Event::Token(TokenStatus::Registered));
+        if let Some(sealed) = early {
+            self.on_verification(now, sealed);
+        }
+    }
+
+    /// A verification push.
+    pub(super) fn on_verification(&mut self, now: Now, mut sealed: SealedText) {
+        let Some(token) = &mut self.token else {
+            return self.reject_push("a verification push came, but no token is registered");
+        };
+        let Some(issued) = token.issued().cloned() else {
+            // It has overtaken the answer to TNEW. The last one is the one that counts.
+            token.early = Some(sealed);
+            return;
+        };
+        let code = match open_code(&issued, &mut sealed) {
+            Ok(code) => code,
+            Err(why) => return self.reject_push(why),
+        };
+        match &token.phase {
+            // Every TNEW is answered with a push; the second of two is no news.
+            Phase::Active(_) | Phase::New => {}
+            Phase::Registered(_) | Phase::Verifying(..) | Phase::Refused(..) => {
+                token.phase = Phase::Verifying(issued, code);
+                self.timers.cancel(&Timer::Register);
+                self.advance_token(now);
+            }
+        }
+    }
+
+    pub(super) fn on_tvfy_answer(&mut self, now: Now, generation: Generation, answer: NtfAnswer<'_>) {
+        let Some(token) = self.answered(generation) else { return };
+        match answer {
+            NtfAnswer::Response(Response::Ok) => {
+                if let Phase::Verifying(issued, _) = &token.phase {
+                    token.phase = Phase::Active(issued.clone());
+                    self.on_active(now);
+                }
+            }
+            NtfAnswer::Lost => {}
+            NtfAnswer::Error(ErrorCode::Auth) => {
+                self.restart_token(now);
+                return self.fail(
+                    None,
+                    "TVFY: the subscriber does not know the token or the code (AUTH); registering anew",
+                );
+            }
+            NtfAnswer::Error(code) => {
+                self.back_to_registered(now);
+                return self.fail(None, words("TVFY", "the subscriber", &code));
+            }
+            NtfAnswer::Response(_) | NtfAnswer::Unfit => {
+                self.back_to_registered(now);
+                return self.unfit_ntf("TVFY");
+            }
+        }
+        self.advance_token(now);
+    }
+
+    /// The code was not accepted, for no reason of ours: asks for another push after a while.
+    fn back_to_registered(&mut self, now: Now) {
+        let Some(token) = &mut self.token else { return };
+        if let Some(issued) = token.issued().cloned() {
+            token.phase = Phase::Registered(issued);
+        }
+        self.delay_registration(now);
+    }
+
+    /// The subscriber pushes to this token: makes every subscription that is missing.
+    fn on_active(&mut self, now: Now) {
+        if let Some(token) = &mut self.token {
+            token.backoff.reset();
+        }
+        self.timers.cancel(&Timer::Register);
+        self.await_check(now);
+        self.tell(Event::Token(TokenStatus::Active));
+        self.subscribe_all(now);
+    }
+
+    fn await_check(&mut self, now: Now) {
+        if self.timers.deadline(&Timer::Check).is_none() {
+            self.timers.set(Timer::Check, now.mono + self.config.first_check);
+        }
+    }
+
+    pub(super) fn on_tchk_answer(&mut self, now: Now, generation: Generation, answer: NtfAnswer<'_>) {
+        let Some(token) = self.answered(generation) else { return };
+        match answer {
+            NtfAnswer::Response(Response::Tkn(status)) => {
+                token.wants.check = false;
+                self.on_token_status(now, status);
+            }
+            NtfAnswer::Lost => {}
+            NtfAnswer::Error(ErrorCode::Auth) => {
+                self.restart_token(now);
+                return self
+                    .fail(None, "TCHK: the subscriber has forgotten the token (AUTH); registering anew");
+            }
+            NtfAnswer::Error(code) => {
+                token.wants.check = false;
+                self.fail(None, words("TCHK", "the subscriber", &code));
+            }
+            NtfAnswer::Response(_) | NtfAnswer::Unfit => {
+                token.wants.check = false;
+                self.unfit_ntf("TCHK");
+            }
+        }
+        self.advance_token(now);
+    }
+
+    /// What TCHK said. Source: `ntf-protocol` 5.3, 5.4.
+    fn on_token_status(&mut self, now: Now, status: TokenStatus) {
+        let Some(token) = &mut self.token else { return };
+        let Some(issued) = token.issued().cloned() else { return };
+        match status {
+            TokenStatus::Active => {
+                let was_active = token.is_active();
+                token.phase = Phase::Active(issued);
+                self.check_subscriptions(now);
+                if was_active {
+                    self.tell(Event::Token(status));
+                    self.await_check(now);
+                    self.subscribe_all(now);
+                } else {
+                    self.on_active(now);
+                }
+            }
+            TokenStatus::Invalid(_) | TokenStatus::Expired => {
+                token.phase = Phase::Refused(issued, status);
+                self.tell(Event::Token(status));
+                self.check_subscriptions(now);
+            }
+            TokenStatus::New | TokenStatus::Registered | TokenStatus::Confirmed => {
+                self.tell(Event::Token(status));
+                let Some(token) = &mut self.token else { return };
+                if !matches!(token.phase, Phase::Verifying(..)) {
+                    token.phase = Phase::Registered(issued);
+                    token.wants.another_push = true;
+                }
+            }
+        }
+    }
+
+    pub(super) fn on_trpl_answer(&mut self, now: Now, generation: Generation, answer: NtfAnswer<'_>) {
+        let Some(token) = self.answered(generation) else { return };
+        match answer {
+            NtfAnswer::Response(Response::Ok) => {
+                token.wants.replacement = false;
+                token.wants.another_push = false;
+                if let Some(issued) = token.issued().cloned() {
+                    token.phase = Phase::Registered(issued);
+                    self.await_verification(now);
+                }
+            }
+            NtfAnswer::Lost => {}
+            // Whatever it is: a fresh registration does not depend on it (`ntf-protocol` 7.1, H2).
+            NtfAnswer::Error(_) | NtfAnswer::Response(_) | NtfAnswer::Unfit => {
+                let (server, device) = (token.server.clone(), token.device.clone());
+                self.leave_token(now);
+                self.start_token(server, device);
+            }
+        }
+        self.advance_token(now);
+    }
+
+    fn ask_tdel(&mut self, now: Now, generation: Generation) {
+        let Some(leaving) = self.leaving.get_mut(&generation) else { return };
+        if leaving.lane == Lane::Busy {
+            return;
+        }
+        let Leaving { server, id, auth, .. } = &*leaving;
+        let tag = NtfTag::Tdel(generation);
+        match self.servers.ask_ntf(now, &self.config, server, Some(id), auth, &Command::Tdel, tag) {
+            Ask::Out => leaving.lane = Lane::Busy,
+            Ask::Later => {}
+            Ask::Impossible(_) => {
+                self.leaving.remove(&generation);
+            }
+        }
+    }
+
+    pub(super) fn on_tdel_answer(&mut self, now: Now, generation: Generation, answer: NtfAnswer<'_>) {
+        let Some(leaving) = self.leaving.get_mut(&generation) else { return };
+        leaving.lane = Lane::Free;
+        match answer {
+            NtfAnswer::Lost => return self.ask_tdel(now, generation),
+            // AUTH: it is gone already.
+            NtfAnswer::Response(Response::Ok) | NtfAnswer::Error(ErrorCode::Auth) => {}
+            NtfAnswer::Error(code) => self.fail(None, words("TDEL", "the subscriber", &code)),
+            NtfAnswer::Response(_) | NtfAnswer::Unfit => self.unfit_ntf("TDEL"),
+        }
+        self.leaving.remove(&generation);
+    }
+
+    /// Goes on with tokens and subscriptions at a subscriber that has come up.
+    pub(super) fn resume_token(&mut self, now: Now, server: &ServerAddress) {
+        let leaving: Vec<_> = self
+            .leaving
+            .iter()
+            .filter(|(_, leaving)| leaving.server == *server)
+            .map(|(generation, _)| *generation)
+            .collect();
+        for generation in leaving {
+            self.ask_tdel(now, generation);
+        }
+        if self.token.as_ref().is_some_and(|token| token.server == *server) {
+            self.advance_token(now);
+            self.resume_subscriptions(now);
+        }
+    }
+
+    /// An answer that is none to the command.
+    pub(super) fn unfit_ntf(&mut self, command: &str) {
+        self.counters.answers_unfit.count();
+        self.fail(None, alloc::format!("{command}: the subscriber's answer is none to this command"));
+    }
+}
+
+/// The code inside a verification push. Source: `ntf-protocol` 3.2.
+fn open_code(issued: &Issued, sealed: &mut SealedText) -> Result<Secret<CODE_LEN>, &'static str> {
+    let key = BoxKey::of_dh(&issued.secret);
+    let opened: Result<&[u8], PeerFault> = key.open_padded(&sealed.nonce, &mut sealed.ciphertext);
+    let code = opened.map_err(|_| "the verification push does not open with the key of the token")?;
+    let code = code.try_into().map_err(|_| "the verification push opens, but holds no code of 32 bytes")?;
+    Ok(Secret::new(code))
+}
