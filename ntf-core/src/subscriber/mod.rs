@@ -1,6 +1,254 @@
 //! The notifications subscriber: NTF server towards devices, notifier towards SMP servers.
 //!
-//! [`input`] and [`effect`] are its face.
+//! Devices register their token, verify it by a code that was pushed, and name the queues to watch. The
+//! subscriber watches them at their SMP servers and orders a push for what comes; what the push says is
+//! encrypted to the device, and what the message says is not known here at all. Everything is in memory
+//! and forgotten on [`Input::Stop`]. Source: `ntf-protocol` 4.
+//!
+//! [`input`] and [`effect`] are its face, [`config`] and [`meters`] what it is told and what it tells.
+//! `on_command` is the story of devices, `on_server` that of SMP servers, `on_outcome` and `on_timer` those
+//! of pushes and of time. The tables are in [`crate::token`], [`crate::subscription`] and
+//! [`crate::delivery`].
 
+pub mod config;
 pub mod effect;
 pub mod input;
+pub mod meters;
+mod on_command;
+mod on_device;
+mod on_outcome;
+mod on_server;
+mod on_timer;
+mod order;
+
+pub use config::Config;
+
+use crate::base::id::{LinkId, TokenId};
+use crate::base::outbox::Outbox;
+use crate::base::rng::{Rng, Seed, Stream};
+use crate::base::time::{Deadline, Now};
+use crate::base::timers::Timers;
+use crate::delivery::orders::Delivery;
+use crate::link::engine::LinkNumbers;
+use crate::link::event::LinkAction;
+use crate::machine::{Machine, Step};
+use crate::model::index::{ServerIndex, TokenIndex};
+use crate::model::knowledge::Fact;
+use crate::model::token::DeviceToken;
+use crate::subscriber::config::{PADDED_LEN_MAX, PADDED_LEN_MIN};
+use crate::subscriber::effect::Effect;
+use crate::subscriber::input::Input;
+use crate::subscriber::meters::{Counters, Gauges};
+use crate::subscriber::on_device::DeviceLink;
+use crate::subscriber::on_server::Watched;
+use crate::subscription::table::Subscriptions;
+use crate::token::table::{Makers, Tokens};
+use crate::wire::text::base64;
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+
+/// The notifications subscriber.
+#[derive(Debug)]
+pub struct Subscriber {
+    config: Config,
+    now: Now,
+    phase: Phase,
+    tokens: Tokens,
+    subscriptions: Subscriptions,
+    delivery: Delivery,
+    devices: BTreeMap<LinkId, DeviceLink>,
+    servers: BTreeMap<ServerIndex, Watched>,
+    /// Links to SMP servers, in use and on their way out.
+    server_links: BTreeMap<LinkId, ServerIndex>,
+    /// Servers with something to send; each at most once.
+    busy: VecDeque<ServerIndex>,
+    link_numbers: LinkNumbers,
+    timers: Timers<Timer>,
+    outbox: Outbox<Effect>,
+    counters: Counters,
+    makers: Makers,
+    nonces: Rng,
+    jitter: Rng,
+    /// Gives every engine a seed of its own.
+    engines: Rng,
+}
+
+/// Whether anything is still to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Running,
+    Stopped,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Timer {
+    /// A device has been silent, or slow with its hello.
+    Device(LinkId),
+    /// An engine's own deadline.
+    Server(ServerIndex),
+    /// A server in trouble may be asked again.
+    Ask(ServerIndex),
+}
+
+impl Subscriber {
+    /// A subscriber that knows nobody.
+    ///
+    /// A padded length outside its range is brought into it.
+    #[must_use]
+    pub fn new(mut config: Config, seed: Seed, now: Now) -> Self {
+        config.padded_len = config.padded_len.clamp(PADDED_LEN_MIN, PADDED_LEN_MAX);
+        let mut hashing = seed.stream(Stream::Hashing);
+        Self {
+            now,
+            phase: Phase::Running,
+            tokens: Tokens::new(config.tokens, &mut hashing),
+            subscriptions: Subscriptions::new(config.subscriptions, &mut hashing),
+            delivery: Delivery::new(config.delivery),
+            devices: BTreeMap::new(),
+            servers: BTreeMap::new(),
+            server_links: BTreeMap::new(),
+            busy: VecDeque::new(),
+            link_numbers: LinkNumbers::default(),
+            timers: Timers::new(),
+            outbox: Outbox::new(),
+            counters: Counters::default(),
+            makers: Makers {
+                ids: seed.stream(Stream::Ids),
+                keys: seed.stream(Stream::Keys),
+                codes: seed.stream(Stream::Codes),
+            },
+            nonces: seed.stream(Stream::Nonces),
+            jitter: seed.stream(Stream::Jitter),
+            engines: seed.stream(Stream::Correlation),
+            config,
+        }
+    }
+
+    /// What happened so far.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        Counters { delivery: *self.delivery.counters(), ..self.counters }
+    }
+
+    /// What the tables hold now.
+    #[must_use]
+    pub fn gauges(&self) -> Gauges {
+        Gauges {
+            links: self.devices.len(),
+            tokens: self.tokens.len(),
+            subscriptions: self.subscriptions.len(),
+            servers: self.subscriptions.servers_len(),
+            notices: self.delivery.held(),
+            orders_out: self.delivery.orders_out(),
+            in_line: self.delivery.in_line(),
+            effects: self.outbox.len(),
+        }
+    }
+
+    /// What the subscriber would have to admit to know. Samples are shortened.
+    #[must_use]
+    pub fn knowledge(&self) -> Vec<Fact> {
+        let device = self.tokens.devices().next().map(|device| shown(device.token()));
+        let notifier =
+            self.subscriptions.iter().next().map(|row| shortened(base64::encode(row.notifier().as_bytes())));
+        let server = self.subscriptions.servers().next();
+        let server =
+            server.and_then(|server| server.address().hosts.first()).map(|host| host.as_ref().into());
+        let devices = u64::try_from(self.tokens.devices().count()).unwrap_or(u64::MAX);
+        vec![
+            Fact { what: "device tokens", count: devices, sample: device },
+            Fact { what: "notifier ids", count: self.subscriptions.len().into(), sample: notifier },
+            Fact { what: "SMP servers", count: self.subscriptions.servers_len().into(), sample: server },
+            Fact { what: "notices", count: self.counters.received.total(), sample: None },
+        ]
+    }
+
+    /// Drops a registration with everything that hangs on it, here and at the engines.
+    fn drop_token(&mut self, token: TokenIndex) -> Option<TokenId> {
+        for subscription in self.subscriptions.owned_by(token) {
+            self.counters.subscriptions.dropped.count();
+            self.drop_subscription(subscription);
+        }
+        self.delivery.forget_token(token);
+        self.tokens.remove(token)
+    }
+
+    /// Closes all links, and forgets everything but the counters. Secrets are wiped as they go.
+    fn stop(&mut self) {
+        self.phase = Phase::Stopped;
+        self.outbox.clear();
+        let links = core::mem::take(&mut self.devices).into_keys();
+        for link in links.chain(core::mem::take(&mut self.server_links).into_keys()) {
+            self.outbox.push(Effect::Link(LinkAction::Close { link }));
+        }
+        self.servers.clear();
+        self.busy.clear();
+        self.timers.clear();
+        self.delivery.clear();
+        self.subscriptions.clear();
+        self.tokens.clear();
+    }
+
+    fn deadline(&self) -> Option<Deadline> {
+        let own = self.timers.next().map(|(at, timer)| {
+            let reason = match timer {
+                Timer::Device(_) => "silent device",
+                Timer::Server(_) => "SMP server",
+                Timer::Ask(_) => "ask an SMP server again",
+            };
+            (at, reason)
+        });
+        let rest = self.tokens.next_rest().map(|at| (at, "forget a device token"));
+        let next = [own, self.delivery.deadline(), rest].into_iter().flatten().min_by_key(|(at, _)| *at);
+        next.map(|(at, reason)| Deadline { at, reason })
+    }
+}
+
+impl Machine for Subscriber {
+    type Input<'a> = Input<'a>;
+    type Effect = Effect;
+
+    fn handle(&mut self, now: Now, input: Input<'_>) {
+        if self.phase == Phase::Stopped {
+            return;
+        }
+        self.now = Now { mono: now.mono.max(self.now.mono), wall: now.wall };
+        match input {
+            Input::Link(event) if event.link().is_accepted() => self.on_device(event),
+            Input::Link(event) => self.on_server_link(event),
+            Input::Outcome(outcome) => self.on_outcome(outcome),
+            Input::Tick => self.on_timer(),
+            Input::Stop => self.stop(),
+        }
+    }
+
+    fn poll(&mut self) -> Step<Effect> {
+        if let Some(effect) = self.outbox.pop() {
+            return Step::Do(effect);
+        }
+        if self.phase == Phase::Stopped {
+            return Step::Idle(None);
+        }
+        if let Some(action) = self.next_server_action() {
+            return Step::Do(Effect::Link(action));
+        }
+        self.next_order();
+        match self.outbox.pop() {
+            Some(effect) => Step::Do(effect),
+            None => Step::Idle(self.deadline()),
+        }
+    }
+}
+
+/// A device token as it may be shown to people who look at a demonstration.
+fn shown(device: &DeviceToken) -> String {
+    shortened(String::from_utf8_lossy(&device.token).into_owned())
+}
+
+fn shortened(mut text: String) -> String {
+    text.truncate(text.char_indices().nth(8).map_or(text.len(), |(at, _)| at));
+    text.push('…');
+    text
+}

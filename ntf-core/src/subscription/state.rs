@@ -54,18 +54,12 @@ pub enum Failure {
     Block,
     /// The SMP server has blocked the queue.
     Blocked,
-    /// The SMP server is out of room.
-    Quota,
-    /// The SMP server failed inside.
-    Internal,
     /// The SMP server answered with another error.
     OtherError,
     /// The SMP server answered with something that is no answer to NSUB.
     Unexpected,
     /// The notifier key cannot authorize on this server or in this build.
     Key,
-    /// The SMP server speaks no version that we speak.
-    Version,
 }
 
 impl Failure {
@@ -76,12 +70,9 @@ impl Failure {
             Self::Command => "SMP error CMD",
             Self::Block => "SMP error BLOCK",
             Self::Blocked => "SMP error BLOCKED",
-            Self::Quota => "SMP error QUOTA",
-            Self::Internal => "SMP error INTERNAL",
             Self::OtherError => "SMP error",
             Self::Unexpected => "UnexpectedResponse",
             Self::Key => "CryptoError",
-            Self::Version => "TransportError VERSION",
         }
     }
 }
@@ -153,12 +144,9 @@ mod tests {
             Failure::Command,
             Failure::Block,
             Failure::Blocked,
-            Failure::Quota,
-            Failure::Internal,
             Failure::OtherError,
             Failure::Unexpected,
             Failure::Key,
-            Failure::Version,
         ] {
             let text = failure.text();
             assert!(

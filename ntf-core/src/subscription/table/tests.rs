@@ -77,7 +77,7 @@ fn a_subscription_lives_through_its_statuses() {
 
 #[test]
 fn what_is_over_is_not_asked_for_again_until_revived() {
-    for over in [Over::Taken, Over::Deleted, Over::Auth, Over::Service, Over::Failed(Failure::Quota)] {
+    for over in [Over::Taken, Over::Deleted, Over::Auth, Over::Service, Over::Failed(Failure::Blocked)] {
         let mut table = table(SubscriptionLimits::default());
         let index = table.create(wanted(1, "a", owner(0))).unwrap();
         let server = table.server_by_address(&address("a")).unwrap();

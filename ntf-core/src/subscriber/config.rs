@@ -1,0 +1,71 @@
+//! What a subscriber needs to be told.
+
+use crate::crypto::cert::ServerCredentials;
+use crate::delivery::orders::DeliveryLimits;
+use crate::smp::client::SmpPlan;
+use crate::subscription::table::SubscriptionLimits;
+use crate::token::table::TokenLimits;
+use crate::wire::version::{NtfVersion, VersionRange};
+use core::time::Duration;
+
+/// Smallest padded length: a code and the shortest notice of a server with a long host fit.
+///
+/// Source: ours.
+pub const PADDED_LEN_MIN: usize = 512;
+
+/// Largest padded length; a provider that takes longer pushes is not known. Source: ours.
+pub const PADDED_LEN_MAX: usize = 16384;
+
+/// Settings of a subscriber. [`Config::new`] has everything but the credentials.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Certificates and key that prove us to devices.
+    pub credentials: ServerCredentials,
+    /// NTF versions offered to devices that agreed on an ALPN name. Default: all.
+    pub versions: VersionRange<NtfVersion>,
+    /// Bytes to which the contents of pushes are padded before encryption, between [`PADDED_LEN_MIN`] and
+    /// [`PADDED_LEN_MAX`]. Default 2880, so that a push stays below Apple's 4096 bytes; the reference has
+    /// 3072. Source: `ntf-protocol` 3.2 and defect D15.
+    pub padded_len: usize,
+    /// Whether device tokens of the stand-in provider (`AT`) are taken. Default no: `ERR CMD PROHIBITED`.
+    /// Source: `ntf-protocol` 2.2 and H31.
+    pub allow_test_provider: bool,
+    /// Bounds of the token table.
+    pub tokens: TokenLimits,
+    /// Bounds of the subscription table.
+    pub subscriptions: SubscriptionLimits,
+    /// Bounds and delays of pushes.
+    pub delivery: DeliveryLimits,
+    /// How connections to SMP servers behave; `requester.in_flight_max` is the window of subscribing.
+    /// Default: that of background work, with a window of 1360 NSUB. Source: `ntf-protocol` 4.7.
+    pub smp: SmpPlan,
+    /// Devices connected at a time; a further one is closed. Default 50,000.
+    pub links: usize,
+    /// From TLS to the end of the hellos; then a device is closed. Default 30 s.
+    pub hello_timeout: Duration,
+    /// Silence after which a device is closed; it keeps nothing alive by staying. Default 12 h.
+    /// Source: `ntf-protocol` 4.10.
+    pub idle_timeout: Duration,
+}
+
+impl Config {
+    /// The defaults, for a server with these credentials.
+    #[must_use]
+    pub fn new(credentials: ServerCredentials) -> Self {
+        let mut smp = SmpPlan::default();
+        smp.requester.in_flight_max = 1360;
+        Self {
+            credentials,
+            versions: VersionRange::NTF,
+            padded_len: 2880,
+            allow_test_provider: false,
+            tokens: TokenLimits::default(),
+            subscriptions: SubscriptionLimits::default(),
+            delivery: DeliveryLimits::default(),
+            smp,
+            links: 50_000,
+            hello_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(43_200),
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! What a subscriber counts, and what its tables hold. Numbers only.
+
+use crate::base::meter::Counter;
+use crate::delivery::orders::DeliveryCounters;
+
+/// What happened so far.
+///
+/// Every notice received ends in one of `unwanted`, `delivery.taken_in` and `delivery.refused_full`, and
+/// what was taken in as [`DeliveryCounters`] says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Links with devices.
+    pub links: LinkCounters,
+    /// Registrations.
+    pub tokens: TokenCounters,
+    /// Subscriptions and SMP servers.
+    pub subscriptions: SubscriptionCounters,
+    /// Notices that came from SMP servers.
+    pub received: Counter,
+    /// Notices for no subscription of ours, or for a token that is not verified. The reference counts
+    /// them as `ntfReceivedAuth`.
+    pub unwanted: Counter,
+    /// Notices and pushes.
+    pub delivery: DeliveryCounters,
+}
+
+/// Links with devices.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LinkCounters {
+    /// Accepted.
+    pub accepted: Counter,
+    /// Closed because too many devices were connected.
+    pub refused_full: Counter,
+    /// Closed because the peer broke the protocol of links.
+    pub faults: Counter,
+    /// Closed for silence, or for hellos that took too long.
+    pub timed_out: Counter,
+    /// Closed because the peer asked without reading the answers.
+    pub congested: Counter,
+    /// Authorized commands.
+    pub commands: Counter,
+    /// Commands of unknown entities, or with a wrong authorization.
+    pub unauthorized: Counter,
+}
+
+/// Registrations.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TokenCounters {
+    /// Made by TNEW.
+    pub created: Counter,
+    /// Asked for again by TNEW.
+    pub repeated: Counter,
+    /// Verified for the first time, or again.
+    pub verified: Counter,
+    /// Codes that did not verify.
+    pub not_verified: Counter,
+    /// Moved to another device token.
+    pub replaced: Counter,
+    /// Deleted by TDEL.
+    pub deleted: Counter,
+    /// Dropped because another registration of the device token was verified.
+    pub superseded: Counter,
+    /// Dropped because the device token had too many registrations that were never verified.
+    pub displaced: Counter,
+    /// Found invalid by the provider.
+    pub invalid: Counter,
+    /// Refused because the table was full.
+    pub refused_full: Counter,
+    /// Verification pushes put off because the device token had enough of them.
+    pub verification_paced: Counter,
+}
+
+/// Subscriptions and SMP servers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SubscriptionCounters {
+    /// Made by SNEW.
+    pub created: Counter,
+    /// Asked for again by SNEW.
+    pub repeated: Counter,
+    /// Brought back by SNEW after they were over.
+    pub revived: Counter,
+    /// Deleted by SDEL.
+    pub deleted: Counter,
+    /// Dropped with their token.
+    pub dropped: Counter,
+    /// Refused because a table was full.
+    pub refused_full: Counter,
+    /// NSUB sent.
+    pub asked: Counter,
+    /// NSUB confirmed.
+    pub confirmed: Counter,
+    /// NSUB without answer in time.
+    pub unanswered: Counter,
+    /// NSUB refused for now, by a server in trouble.
+    pub put_off: Counter,
+    /// NSUB refused for good.
+    pub failed: Counter,
+    /// Taken over by another client.
+    pub ended: Counter,
+    /// Gone from their SMP server.
+    pub gone: Counter,
+    /// END for a subscription that is not of the session.
+    pub stale_ends: Counter,
+    /// Sessions with SMP servers that were opened.
+    pub sessions: Counter,
+    /// Sessions that were lost.
+    pub sessions_lost: Counter,
+    /// Attempts to open a session that failed.
+    pub unreachable: Counter,
+    /// Messages from SMP servers that nobody waits for.
+    pub strays: Counter,
+}
+
+/// What the tables hold now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gauges {
+    /// Devices connected.
+    pub links: usize,
+    /// Registrations.
+    pub tokens: u32,
+    /// Subscriptions.
+    pub subscriptions: u32,
+    /// SMP servers watched.
+    pub servers: u32,
+    /// Notices held.
+    pub notices: usize,
+    /// Orders without outcome.
+    pub orders_out: usize,
+    /// Tokens in line for an order.
+    pub in_line: usize,
+    /// Effects not polled yet.
+    pub effects: usize,
+}

@@ -1,0 +1,319 @@
+//! What devices ask for. Each command is checked against the key of what it is about, then done.
+//!
+//! Whatever must not be told apart is answered alike, `ERR AUTH`: unknown ids, wrong keys, states that do not
+//! allow the command, queues of others. What is full is answered `ERR QUOTA`.
+//! Source: `ntf-protocol` 1.6, 4.2, 4.4.
+
+use crate::base::id::{SubscriptionId, TokenId};
+use crate::crypto::keys::{AuthPrivateKey, AuthPublicKey, X25519Public};
+use crate::delivery::verification::Until;
+use crate::link::dialect::Ntf;
+use crate::link::responder::{Credential, Request, Responder};
+use crate::model::cron::Cron;
+use crate::model::index::{SubscriptionIndex, TokenIndex};
+use crate::model::server::NotifierAddress;
+use crate::model::token::{DeviceToken, Provider};
+use crate::subscriber::Subscriber;
+use crate::subscription::table::Wanted;
+use crate::token::shape::is_well_shaped;
+use crate::token::state::State;
+use crate::token::table::{Registered, Registration, TokenRefusal};
+use crate::wire::error_code::{CommandError, ErrorCode};
+use crate::wire::ntf::command::Command;
+use crate::wire::ntf::response::Response;
+
+/// What a command is about, found before it is verified.
+#[derive(Clone, Copy)]
+enum Subject {
+    /// Nothing that is there: TNEW, SNEW, PING.
+    Nothing,
+    Token(TokenIndex),
+    Subscription(SubscriptionIndex),
+}
+
+/// Who must have authorized a command.
+enum Asks {
+    Key(AuthPublicKey),
+    Nobody,
+    /// There is no such entity, or it may not be used so.
+    Unknown,
+}
+
+impl Subscriber {
+    pub(super) fn on_command(&mut self, responder: &mut Responder<Ntf>, request: Request<'_, Ntf>) {
+        if let Some(code) = self.unacceptable(request.command()) {
+            responder.refuse(&request, code);
+            return;
+        }
+        let (subject, asks) = self.look_up(request.command(), request.entity());
+        let credential = match &asks {
+            Asks::Key(key) => Credential::Key(key),
+            Asks::Nobody => Credential::Open,
+            Asks::Unknown => Credential::Unknown,
+        };
+        let Ok(authorized) = responder.verify(request, credential) else {
+            self.counters.links.unauthorized.count();
+            return;
+        };
+        self.counters.links.commands.count();
+        let (command, to) = authorized.into_parts();
+        // Answers that carry an id of ours borrow it from here.
+        let (token, subscription);
+        let response = match (command, subject) {
+            (Command::Tnew { device, auth, dh }, _) => {
+                let wanted = Registration { device: device.to_token(), verify_key: auth, client_public: dh };
+                match self.on_register(wanted) {
+                    Ok((id, dh)) => {
+                        token = id;
+                        Response::Idtkn { token: token.as_bytes(), dh }
+                    }
+                    Err(code) => Response::Err(code),
+                }
+            }
+            (Command::Snew { token: owner, notifier, key }, _) => {
+                let owner = TokenId::from_slice(owner).and_then(|id| self.tokens.by_id(&id));
+                match owner.map_or(Err(ErrorCode::Auth), |owner| self.on_subscribe(owner, notifier, key)) {
+                    Ok(id) => {
+                        subscription = id;
+                        Response::Idsub { subscription: subscription.as_bytes() }
+                    }
+                    Err(code) => Response::Err(code),
+                }
+            }
+            (Command::Tvfy { code }, Subject::Token(token)) => answer(self.on_verify(token, code)),
+            (Command::Trpl { device }, Subject::Token(token)) => {
+                answer(self.on_replace(token, device.to_token()))
+            }
+            (Command::Tcrn { minutes }, Subject::Token(token)) => answer(self.on_cron(token, minutes)),
+            (Command::Tdel, Subject::Token(token)) => {
+                self.counters.tokens.deleted.count();
+                self.drop_token(token);
+                Response::Ok
+            }
+            (Command::Tchk, Subject::Token(token)) => match self.tokens.get(token) {
+                Some(token) => Response::Tkn(token.state().status()),
+                None => Response::Err(ErrorCode::Auth),
+            },
+            (Command::Schk, Subject::Subscription(subscription)) => {
+                self.subscriptions.status(subscription).map_or(Response::Err(ErrorCode::Auth), Response::Sub)
+            }
+            (Command::Sdel, Subject::Subscription(subscription)) => {
+                self.counters.subscriptions.deleted.count();
+                self.drop_subscription(subscription);
+                Response::Ok
+            }
+            (Command::Ping, _) => Response::Pong,
+            (
+                Command::Tvfy { .. }
+                | Command::Tchk
+                | Command::Trpl { .. }
+                | Command::Tdel
+                | Command::Tcrn { .. }
+                | Command::Schk
+                | Command::Sdel,
+                _,
+            ) => {
+                debug_assert!(false, "a command that was verified has its subject");
+                Response::Err(ErrorCode::Internal)
+            }
+        };
+        responder.reply(to, &response);
+    }
+
+    /// Why no key could make the command acceptable.
+    fn unacceptable(&self, command: &Command<'_>) -> Option<ErrorCode<'static>> {
+        let device = match command {
+            Command::Tnew { device, .. } | Command::Trpl { device } => device.to_token(),
+            Command::Tvfy { .. }
+            | Command::Tchk
+            | Command::Tdel
+            | Command::Tcrn { .. }
+            | Command::Snew { .. }
+            | Command::Schk
+            | Command::Sdel
+            | Command::Ping => return None,
+        };
+        if device.provider == Provider::ApnsTest && !self.config.allow_test_provider {
+            return Some(ErrorCode::Cmd(CommandError::Prohibited));
+        }
+        (!is_well_shaped(&device)).then_some(ErrorCode::Cmd(CommandError::Syntax))
+    }
+
+    /// Finds what a command is about, and whose authorization it needs.
+    fn look_up(&mut self, command: &Command<'_>, entity: &[u8]) -> (Subject, Asks) {
+        match command {
+            Command::Tnew { auth, .. } => (Subject::Nothing, Asks::Key(*auth)),
+            Command::Snew { token, notifier, .. } => (Subject::Nothing, self.look_up_owner(token, notifier)),
+            Command::Ping => (Subject::Nothing, Asks::Nobody),
+            Command::Tvfy { .. }
+            | Command::Tchk
+            | Command::Trpl { .. }
+            | Command::Tdel
+            | Command::Tcrn { .. } => {
+                let index = TokenId::from_slice(entity).and_then(|id| self.tokens.by_id(&id));
+                match index.and_then(|index| Some((index, self.tokens.get(index)?))) {
+                    Some((index, token)) => (Subject::Token(index), Asks::Key(*token.verify_key())),
+                    None => (Subject::Nothing, Asks::Unknown),
+                }
+            }
+            Command::Schk | Command::Sdel => {
+                let index = SubscriptionId::from_slice(entity).and_then(|id| self.subscriptions.by_id(&id));
+                let owner = index.and_then(|index| self.subscriptions.get(index)).map(|row| row.owner());
+                match (index, owner) {
+                    (Some(index), Some(owner)) => (Subject::Subscription(index), self.subscribers_key(owner)),
+                    _ => (Subject::Nothing, Asks::Unknown),
+                }
+            }
+        }
+    }
+
+    /// The key of the token that SNEW names, unless the queue is watched for another token.
+    fn look_up_owner(&self, token: &[u8], notifier: &NotifierAddress) -> Asks {
+        let Some(owner) = TokenId::from_slice(token).and_then(|id| self.tokens.by_id(&id)) else {
+            return Asks::Unknown;
+        };
+        let existing = self.find_subscription(notifier).and_then(|index| self.subscriptions.get(index));
+        if existing.is_some_and(|row| row.owner() != owner) {
+            return Asks::Unknown;
+        }
+        self.subscribers_key(owner)
+    }
+
+    /// The key of a token whose state allows commands about subscriptions.
+    fn subscribers_key(&self, token: TokenIndex) -> Asks {
+        match self.tokens.get(token) {
+            Some(token) if token.state().status().allows_subscription_commands() => {
+                Asks::Key(*token.verify_key())
+            }
+            Some(_) | None => Asks::Unknown,
+        }
+    }
+
+    pub(super) fn find_subscription(&self, notifier: &NotifierAddress) -> Option<SubscriptionIndex> {
+        let server = self.subscriptions.server_by_address(&notifier.server)?;
+        self.subscriptions.by_queue(server, notifier.notifier.as_bytes())
+    }
+
+    /// TNEW: registers, or repeats what an equal TNEW was told, and pushes the code in either case.
+    fn on_register(&mut self, wanted: Registration) -> Result<(TokenId, X25519Public), ErrorCode<'static>> {
+        let registered =
+            self.tokens.register(wanted, &mut self.makers).map_err(|refusal| self.refused(refusal))?;
+        match registered {
+            Registered::Fresh(index) => {
+                self.counters.tokens.created.count();
+                self.make_room_for(index);
+            }
+            Registered::Again(_) => self.counters.tokens.repeated.count(),
+        }
+        let token = self.tokens.get(registered.index()).ok_or(ErrorCode::Internal)?;
+        let (id, public) = (token.id(), *token.server_public());
+        let until = match token.state() {
+            State::Active(_) => Until::Accepted,
+            State::Registered | State::Confirmed | State::Invalid(_) => Until::Verified,
+        };
+        self.delivery.want_verification(registered.index(), until);
+        Ok((id, public))
+    }
+
+    /// TVFY: the right code makes the token active, and ends other registrations of the device token.
+    fn on_verify(&mut self, token: TokenIndex, code: &[u8]) -> Result<(), ErrorCode<'static>> {
+        if self.tokens.verify(self.now, token, code).is_err() {
+            self.counters.tokens.not_verified.count();
+            return Err(ErrorCode::Auth);
+        }
+        self.counters.tokens.verified.count();
+        self.delivery.verified(token);
+        for rival in self.tokens.rivals(token) {
+            self.counters.tokens.superseded.count();
+            self.drop_token(rival);
+        }
+        Ok(())
+    }
+
+    /// TRPL: the token goes to another device, which has to prove itself; all else stays.
+    fn on_replace(&mut self, token: TokenIndex, device: DeviceToken) -> Result<(), ErrorCode<'static>> {
+        self.tokens.replace(token, device, &mut self.makers).map_err(|refusal| self.refused(refusal))?;
+        self.counters.tokens.replaced.count();
+        self.make_room_for(token);
+        self.delivery.moved(token);
+        self.delivery.want_verification(token, Until::Verified);
+        Ok(())
+    }
+
+    /// TCRN: stores the interval.
+    fn on_cron(&mut self, token: TokenIndex, minutes: u16) -> Result<(), ErrorCode<'static>> {
+        let cron = Cron::from_minutes(minutes).map_err(|_| ErrorCode::Quota)?;
+        self.tokens.set_cron(self.now, token, cron);
+        Ok(())
+    }
+
+    /// SNEW: watches a queue, or finds that it is watched already; what was over is tried again.
+    fn on_subscribe(
+        &mut self,
+        owner: TokenIndex,
+        notifier: NotifierAddress,
+        key: AuthPrivateKey,
+    ) -> Result<SubscriptionId, ErrorCode<'static>> {
+        let index = match self.find_subscription(&notifier) {
+            Some(index) if !self.subscriptions.has_key(index, &key) => return Err(ErrorCode::Auth),
+            Some(index) => {
+                self.counters.subscriptions.repeated.count();
+                if self.subscriptions.revive(index) {
+                    self.counters.subscriptions.revived.count();
+                }
+                index
+            }
+            None => {
+                let NotifierAddress { server, notifier } = notifier;
+                let id = SubscriptionId::new(self.makers.ids.bytes());
+                let created = self.subscriptions.create(Wanted { id, owner, server, notifier, key });
+                let index = created.map_err(|_| {
+                    self.counters.subscriptions.refused_full.count();
+                    ErrorCode::Quota
+                })?;
+                self.counters.subscriptions.created.count();
+                index
+            }
+        };
+        if let Some(server) = self.subscriptions.server_of(index) {
+            self.watch(server);
+        }
+        self.subscriptions.get(index).map(|row| row.id()).ok_or(ErrorCode::Internal)
+    }
+
+    /// Forgets a subscription. Its SMP server is not told: there is no command for it.
+    pub(super) fn drop_subscription(&mut self, index: SubscriptionIndex) {
+        let Some(owner) = self.subscriptions.get(index).map(|row| row.owner()) else { return };
+        let server = self.subscriptions.server_of(index);
+        self.delivery.forget_subscription(owner, index);
+        self.subscriptions.remove(index);
+        if let Some(server) = server {
+            self.unwatch_if_idle(server);
+        }
+    }
+
+    /// Drops the registrations that have to give way to this one.
+    fn make_room_for(&mut self, token: TokenIndex) {
+        while let Some(displaced) = self.tokens.displaced_by(token) {
+            self.counters.tokens.displaced.count();
+            self.drop_token(displaced);
+        }
+    }
+
+    fn refused(&mut self, refusal: TokenRefusal) -> ErrorCode<'static> {
+        match refusal {
+            TokenRefusal::Taken => ErrorCode::Auth,
+            TokenRefusal::Full => {
+                self.counters.tokens.refused_full.count();
+                ErrorCode::Quota
+            }
+        }
+    }
+}
+
+const fn answer(result: Result<(), ErrorCode<'static>>) -> Response<'static> {
+    match result {
+        Ok(()) => Response::Ok,
+        Err(code) => Response::Err(code),
+    }
+}

@@ -1,0 +1,112 @@
+//! Links of devices: accepted, greeted, read, answered, and closed when they are silent or misbehave.
+
+use crate::base::id::LinkId;
+use crate::base::limits::LINK_WINDOW_BLOCKS;
+use crate::base::time::Mono;
+use crate::link::dialect::Ntf;
+use crate::link::event::{LinkAction, LinkEvent, Transport};
+use crate::link::responder::Responder;
+use crate::subscriber::config::Config;
+use crate::subscriber::effect::Effect;
+use crate::subscriber::{Subscriber, Timer};
+
+/// A device's link.
+#[derive(Debug)]
+pub(super) struct DeviceLink {
+    responder: Responder<Ntf>,
+    heard: Mono,
+}
+
+impl Subscriber {
+    pub(super) fn on_device(&mut self, event: LinkEvent<'_>) {
+        match event {
+            LinkEvent::Up { link, transport } => self.on_device_up(link, &transport),
+            LinkEvent::Block { link, block } => self.on_device_block(link, block),
+            LinkEvent::Sent { link, blocks } => {
+                if let Some(device) = self.devices.get_mut(&link) {
+                    device.responder.on_sent(blocks);
+                }
+            }
+            LinkEvent::Down { link, .. } => {
+                self.devices.remove(&link);
+                self.timers.cancel(&Timer::Device(link));
+            }
+        }
+    }
+
+    fn on_device_up(&mut self, link: LinkId, transport: &Transport) {
+        if self.devices.len() >= self.config.links {
+            self.counters.links.refused_full.count();
+            self.outbox.push(Effect::Link(LinkAction::Close { link }));
+            return;
+        }
+        let Config { credentials, versions, hello_timeout, .. } = &self.config;
+        match Responder::accept(transport, credentials, *versions, &mut self.makers.keys) {
+            Ok(responder) => {
+                self.counters.links.accepted.count();
+                self.timers.set(Timer::Device(link), self.now.mono + *hello_timeout);
+                let mut device = DeviceLink { responder, heard: self.now.mono };
+                self.send(link, &mut device);
+                self.devices.insert(link, device);
+            }
+            Err(_) => {
+                self.counters.links.faults.count();
+                self.outbox.push(Effect::Link(LinkAction::Close { link }));
+            }
+        }
+    }
+
+    fn on_device_block(&mut self, link: LinkId, block: &mut [u8]) {
+        // Taken out while its commands work on the tables.
+        let Some(mut device) = self.devices.remove(&link) else { return };
+        device.heard = self.now.mono;
+        let was_greeted = device.responder.version().is_some();
+        match device.responder.on_block(block) {
+            Ok(mut requests) => {
+                while let Some(request) = device.responder.next_request(&mut requests) {
+                    self.on_command(&mut device.responder, request);
+                }
+            }
+            Err(_) => {
+                self.counters.links.faults.count();
+                return self.close(link, device);
+            }
+        }
+        if !was_greeted {
+            self.timers.set(Timer::Device(link), self.now.mono + self.config.idle_timeout);
+        }
+        // An adapter stops reading at the window, so twice the window means that nobody reads the answers.
+        if device.responder.unsent() > LINK_WINDOW_BLOCKS.saturating_mul(2) {
+            self.counters.links.congested.count();
+            return self.close(link, device);
+        }
+        self.send(link, &mut device);
+        self.devices.insert(link, device);
+    }
+
+    /// Closes a device that has been silent, or sets the timer for when it will have been.
+    pub(super) fn on_silent_device(&mut self, link: LinkId) {
+        let Some(device) = self.devices.get(&link) else { return };
+        let until = device.heard + self.config.idle_timeout;
+        if device.responder.version().is_some() && until > self.now.mono {
+            self.timers.set(Timer::Device(link), until);
+            return;
+        }
+        self.counters.links.timed_out.count();
+        if let Some(device) = self.devices.remove(&link) {
+            self.close(link, device);
+        }
+    }
+
+    fn close(&mut self, link: LinkId, mut device: DeviceLink) {
+        self.timers.cancel(&Timer::Device(link));
+        self.send(link, &mut device);
+        self.outbox.push(Effect::Link(LinkAction::Close { link }));
+    }
+
+    fn send(&mut self, link: LinkId, device: &mut DeviceLink) {
+        while let Some(block) = device.responder.take_block() {
+            self.outbox.push(Effect::Link(LinkAction::Send { link, block }));
+        }
+    }
+}

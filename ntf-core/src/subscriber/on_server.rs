@@ -1,0 +1,320 @@
+//! SMP servers: one connection to each, on which all its queues are asked for, in slices.
+//!
+//! The engine reconnects by itself; here is decided what to ask for and what an answer or event means.
+//! Source: `ntf-protocol` 4.5, 4.7, `smp-transport` 6 and 7.
+
+use crate::base::backoff::{Backoff, BackoffPlan};
+use crate::base::rng::Seed;
+use crate::link::engine::Inbox;
+use crate::link::event::{LinkAction, LinkEvent};
+use crate::link::requester::{NotSent, ReplyFault};
+use crate::model::index::{ServerIndex, SubscriptionIndex};
+use crate::model::notification::Notice;
+use crate::smp::client::{SmpClient, SmpEvent, Subscribed, subscribed};
+use crate::subscriber::effect::{Effect, Milestone};
+use crate::subscriber::{Subscriber, Timer};
+use crate::subscription::state::{Failure, Over};
+use crate::token::state::State;
+use crate::wire::error_code::ErrorCode;
+use crate::wire::smp::command::Command;
+use crate::wire::smp::response::Message;
+use core::time::Duration;
+
+/// The connection to an SMP server.
+#[derive(Debug)]
+pub(super) struct Watched {
+    engine: SmpClient<SubscriptionIndex>,
+    /// Whether the server stands in `busy`.
+    is_busy: bool,
+    /// Whether a server in trouble is left alone until its timer.
+    is_paused: bool,
+    trouble: Backoff,
+}
+
+/// Pauses for a server that answers NSUB with troubles of its own. Source: ours.
+const TROUBLE: BackoffPlan = BackoffPlan { first: Duration::from_secs(5), max: Duration::from_secs(300) };
+
+/// Most NSUB made in one call. Source: ours; about two blocks, some milliseconds of signing.
+const SLICE: usize = 256;
+
+impl Subscriber {
+    /// A server has queues to ask for: connects if need be.
+    pub(super) fn watch(&mut self, server: ServerIndex) {
+        let Some(row) = self.subscriptions.server(server) else { return };
+        let watched = self.servers.entry(server).or_insert_with(|| Watched {
+            engine: SmpClient::new(row.address().clone(), self.config.smp, &Seed::new(self.engines.bytes())),
+            is_busy: false,
+            is_paused: false,
+            trouble: Backoff::new(),
+        });
+        watched.engine.connect(self.now);
+        self.make_busy(server);
+    }
+
+    /// Closes the connection to a server of which nothing is wanted any more.
+    pub(super) fn unwatch_if_idle(&mut self, server: ServerIndex) {
+        if self.subscriptions.server(server).is_some_and(|row| row.is_wanted()) {
+            return;
+        }
+        let Some(mut watched) = self.servers.remove(&server) else { return };
+        watched.engine.disconnect();
+        while let Some(action) = watched.engine.poll(&mut self.link_numbers) {
+            self.outbox.push(Effect::Link(action));
+        }
+        self.subscriptions.session_over(server);
+        self.timers.cancel(&Timer::Server(server));
+        self.timers.cancel(&Timer::Ask(server));
+    }
+
+    pub(super) fn on_server_link(&mut self, event: LinkEvent<'_>) {
+        let link = event.link();
+        let Some(server) = self.server_links.get(&link).copied() else { return };
+        if let LinkEvent::Down { .. } = event {
+            self.server_links.remove(&link);
+        }
+        let Some(watched) = self.servers.get_mut(&server) else { return };
+        let mut inbox = watched.engine.on_link(self.now, event);
+        self.on_server_events(server, &mut inbox);
+    }
+
+    pub(super) fn on_server_time(&mut self, server: ServerIndex) {
+        let Some(watched) = self.servers.get_mut(&server) else { return };
+        watched.engine.tick(self.now);
+        self.on_server_events(server, &mut Inbox::default());
+    }
+
+    fn on_server_events(&mut self, server: ServerIndex, inbox: &mut Inbox<'_>) {
+        while let Some(event) = self.servers.get_mut(&server).and_then(|watched| watched.engine.next(inbox)) {
+            self.on_server_event(server, event);
+        }
+        self.make_busy(server);
+        self.unwatch_if_idle(server);
+    }
+
+    fn on_server_event(&mut self, server: ServerIndex, event: SmpEvent<'_, SubscriptionIndex>) {
+        let counters = &mut self.counters.subscriptions;
+        match event {
+            SmpEvent::Ready { .. } => counters.sessions.count(),
+            SmpEvent::Reply { tag, result, .. } => self.on_subscribed(server, tag, &result),
+            SmpEvent::Unasked { entity, message } => self.on_server_says(server, entity, &message),
+            SmpEvent::TimedOut { tag } => {
+                counters.unanswered.count();
+                self.subscriptions.retry(tag);
+            }
+            // Its session is over, and the subscription waits for the next one already.
+            SmpEvent::Lost { .. } => {}
+            SmpEvent::Down { .. } => {
+                counters.sessions_lost.count();
+                self.subscriptions.session_over(server);
+            }
+            SmpEvent::Unreachable { .. } => counters.unreachable.count(),
+            SmpEvent::Stray(_) => counters.strays.count(),
+        }
+    }
+
+    /// The answer to NSUB. Source: `ntf-protocol` 4.7.
+    fn on_subscribed(
+        &mut self,
+        server: ServerIndex,
+        index: SubscriptionIndex,
+        result: &Result<Message<'_>, ReplyFault>,
+    ) {
+        let over = match subscribed(result) {
+            Subscribed::Active => {
+                if self.subscriptions.confirmed(index) {
+                    self.counters.subscriptions.confirmed.count();
+                }
+                if let Some(watched) = self.servers.get_mut(&server) {
+                    watched.trouble.reset();
+                }
+                return;
+            }
+            Subscribed::TryLater(_) => {
+                self.counters.subscriptions.put_off.count();
+                self.subscriptions.retry(index);
+                return self.pause(server);
+            }
+            Subscribed::Unauthorized => Over::Auth,
+            Subscribed::ServiceRefused => Over::Service,
+            Subscribed::Failed(code) => Over::Failed(failure_of(&code)),
+            Subscribed::Unexpected => Over::Failed(Failure::Unexpected),
+        };
+        if self.subscriptions.over(index, over) {
+            self.counters.subscriptions.failed.count();
+        }
+    }
+
+    /// The server is in trouble: asks for nothing more for a while.
+    fn pause(&mut self, server: ServerIndex) {
+        let Some(watched) = self.servers.get_mut(&server) else { return };
+        if !watched.is_paused {
+            watched.is_paused = true;
+            let delay = watched.trouble.next_delay(TROUBLE, &mut self.jitter);
+            self.timers.set(Timer::Ask(server), self.now.mono + delay);
+        }
+    }
+
+    /// The pause is over.
+    pub(super) fn ask_again(&mut self, server: ServerIndex) {
+        if let Some(watched) = self.servers.get_mut(&server) {
+            watched.is_paused = false;
+            self.make_busy(server);
+        }
+    }
+
+    fn on_server_says(&mut self, server: ServerIndex, notifier: &[u8], message: &Message<'_>) {
+        let index = self.subscriptions.by_queue(server, notifier);
+        match message {
+            Message::Nmsg { nonce, meta } => {
+                let notice =
+                    Notice { received_at: self.now.wall.unix_secs(), nonce: *nonce, meta: (*meta).into() };
+                self.on_notice(index, notice);
+            }
+            Message::End => match index {
+                // Subscribed in this very session, so another client has taken it. What is not was ended
+                // by our own newer session.
+                Some(index) if self.subscriptions.is_live(index) => {
+                    if self.subscriptions.over(index, Over::Taken) {
+                        self.counters.subscriptions.ended.count();
+                    }
+                }
+                Some(_) | None => self.counters.subscriptions.stale_ends.count(),
+            },
+            Message::Deld => {
+                if index.is_some_and(|index| self.subscriptions.over(index, Over::Deleted)) {
+                    self.counters.subscriptions.gone.count();
+                }
+            }
+            Message::Ids(_)
+            | Message::Lnk { .. }
+            | Message::Sok { .. }
+            | Message::Soks { .. }
+            | Message::Ok
+            | Message::Msg { .. }
+            | Message::Nid(_)
+            | Message::Ends { .. }
+            | Message::Info { .. }
+            | Message::Pong
+            | Message::Err(_)
+            | Message::Pkey { .. }
+            | Message::Pres { .. }
+            | Message::Rres { .. } => self.counters.subscriptions.strays.count(),
+        }
+    }
+
+    /// NMSG: the token's device is to hear of it, if it has proved itself. Source: `ntf-protocol` 4.5.
+    fn on_notice(&mut self, index: Option<SubscriptionIndex>, notice: Notice) {
+        self.counters.received.count();
+        let wanted = index.and_then(|index| {
+            let owner = self.subscriptions.get(index)?.owner();
+            let is_active = matches!(self.tokens.get(owner)?.state(), State::Active(_));
+            is_active.then_some((index, owner))
+        });
+        let Some((index, owner)) = wanted else {
+            self.counters.unwanted.count();
+            return;
+        };
+        let nonce = notice.nonce;
+        if self.delivery.take_in(owner, index, notice) {
+            self.outbox.push(Effect::Milestone(Milestone::Received { nonce }));
+        }
+    }
+
+    /// The next thing to do to a link of an SMP server: what an engine wants, or a slice of NSUB.
+    pub(super) fn next_server_action(&mut self) -> Option<LinkAction> {
+        while let Some(server) = self.busy.front().copied() {
+            if let Some(action) = self.server_action(server) {
+                return Some(action);
+            }
+            if self.ask_slice(server) > 0 {
+                continue;
+            }
+            self.busy.pop_front();
+            if let Some(watched) = self.servers.get_mut(&server) {
+                watched.is_busy = false;
+            }
+            self.rearm(server);
+            self.unwatch_if_idle(server);
+            if !self.outbox.is_empty() {
+                return None;
+            }
+        }
+        None
+    }
+
+    fn server_action(&mut self, server: ServerIndex) -> Option<LinkAction> {
+        let action = self.servers.get_mut(&server)?.engine.poll(&mut self.link_numbers)?;
+        if let LinkAction::Connect { link, .. } = &action {
+            self.server_links.insert(*link, server);
+        }
+        // Servers take turns, so that a large one does not hold up the others.
+        self.busy.rotate_left(1);
+        Some(action)
+    }
+
+    /// Asks for the next queues of a server, as many as its window takes; says how many were asked for.
+    fn ask_slice(&mut self, server: ServerIndex) -> usize {
+        let Some(watched) = self.servers.get_mut(&server) else { return 0 };
+        if watched.is_paused {
+            return 0;
+        }
+        let mut asked = 0;
+        while asked < SLICE.min(watched.engine.room()) {
+            let Some(ask) = self.subscriptions.ask_next(server) else { break };
+            let (entity, key) = (Some(&ask.notifier), Some(&ask.key));
+            match watched.engine.request(self.now, entity, key, &Command::Nsub, ask.index) {
+                Ok(()) => {
+                    asked += 1;
+                    self.counters.subscriptions.asked.count();
+                }
+                Err(NotSent::NotReady | NotSent::Full) => {
+                    self.subscriptions.retry(ask.index);
+                    break;
+                }
+                Err(NotSent::TooLong | NotSent::CannotAuthorize(_)) => {
+                    self.subscriptions.over(ask.index, Over::Failed(Failure::Key));
+                    self.counters.subscriptions.failed.count();
+                }
+            }
+        }
+        asked
+    }
+
+    fn make_busy(&mut self, server: ServerIndex) {
+        if let Some(watched) = self.servers.get_mut(&server)
+            && !watched.is_busy
+        {
+            watched.is_busy = true;
+            self.busy.push_back(server);
+        }
+    }
+
+    fn rearm(&mut self, server: ServerIndex) {
+        match self.servers.get(&server).and_then(|watched| watched.engine.deadline()) {
+            Some(deadline) => self.timers.set(Timer::Server(server), deadline.at),
+            None => self.timers.cancel(&Timer::Server(server)),
+        }
+    }
+}
+
+/// What a lasting error in answer to NSUB is called.
+const fn failure_of(code: &ErrorCode<'_>) -> Failure {
+    match code {
+        ErrorCode::Cmd(_) => Failure::Command,
+        ErrorCode::Block => Failure::Block,
+        ErrorCode::Blocked(_) => Failure::Blocked,
+        ErrorCode::Auth
+        | ErrorCode::Service
+        | ErrorCode::Quota
+        | ErrorCode::Internal
+        | ErrorCode::Store(_)
+        | ErrorCode::Crypto
+        | ErrorCode::Session
+        | ErrorCode::Proxy(_)
+        | ErrorCode::NoMsg
+        | ErrorCode::LargeMsg
+        | ErrorCode::Expired
+        | ErrorCode::Duplicate
+        | ErrorCode::Other(_) => Failure::OtherError,
+    }
+}

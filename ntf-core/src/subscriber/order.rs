@@ -1,0 +1,95 @@
+//! Orders for the push server: contents gathered, padded, encrypted to the device.
+
+use crate::base::budget::Admit;
+use crate::base::rng::Rng;
+use crate::crypto::boxed::BoxKey;
+use crate::crypto::pad;
+use crate::delivery::notices::Held;
+use crate::delivery::orders::Ready;
+use crate::model::index::TokenIndex;
+use crate::model::push::{PushOrder, PushPayload, Sealed};
+use crate::model::server::NotifierAddress;
+use crate::subscriber::Subscriber;
+use crate::subscriber::effect::{Effect, Milestone};
+use crate::subscription::table::Subscriptions;
+use crate::token::state::State;
+use crate::wire::payload;
+use alloc::vec::Vec;
+
+impl Subscriber {
+    /// Orders for the next token in line that is owed something.
+    pub(super) fn next_order(&mut self) {
+        while self.outbox.is_empty()
+            && let Some(ready) = self.delivery.next_ready()
+        {
+            match ready {
+                Ready::Message(token) => self.order_message(token),
+                Ready::Verification(token) => self.order_verification(token),
+            }
+        }
+    }
+
+    fn order_message(&mut self, index: TokenIndex) {
+        let Self { tokens, subscriptions, delivery, nonces, outbox, config, .. } = self;
+        let (Some(token), Some(device)) = (tokens.get(index), tokens.device(index)) else { return };
+        if !matches!(token.state(), State::Active(_)) {
+            delivery.park(index);
+            return;
+        }
+        // Each entry but the first comes with a separator, so the room is one byte larger than the text's.
+        let room = (config.padded_len + 1).saturating_sub(pad::LENGTH_LEN);
+        let len_of = |held: &Held| {
+            let queue = address_of(subscriptions, held);
+            queue.map_or(0, |queue| payload::notice_len(&queue, &held.notice)) + 1
+        };
+        let make = |id, notices: &mut dyn Iterator<Item = &Held>| {
+            let mut entries = Vec::new();
+            for held in notices {
+                if let Some(queue) = address_of(subscriptions, held) {
+                    entries.push((queue, &held.notice));
+                }
+                if held.is_fresh() {
+                    outbox.push(Effect::Milestone(Milestone::Ordered { nonce: held.notice.nonce, push: id }));
+                }
+            }
+            let mut text = Vec::new();
+            payload::encode_notices(entries.iter().map(|(queue, notice)| (queue, *notice)), &mut text);
+            let sealed = seal(token.box_key(), nonces, &text, config.padded_len);
+            let payload = PushPayload::Message(sealed);
+            outbox.push(Effect::Push(PushOrder { id, device: device.token().clone(), payload }));
+        };
+        delivery.order_message(self.now, index, room, len_of, make);
+    }
+
+    fn order_verification(&mut self, index: TokenIndex) {
+        match self.tokens.admit_verification_push(self.now, index) {
+            Some(Admit::Now) => {}
+            Some(Admit::Later(at)) => {
+                self.counters.tokens.verification_paced.count();
+                self.delivery.delay_verification(index, at);
+                return;
+            }
+            None => return,
+        }
+        let Some(id) = self.delivery.order_verification(self.now, index) else { return };
+        let (Some(token), Some(device)) = (self.tokens.get(index), self.tokens.device(index)) else { return };
+        let sealed = seal(token.box_key(), &mut self.nonces, token.code().expose(), self.config.padded_len);
+        let payload = PushPayload::Verification(sealed);
+        self.outbox.push(Effect::Push(PushOrder { id, device: device.token().clone(), payload }));
+    }
+}
+
+fn address_of(subscriptions: &Subscriptions, held: &Held) -> Option<NotifierAddress> {
+    let server = subscriptions.server(subscriptions.server_of(held.subscription)?)?.address().clone();
+    let notifier = subscriptions.get(held.subscription)?.notifier().clone();
+    Some(NotifierAddress { server, notifier })
+}
+
+/// Pads and encrypts what a push carries. Source: `ntf-protocol` 3.2.
+fn seal(key: &BoxKey, nonces: &mut Rng, message: &[u8], padded_len: usize) -> Sealed {
+    let nonce = nonces.bytes();
+    let ciphertext = key
+        .seal_padded(&nonce, message, padded_len)
+        .expect("a code is shorter than the smallest padded length, and notices are chosen to fit");
+    Sealed { nonce, ciphertext: ciphertext.into() }
+}
