@@ -5,6 +5,7 @@
 //! contents: values, names and their number are whatever the file holds.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
+mod apns;
 mod blocks;
 mod crypto;
 mod device_tokens;
