@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::{self, ClientConfig};
+use tokio_rustls::rustls::{self, AlertDescription, ClientConfig};
 
 use crate::http2::{Endpoint, Message, OwnedAnswer, ProviderConfig};
 
@@ -269,7 +269,10 @@ impl Stage {
     fn of_tls(error: &io::Error) -> Self {
         match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
             Some(rustls::Error::InvalidCertificate(_)) => Self::Certificate,
-            Some(rustls::Error::NoApplicationProtocol) => Self::Alpn,
+            Some(
+                rustls::Error::NoApplicationProtocol
+                | rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol),
+            ) => Self::Alpn,
             Some(_) | None => Self::Tls,
         }
     }

@@ -11,6 +11,8 @@
 mod answer;
 mod connection;
 mod set_up;
+#[cfg(test)]
+mod tests;
 
 pub use answer::OwnedAnswer;
 pub use connection::ConnectFault;

@@ -13,6 +13,8 @@ mod devices;
 mod fault;
 mod provider_token;
 mod server;
+#[cfg(test)]
+mod tests;
 
 pub use certificate::make_provider_key;
 pub use devices::AcceptedPush;

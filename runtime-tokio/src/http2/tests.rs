@@ -1,0 +1,279 @@
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use ntf_core::model::token::Provider;
+use ntf_core::push::effect::{Request, RequestId};
+use rcgen::{CertificateParams, KeyPair};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+use tokio_rustls::server::TlsStream;
+
+use crate::http2::{Endpoint, OwnedAnswer, ProviderConfig, Providers, SetUpFault, read_key_file};
+use crate::standin::make_provider_key;
+
+/// Frames of HTTP/2 (RFC 9113, 4.1): length, type, flags, stream, payload.
+const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
+const SETTINGS_ACK: &[u8] = &[0, 0, 0, 4, 1, 0, 0, 0, 0];
+/// GOAWAY with last stream 0 and NO_ERROR: no request was processed.
+const GOAWAY_NONE: &[u8] = &[0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+/// GOAWAY with last stream 1 and INTERNAL_ERROR: the first request may have been processed.
+const GOAWAY_FIRST: &[u8] = &[0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2];
+/// RST_STREAM of stream 1 with REFUSED_STREAM, CANCEL and INTERNAL_ERROR.
+const RESET_REFUSED: &[u8] = &[0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, 7];
+const RESET_CANCEL: &[u8] = &[0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, 8];
+const RESET_INTERNAL: &[u8] = &[0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, 2];
+
+#[tokio::test]
+async fn frames_tell_whether_a_request_was_processed() {
+    for (what, frames, expected) in [
+        ("goodbye before the request", GOAWAY_NONE, OwnedAnswer::NotProcessed),
+        ("goodbye after the request", GOAWAY_FIRST, OwnedAnswer::Broken),
+        ("refused stream", RESET_REFUSED, OwnedAnswer::NotProcessed),
+        ("cancelled stream", RESET_CANCEL, OwnedAnswer::Broken),
+        ("failed stream", RESET_INTERNAL, OwnedAnswer::Broken),
+        ("closed connection", &[], OwnedAnswer::Broken),
+        ("no HTTP/2 at all", b"HTTP/1.1 400 Bad Request\r\n\r\n", OwnedAnswer::Broken),
+    ] {
+        let server = RawServer::start(&[b"h2"]).await;
+        let providers = server.providers(ProviderConfig::default());
+        let (answer, ()) = tokio::join!(providers.send(request(5)), async {
+            let mut tls = server.accept().await;
+            read_request(&mut tls).await;
+            tls.write_all(frames).await.unwrap();
+            tls.shutdown().await.unwrap();
+        });
+        assert_eq!(answer, expected, "{what}");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_gives_no_sign_of_life_is_broken() {
+    let server = RawServer::start(&[b"h2"]).await;
+    let providers = server.providers(ProviderConfig {
+        ping_interval: Duration::from_millis(50),
+        ping_timeout: Duration::from_millis(50),
+        ..ProviderConfig::default()
+    });
+    let (answer, _kept_open) = tokio::join!(providers.send(request(20)), async {
+        let mut tls = server.accept().await;
+        read_request(&mut tls).await;
+        tls
+    });
+    assert_eq!(answer, OwnedAnswer::Broken);
+}
+
+#[tokio::test]
+async fn a_server_that_speaks_no_http2_is_named_as_such() {
+    for protocols in [&[][..], &[&b"http/1.1"[..]][..]] {
+        let server = RawServer::start(protocols).await;
+        let providers = server.providers(ProviderConfig::default());
+        let (checked, _) = tokio::join!(providers.check(Provider::ApnsTest), server.try_accept());
+        let text = checked.unwrap_err().to_string();
+        assert!(text.contains("no HTTP/2 at") && text.contains(&server.url()), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn requests_that_wait_for_one_connection_share_its_failure() {
+    let server = RawServer::start(&[b"h2"]).await;
+    let providers = server.providers(ProviderConfig::default());
+    let sends = (0..20).map(|_| {
+        let providers = providers.clone();
+        tokio::spawn(async move { providers.send(request(5)).await })
+    });
+    let sends: Vec<_> = sends.collect();
+    let (tcp, _) = server.listener.accept().await.unwrap();
+    drop(tcp);
+    for send in sends {
+        assert_eq!(send.await.unwrap(), OwnedAnswer::Unreachable);
+    }
+    let another = tokio::time::timeout(Duration::ZERO, server.listener.accept()).await;
+    assert!(another.is_err(), "one connection was tried");
+}
+
+#[tokio::test]
+async fn a_request_that_runs_out_of_time_while_connecting_was_not_sent() {
+    let server = RawServer::start(&[b"h2"]).await;
+    let providers = server.providers(ProviderConfig::default());
+    let mut hurried = request(0);
+    hurried.timeout = Duration::from_millis(50);
+    assert_eq!(providers.send(hurried).await, OwnedAnswer::Unreachable);
+}
+
+#[tokio::test]
+async fn nobody_listening_is_told_with_address_and_advice() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let endpoint = Endpoint::parse(&format!("https://127.0.0.1:{port}")).unwrap();
+    let mut config = ProviderConfig { ca_file: Some(RawServer::certificate_file()), ..Default::default() };
+    config.endpoint_overrides.insert(Provider::ApnsTest, endpoint);
+    let text = Providers::new(&config).unwrap().check(Provider::ApnsTest).await.unwrap_err().to_string();
+    for part in ["cannot connect to", &format!("https://127.0.0.1:{port}"), "check the address"] {
+        assert!(text.contains(part), "{part:?} in {text}");
+    }
+}
+
+#[test]
+fn addresses_of_providers() {
+    for (text, expected) in [
+        ("https://api.push.apple.com", Some("https://api.push.apple.com:443")),
+        ("https://localhost:8443", Some("https://localhost:8443")),
+        ("https://127.0.0.1:1", Some("https://127.0.0.1:1")),
+        ("https://[::1]:65535/", Some("https://[::1]:65535")),
+        ("", None),
+        ("localhost:8443", None),
+        ("http://localhost", None),
+        ("https://", None),
+        ("https://localhost:0", None),
+        ("https://localhost:65536", None),
+        ("https://localhost:", None),
+        ("https://localhost:port", None),
+        ("https://localhost/3/device", None),
+        ("https://localhost?x", None),
+        ("https://user@localhost", None),
+        ("https://two words", None),
+    ] {
+        let parsed = Endpoint::parse(text);
+        assert_eq!(parsed.as_ref().ok().map(ToString::to_string).as_deref(), expected, "{text}");
+        if let Err(fault) = parsed {
+            let sentence = fault.to_string();
+            assert!(sentence.contains("write https://host or https://host:port"), "{sentence}");
+        }
+    }
+}
+
+#[test]
+fn a_bad_ca_file_is_one_sentence_with_name_and_advice() {
+    let good = std::fs::read_to_string(RawServer::certificate_file()).unwrap();
+    let damaged = good.replace("-----END", "----END");
+    let not_a_certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    for (content, part) in [
+        (Some(""), "holds no certificate"),
+        (Some("hello"), "holds no certificate"),
+        (Some(&damaged), "is damaged PEM"),
+        (Some(not_a_certificate), "cannot be read"),
+        (None, "check the path"),
+    ] {
+        let path = content.map_or_else(|| PathBuf::from("/nonexistent/ca.pem"), temp_file);
+        let config = ProviderConfig { ca_file: Some(path.clone()), ..ProviderConfig::default() };
+        let text = Providers::new(&config).map(|_| ()).unwrap_err().to_string();
+        assert!(text.contains(part) && text.contains(path.to_str().unwrap()), "{part:?} in {text}");
+        assert!(text.contains("CA file"), "{text}");
+    }
+}
+
+#[test]
+fn a_bad_key_file_is_one_sentence_with_name_and_advice() {
+    let good = make_provider_key().unwrap();
+    assert!(read_key_file(&temp_file(&good)).is_ok());
+    let encrypted = good.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY");
+    let ed25519 = KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap().serialize_pem();
+    for content in ["", "hello", &encrypted, &ed25519, &good[..good.len() / 2]] {
+        let path = temp_file(content);
+        let fault = read_key_file(&path).unwrap_err();
+        assert!(matches!(fault, SetUpFault::Malformed { .. }));
+        let text = fault.to_string();
+        assert!(text.contains(path.to_str().unwrap()) && text.contains("AuthKey_"), "{text}");
+    }
+    let text = read_key_file(&PathBuf::from("/nonexistent/key.p8")).unwrap_err().to_string();
+    assert!(text.contains("/nonexistent/key.p8") && text.contains("check the path"), "{text}");
+}
+
+/// A TLS server whose HTTP/2 is written by the test, frame by frame.
+struct RawServer {
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+    ca_file: PathBuf,
+}
+
+impl RawServer {
+    async fn start(protocols: &[&[u8]]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
+        let names = vec!["localhost".to_owned()];
+        let certificate = CertificateParams::new(names).unwrap().self_signed(&key).unwrap();
+        let mut tls = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(
+                vec![certificate.der().clone()],
+                PrivateKeyDer::Pkcs8(key.serialize_der().into()),
+            )
+            .unwrap();
+        tls.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+        let acceptor = TlsAcceptor::from(Arc::new(tls));
+        Self { listener, acceptor, ca_file: temp_file(&certificate.pem()) }
+    }
+
+    fn certificate_file() -> PathBuf {
+        let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
+        let names = vec!["localhost".to_owned()];
+        temp_file(&CertificateParams::new(names).unwrap().self_signed(&key).unwrap().pem())
+    }
+
+    fn url(&self) -> String {
+        format!("https://localhost:{}", self.listener.local_addr().unwrap().port())
+    }
+
+    fn providers(&self, mut config: ProviderConfig) -> Providers {
+        config.ca_file = Some(self.ca_file.clone());
+        config.endpoint_overrides.insert(Provider::ApnsTest, Endpoint::parse(&self.url()).unwrap());
+        Providers::new(&config).unwrap()
+    }
+
+    async fn try_accept(&self) -> std::io::Result<TlsStream<TcpStream>> {
+        let (tcp, _) = self.listener.accept().await?;
+        self.acceptor.accept(tcp).await
+    }
+
+    /// Accepts and says what every HTTP/2 server says first.
+    async fn accept(&self) -> TlsStream<TcpStream> {
+        let mut tls = self.try_accept().await.unwrap();
+        tls.write_all(SETTINGS).await.unwrap();
+        tls.write_all(SETTINGS_ACK).await.unwrap();
+        tls
+    }
+}
+
+/// Reads until the end of the first request's body.
+async fn read_request(tls: &mut TlsStream<TcpStream>) {
+    let mut seen = Vec::new();
+    let mut buffer = [0; 4096];
+    while !seen.windows(BODY.len()).any(|window| window == BODY) {
+        let read = tls.read(&mut buffer).await.unwrap();
+        assert!(read > 0, "the client closed before its request was through");
+        seen.extend_from_slice(&buffer[..read]);
+    }
+}
+
+const BODY: &[u8] = b"the body of a request";
+
+fn request(secs: u64) -> Request {
+    Request {
+        id: RequestId(1),
+        provider: Provider::ApnsTest,
+        path: "/3/device/00".to_owned(),
+        headers: vec![("authorization", "bearer x".to_owned())],
+        body: BODY.to_vec(),
+        timeout: Duration::from_secs(secs),
+    }
+}
+
+/// A file of the test run; the system clears the directory.
+fn temp_file(content: &str) -> PathBuf {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let path = std::env::temp_dir().join(format!("ntf-http2-{}-{number}.pem", std::process::id()));
+    std::fs::write(&path, content).unwrap();
+    path
+}
