@@ -51,6 +51,13 @@ const fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
+/// Whether the text is a bundle id: letters, digits, dots and hyphens, with an underscore tolerated. No
+/// other text stands safely in a header.
+#[must_use]
+pub fn is_topic(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte))
+}
+
 /// The headers of a push, `authorization` last. Source: `ntf-protocol` 3.5.
 ///
 /// Hidden pushes must say priority 5; visible ones leave it out, which means 10.

@@ -10,7 +10,7 @@
 //! A request is sent again only when the provider cannot have acted on it: no connection was made, the
 //! provider said that it did not process the stream, or it refused and the refusal was about our
 //! provider token. When a connection broke or the time ran out after the request was written, nobody
-//! knows; the order then ends as [`PushResult::TryLater`](crate::model::push::PushResult::TryLater) and
+//! knows; the order then ends as [`PushResult::TryLater`] and
 //! the subscriber decides. A second push of the same notices costs a device one fetch and it drops what
 //! it has seen, while a lost push costs the user a message; so a subscriber keeps the notices and sends
 //! them in its next order.
@@ -20,7 +20,7 @@
 //! Each provider has a lane: a bounded queue and a bound of requests in flight. A lane that found no
 //! connection is held for a jittered, growing delay and then sends one request to see; when that one is
 //! answered, it opens. Orders of other lanes are not touched. A full queue answers
-//! [`PushResult::TryLater`](crate::model::push::PushResult::TryLater) at once.
+//! [`PushResult::TryLater`] at once.
 
 pub mod apns;
 pub mod effect;
@@ -58,7 +58,8 @@ use crate::push::state::{Orders, Seen};
 /// What a push server needs to be told. [`Config::default`] has everything but the key.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The app's bundle id, sent as `apns-topic`. Default: the SimpleX app's. Source: `ntf-protocol` 3.6.
+    /// The app's bundle id, sent as `apns-topic`; see [`apns::is_topic`]. One that is none counts as a
+    /// missing [`key`](Self::key). Default: the SimpleX app's. Source: `ntf-protocol` 3.6.
     pub topic: String,
     /// The developer team that owns the key. Default: the SimpleX team. Source: `ntf-protocol` 3.6.
     pub team_id: String,
@@ -201,7 +202,8 @@ impl Push {
         config.in_flight_max = config.in_flight_max.max(1);
         config.attempts_max = config.attempts_max.max(1);
         let age_max = config.jwt_age_max.clamp(20 * MINUTE, 55 * MINUTE);
-        let jwt = config.key.take().map(|key| Jwt::new(key, &config.key_id, &config.team_id, age_max));
+        let key = config.key.take().filter(|_| apns::is_topic(&config.topic));
+        let jwt = key.map(|key| Jwt::new(key, &config.key_id, &config.team_id, age_max));
         let seen = Seen::new(config.devices_counted_max, &mut seed.stream(Stream::Hashing));
         Self {
             config,

@@ -218,12 +218,15 @@ impl Connection {
             .handshake::<_, Full<Bytes>>(TokioIo::new(tls))
             .await
             .map_err(|error| fault(Stage::Http, error.to_string()))?;
-        let this = self.clone();
+        // Weak, or the connection would keep alive what keeps it in use, and never close.
+        let shared = Arc::downgrade(&self.shared);
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!("the connection to a provider ended: {error}");
             }
-            this.forget(number);
+            if let Some(shared) = shared.upgrade() {
+                Self { shared }.forget(number);
+            }
         });
         Ok(Live { sender, number })
     }

@@ -1,3 +1,5 @@
+//! The client against a server whose frames are written by hand, and the files a person gets wrong.
+
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 use std::path::PathBuf;
@@ -109,12 +111,25 @@ async fn a_request_that_runs_out_of_time_while_connecting_was_not_sent() {
 }
 
 #[tokio::test]
+async fn connections_are_closed_with_the_last_user() {
+    let server = RawServer::start(&[b"h2"]).await;
+    let providers = server.providers(ProviderConfig::default());
+    let (checked, mut tls) = tokio::join!(providers.check(Provider::ApnsTest), server.accept());
+    checked.unwrap();
+    drop(providers);
+    let mut rest = Vec::new();
+    let ended = tokio::time::timeout(Duration::from_secs(20), tls.read_to_end(&mut rest)).await;
+    assert!(ended.is_ok(), "the connection stayed open");
+}
+
+#[tokio::test]
 async fn nobody_listening_is_told_with_address_and_advice() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     drop(listener);
     let endpoint = Endpoint::parse(&format!("https://127.0.0.1:{port}")).unwrap();
-    let mut config = ProviderConfig { ca_file: Some(RawServer::certificate_file()), ..Default::default() };
+    let ca_file = TempFile::certificate();
+    let mut config = ProviderConfig { ca_file: Some(ca_file.0.clone()), ..ProviderConfig::default() };
     config.endpoint_overrides.insert(Provider::ApnsTest, endpoint);
     let text = Providers::new(&config).unwrap().check(Provider::ApnsTest).await.unwrap_err().to_string();
     for part in ["cannot connect to", &format!("https://127.0.0.1:{port}"), "check the address"] {
@@ -153,7 +168,7 @@ fn addresses_of_providers() {
 
 #[test]
 fn a_bad_ca_file_is_one_sentence_with_name_and_advice() {
-    let good = std::fs::read_to_string(RawServer::certificate_file()).unwrap();
+    let good = std::fs::read_to_string(&TempFile::certificate().0).unwrap();
     let damaged = good.replace("-----END", "----END");
     let not_a_certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     for (content, part) in [
@@ -163,7 +178,8 @@ fn a_bad_ca_file_is_one_sentence_with_name_and_advice() {
         (Some(not_a_certificate), "cannot be read"),
         (None, "check the path"),
     ] {
-        let path = content.map_or_else(|| PathBuf::from("/nonexistent/ca.pem"), temp_file);
+        let file = content.map(TempFile::new);
+        let path = file.as_ref().map_or_else(|| PathBuf::from("/nonexistent/ca.pem"), |file| file.0.clone());
         let config = ProviderConfig { ca_file: Some(path.clone()), ..ProviderConfig::default() };
         let text = Providers::new(&config).map(|_| ()).unwrap_err().to_string();
         assert!(text.contains(part) && text.contains(path.to_str().unwrap()), "{part:?} in {text}");
@@ -174,12 +190,13 @@ fn a_bad_ca_file_is_one_sentence_with_name_and_advice() {
 #[test]
 fn a_bad_key_file_is_one_sentence_with_name_and_advice() {
     let good = make_provider_key().unwrap();
-    assert!(read_key_file(&temp_file(&good)).is_ok());
+    assert!(read_key_file(&TempFile::new(&good).0).is_ok());
     let encrypted = good.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY");
     let ed25519 = KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap().serialize_pem();
     for content in ["", "hello", &encrypted, &ed25519, &good[..good.len() / 2]] {
-        let path = temp_file(content);
-        let fault = read_key_file(&path).unwrap_err();
+        let file = TempFile::new(content);
+        let path = &file.0;
+        let fault = read_key_file(path).unwrap_err();
         assert!(matches!(fault, SetUpFault::Malformed { .. }));
         let text = fault.to_string();
         assert!(text.contains(path.to_str().unwrap()) && text.contains("AuthKey_"), "{text}");
@@ -192,7 +209,7 @@ fn a_bad_key_file_is_one_sentence_with_name_and_advice() {
 struct RawServer {
     listener: TcpListener,
     acceptor: TlsAcceptor,
-    ca_file: PathBuf,
+    ca_file: TempFile,
 }
 
 impl RawServer {
@@ -212,13 +229,7 @@ impl RawServer {
             .unwrap();
         tls.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
         let acceptor = TlsAcceptor::from(Arc::new(tls));
-        Self { listener, acceptor, ca_file: temp_file(&certificate.pem()) }
-    }
-
-    fn certificate_file() -> PathBuf {
-        let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
-        let names = vec!["localhost".to_owned()];
-        temp_file(&CertificateParams::new(names).unwrap().self_signed(&key).unwrap().pem())
+        Self { listener, acceptor, ca_file: TempFile::new(&certificate.pem()) }
     }
 
     fn url(&self) -> String {
@@ -226,7 +237,7 @@ impl RawServer {
     }
 
     fn providers(&self, mut config: ProviderConfig) -> Providers {
-        config.ca_file = Some(self.ca_file.clone());
+        config.ca_file = Some(self.ca_file.0.clone());
         config.endpoint_overrides.insert(Provider::ApnsTest, Endpoint::parse(&self.url()).unwrap());
         Providers::new(&config).unwrap()
     }
@@ -269,11 +280,29 @@ fn request(secs: u64) -> Request {
     }
 }
 
-/// A file of the test run; the system clears the directory.
-fn temp_file(content: &str) -> PathBuf {
-    static NUMBER: AtomicU32 = AtomicU32::new(0);
-    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let path = std::env::temp_dir().join(format!("ntf-http2-{}-{number}.pem", std::process::id()));
-    std::fs::write(&path, content).unwrap();
-    path
+/// A file that is removed with its value.
+struct TempFile(PathBuf);
+
+impl TempFile {
+    fn new(content: &str) -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("ntf-http2-{}-{number}.pem", std::process::id()));
+        std::fs::write(&path, content).unwrap();
+        Self(path)
+    }
+
+    /// A certificate that signed itself.
+    fn certificate() -> Self {
+        let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
+        let names = vec!["localhost".to_owned()];
+        Self::new(&CertificateParams::new(names).unwrap().self_signed(&key).unwrap().pem())
+    }
+}
+
+impl Drop for TempFile {
+    fn drop(&mut self) {
+        // A file that cannot be removed is left to the system.
+        let _ = std::fs::remove_file(&self.0);
+    }
 }

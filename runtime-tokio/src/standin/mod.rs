@@ -98,7 +98,7 @@ pub struct StandIn {
     ca_pem: String,
     shared: Arc<Shared>,
     stop: watch::Sender<bool>,
-    task: JoinHandle<()>,
+    task: Option<JoinHandle<()>>,
 }
 
 /// What the connections share.
@@ -148,7 +148,7 @@ impl StandIn {
         });
         let (stop, stopped) = watch::channel(false);
         let task = tokio::spawn(server::run(listener, certificate.tls, shared.clone(), stopped));
-        Ok(Self { address, ca_pem: certificate.ca_pem, shared, stop, task })
+        Ok(Self { address, ca_pem: certificate.ca_pem, shared, stop, task: Some(task) })
     }
 
     /// Where it listens.
@@ -212,10 +212,11 @@ impl StandIn {
 
     /// Closes the listener and all connections, and waits until they are closed.
     pub async fn stop(mut self) {
-        // Nobody listens any more when the task has ended by itself.
+        // Fails only when the task has ended by itself.
         let _ = self.stop.send(true);
-        let task = std::mem::replace(&mut self.task, tokio::spawn(async {}));
-        if let Err(error) = task.await {
+        if let Some(task) = self.task.take()
+            && let Err(error) = task.await
+        {
             tracing::debug!("the stand-in ended badly: {error}");
         }
     }

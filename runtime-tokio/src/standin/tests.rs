@@ -1,3 +1,5 @@
+//! The rules of the stand-in one by one, and its tables, without sockets.
+
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use base64ct::{Base64UrlUnpadded, Encoding};

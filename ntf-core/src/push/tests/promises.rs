@@ -31,6 +31,14 @@ fn without_a_key_nothing_is_sent() {
 }
 
 #[test]
+fn without_a_topic_that_can_be_sent_nothing_is() {
+    for topic in ["", "two words", "line\r\nbreak", "ü"] {
+        let mut bench = Bench::new(Config { topic: topic.into(), ..config() });
+        assert_eq!(bench.order(1).result(), PushResult::Refused, "{topic:?}");
+    }
+}
+
+#[test]
 fn the_test_provider_needs_leave() {
     for (allow_test_provider, requests) in [(false, 0), (true, 1)] {
         let mut bench = Bench::new(Config { allow_test_provider, ..config() });
