@@ -93,6 +93,22 @@ pub enum DownReason {
     TimedOut,
 }
 
+impl fmt::Display for DownReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Asked => "the connection was closed on this side",
+            Self::Closed => "the server closed the connection",
+            Self::Unreachable => "no host of the address can be reached",
+            Self::Broken => "the connection broke",
+            Self::Tls => "the TLS handshake failed",
+            Self::WrongIdentity => {
+                "another server answers there: its certificates are not those of the address"
+            }
+            Self::TimedOut => "the server did not answer in time",
+        })
+    }
+}
+
 /// Something to do to a link.
 #[derive(Debug)]
 pub enum LinkAction {
