@@ -295,6 +295,12 @@ impl Push {
     }
 }
 
+impl core::fmt::Debug for Push {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Push({} orders in hand)", self.in_hand())
+    }
+}
+
 impl Machine for Push {
     type Input<'a> = Input<'a>;
     type Effect = Effect;
