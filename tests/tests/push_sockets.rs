@@ -16,7 +16,7 @@ use ntf_core::model::token::{DeviceToken, InvalidReason, Provider};
 use ntf_core::push::effect::{Effect, RequestId};
 use ntf_core::push::input::Input;
 use ntf_core::push::{Config, Counters, Push};
-use ntf_runtime_tokio::http2::{Endpoint, OwnedAnswer, ProviderConfig, Providers};
+use ntf_runtime_tokio::http2::{Endpoint, OwnedAnswer, ProviderConfig, Providers, Roots};
 use ntf_runtime_tokio::standin::{Counts, Fault, StandIn, StandInConfig, make_provider_key};
 use serde_json::Value;
 use tokio::sync::mpsc;
@@ -289,7 +289,7 @@ async fn a_certificate_of_another_ca_is_refused_with_a_sentence() {
 async fn a_provider_without_an_address_is_unreachable() {
     let stand_in = StandIn::start(stand_in_config(&new_key())).await.unwrap();
     let ca_file = TempFile::new(stand_in.ca_pem());
-    let config = ProviderConfig { ca_file: Some(ca_file.path()), ..ProviderConfig::default() };
+    let config = ProviderConfig { roots: Roots::File(ca_file.path()), ..ProviderConfig::default() };
     let providers = Providers::new(&config).unwrap();
     let text = providers.check(Provider::ApnsTest).await.unwrap_err().to_string();
     assert!(text.contains("no address"), "{text}");
@@ -470,7 +470,7 @@ fn stand_in_config(key: &Es256Key) -> StandInConfig {
 fn provider_config(endpoint: &str, ca_file: &TempFile) -> ProviderConfig {
     ProviderConfig {
         endpoint_overrides: BTreeMap::from([(Provider::ApnsTest, Endpoint::parse(endpoint).unwrap())]),
-        ca_file: Some(ca_file.path()),
+        roots: Roots::File(ca_file.path()),
         ..ProviderConfig::default()
     }
 }

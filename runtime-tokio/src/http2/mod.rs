@@ -16,10 +16,10 @@ mod tests;
 
 pub use answer::OwnedAnswer;
 pub use connection::ConnectFault;
-pub use set_up::{Endpoint, SetUpFault, read_key_file};
+pub(crate) use set_up::tls_config;
+pub use set_up::{Endpoint, Roots, SetUpFault, read_key_file};
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,8 +38,8 @@ use crate::http2::connection::{Connection, Sent};
 pub struct ProviderConfig {
     /// Addresses other than Apple's own. [`Provider::ApnsTest`] has no address unless named here.
     pub endpoint_overrides: BTreeMap<Provider, Endpoint>,
-    /// A PEM file of root certificates to trust, and no others. Default: the system's roots.
-    pub ca_file: Option<PathBuf>,
+    /// Whose certificates to accept. Default: the system's roots.
+    pub roots: Roots,
     /// Longest time for TCP and TLS together. Default 25 s. Source: `ntf-protocol` 3.7.
     pub connect_timeout: Duration,
     /// Silence after which a connection is asked for a sign of life (HTTP/2 PING). Default 20 s.
@@ -54,7 +54,7 @@ impl Default for ProviderConfig {
     fn default() -> Self {
         Self {
             endpoint_overrides: BTreeMap::new(),
-            ca_file: None,
+            roots: Roots::System,
             connect_timeout: Duration::from_secs(25),
             ping_interval: Duration::from_secs(20),
             ping_timeout: Duration::from_secs(10),
@@ -75,7 +75,7 @@ impl Providers {
     ///
     /// The CA file is unreadable or malformed, or the system has no roots and no file is given.
     pub fn new(config: &ProviderConfig) -> Result<Self, SetUpFault> {
-        let tls = set_up::tls_config(config.ca_file.as_deref())?;
+        let tls = tls_config(&config.roots)?;
         let mut endpoints = BTreeMap::from([
             (Provider::ApnsProd, Endpoint::apns_prod()),
             (Provider::ApnsDev, Endpoint::apns_dev()),

@@ -16,6 +16,18 @@ use zeroize::Zeroizing;
 /// Largest file read as a key or certificates, in bytes; one of root certificates has about 200 KB.
 const FILE_LEN_MAX: u64 = 4 << 20;
 
+/// Whose certificates a provider may show.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Roots {
+    /// Those that the system's root certificates vouch for.
+    #[default]
+    System,
+    /// Those that the certificates in this PEM file vouch for, and no others.
+    File(PathBuf),
+    /// Those that the certificates in this PEM text vouch for, and no others.
+    Pem(String),
+}
+
 /// Where a provider is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
@@ -74,17 +86,17 @@ impl Endpoint {
     }
 
     /// The host as it stands in a request, without the port.
-    pub(super) fn authority(&self) -> &str {
+    pub(crate) fn authority(&self) -> &str {
         &self.authority
     }
 
     /// The name the certificate must have.
-    pub(super) fn server_name(&self) -> ServerName<'static> {
+    pub(crate) fn server_name(&self) -> ServerName<'static> {
         self.name.clone()
     }
 
     /// Host and port for the resolver.
-    pub(super) fn target(&self) -> (String, u16) {
+    pub(crate) fn target(&self) -> (String, u16) {
         (self.name.to_str().into_owned(), self.port)
     }
 }
@@ -177,10 +189,11 @@ pub fn read_key_file(path: &Path) -> Result<Es256Key, SetUpFault> {
 }
 
 /// A TLS client that trusts the roots of the file, or the system's.
-pub(super) fn tls_config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, SetUpFault> {
-    let roots = match ca_file {
-        Some(path) => roots_of_file(path)?,
-        None => roots_of_system()?,
+pub(crate) fn tls_config(roots: &Roots) -> Result<Arc<ClientConfig>, SetUpFault> {
+    let roots = match roots {
+        Roots::System => roots_of_system()?,
+        Roots::File(path) => roots_of_pem(path, &read(CA_FILE, path)?)?,
+        Roots::Pem(pem) => roots_of_pem(Path::new("given in memory"), pem.as_bytes())?,
     };
     let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_protocol_versions(&[&TLS13])
@@ -191,12 +204,12 @@ pub(super) fn tls_config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, Se
     Ok(Arc::new(config))
 }
 
-fn roots_of_file(path: &Path) -> Result<RootCertStore, SetUpFault> {
-    const WHAT: &str = "CA file";
-    let malformed = |why| SetUpFault::Malformed { what: WHAT, path: path.to_owned(), why };
-    let bytes = read(WHAT, path)?;
+const CA_FILE: &str = "CA file";
+
+fn roots_of_pem(path: &Path, bytes: &[u8]) -> Result<RootCertStore, SetUpFault> {
+    let malformed = |why| SetUpFault::Malformed { what: CA_FILE, path: path.to_owned(), why };
     let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(&bytes) {
+    for certificate in CertificateDer::pem_slice_iter(bytes) {
         let certificate = certificate
             .map_err(|_| malformed("is damaged PEM; it must hold certificates in PEM and nothing cut off"))?;
         roots.add(certificate).map_err(|_| {

@@ -18,7 +18,7 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::server::TlsStream;
 
-use crate::http2::{Endpoint, OwnedAnswer, ProviderConfig, Providers, SetUpFault, read_key_file};
+use crate::http2::{Endpoint, OwnedAnswer, ProviderConfig, Providers, Roots, SetUpFault, read_key_file};
 use crate::standin::make_provider_key;
 
 /// Frames of HTTP/2 (RFC 9113, 4.1): length, type, flags, stream, payload.
@@ -129,7 +129,7 @@ async fn nobody_listening_is_told_with_address_and_advice() {
     drop(listener);
     let endpoint = Endpoint::parse(&format!("https://127.0.0.1:{port}")).unwrap();
     let ca_file = TempFile::certificate();
-    let mut config = ProviderConfig { ca_file: Some(ca_file.0.clone()), ..ProviderConfig::default() };
+    let mut config = ProviderConfig { roots: Roots::File(ca_file.0.clone()), ..ProviderConfig::default() };
     config.endpoint_overrides.insert(Provider::ApnsTest, endpoint);
     let text = Providers::new(&config).unwrap().check(Provider::ApnsTest).await.unwrap_err().to_string();
     for part in ["cannot connect to", &format!("https://127.0.0.1:{port}"), "check the address"] {
@@ -180,7 +180,7 @@ fn a_bad_ca_file_is_one_sentence_with_name_and_advice() {
     ] {
         let file = content.map(TempFile::new);
         let path = file.as_ref().map_or_else(|| PathBuf::from("/nonexistent/ca.pem"), |file| file.0.clone());
-        let config = ProviderConfig { ca_file: Some(path.clone()), ..ProviderConfig::default() };
+        let config = ProviderConfig { roots: Roots::File(path.clone()), ..ProviderConfig::default() };
         let text = Providers::new(&config).map(|_| ()).unwrap_err().to_string();
         assert!(text.contains(part) && text.contains(path.to_str().unwrap()), "{part:?} in {text}");
         assert!(text.contains("CA file"), "{text}");
@@ -237,7 +237,7 @@ impl RawServer {
     }
 
     fn providers(&self, mut config: ProviderConfig) -> Providers {
-        config.ca_file = Some(self.ca_file.0.clone());
+        config.roots = Roots::File(self.ca_file.0.clone());
         config.endpoint_overrides.insert(Provider::ApnsTest, Endpoint::parse(&self.url()).unwrap());
         Providers::new(&config).unwrap()
     }
