@@ -1,4 +1,17 @@
 //! The tokio adapter for `ntf-core`: sockets, timers and HTTP/2 for machines that have none.
+//!
+//! [`driver`] moves one machine; [`link`], [`connect`] and [`listen`] move its bytes; [`http2`] carries
+//! requests to Apple; [`service`] puts them together; [`standin`] is a stand-in for Apple. [`program`] is
+//! the `ntf` program. No decision about tokens, queues or pushes is made in here.
 
+pub mod clock;
+pub mod connect;
+pub mod driver;
 pub mod http2;
+pub mod identity;
+pub mod link;
+pub mod listen;
+pub mod program;
+pub mod roles;
+pub mod service;
 pub mod standin;

@@ -1,3 +1,38 @@
 //! The program `ntf`.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+use ntf_runtime_tokio::program::cli::{Cli, Command};
+use ntf_runtime_tokio::program::failure::Failure;
+use ntf_runtime_tokio::program::{demo, device, logging, server, smp, stand_in};
+
+fn main() -> ExitCode {
+    // A wrong command line ends here with exit code 2 and clap's explanation.
+    let cli = Cli::parse();
+    logging::start();
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("ntf: {failure}");
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::failed(format!("Cannot start the runtime's threads: {error}.")))?;
+    runtime.block_on(async {
+        match cli.command {
+            Command::Demo(options) => demo::run(options).await,
+            Command::Server(options) => server::run(options).await,
+            Command::Smp(options) => smp::run(options).await,
+            Command::StandIn(options) => stand_in::run(options).await,
+            Command::Device(options) => device::run(options).await,
+        }
+    })
+}

@@ -1,1 +1,3 @@
 //! Helpers shared by the test suites in `tests/`.
+
+pub mod sockets;

@@ -11,14 +11,18 @@ mod certificate;
 mod check;
 mod devices;
 mod fault;
+mod feed;
 mod provider_token;
 mod server;
 #[cfg(test)]
 mod tests;
+mod trial;
 
 pub use certificate::make_provider_key;
 pub use devices::AcceptedPush;
 pub use fault::Fault;
+pub use feed::watch_pushes;
+pub use trial::{Trial, TrialFault};
 
 use std::fmt;
 use std::io;

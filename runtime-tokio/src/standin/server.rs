@@ -17,7 +17,7 @@ use tokio_rustls::rustls::ServerConfig;
 
 use crate::standin::check::{self, BODY_LEN_MAX, Refusal};
 use crate::standin::devices::{AcceptedPush, Delivery};
-use crate::standin::{Fault, Shared};
+use crate::standin::{Fault, Shared, feed};
 
 /// Longest time for a TLS and HTTP/2 handshake.
 const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
@@ -86,6 +86,9 @@ async fn connection(tcp: TcpStream, acceptor: TlsAcceptor, shared: Arc<Shared>) 
             inner.faults.take()
         };
         match fault {
+            None if feed::is_wanted(&request) => {
+                requests.spawn(feed::serve(request, respond, shared.clone()));
+            }
             None => {
                 requests.spawn(serve(request, respond, shared.clone(), Duration::ZERO));
             }

@@ -1,0 +1,85 @@
+//! Opens links: names to addresses, TCP, TLS.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ntf_core::base::id::LinkId;
+use ntf_core::link::event::{DownReason, Transport};
+use ntf_core::model::server::{Protocol, ServerAddress};
+use ntf_core::tls::Session;
+use tokio::net::{TcpStream, lookup_host};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use crate::clock::Clock;
+use crate::driver::LinkLetter;
+use crate::link::{Traffic, Wire, serve};
+
+/// TCP and TLS must be up within this time. Source: `smp-transport` 7.1, background connect timeout.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(45);
+
+/// Opens links for one role.
+#[derive(Clone, Debug)]
+pub struct Connector {
+    clock: Clock,
+    traffic: Arc<Traffic>,
+}
+
+impl Connector {
+    /// A connector that judges certificates by `clock` and counts its bytes in `traffic`.
+    #[must_use]
+    pub const fn new(clock: Clock, traffic: Arc<Traffic>) -> Self {
+        Self { clock, traffic }
+    }
+
+    /// Opens a link in a task of its own, which reports to `letters`.
+    pub(crate) fn connect(
+        &self,
+        link: LinkId,
+        protocol: Protocol,
+        server: ServerAddress,
+        letters: mpsc::Sender<LinkLetter>,
+    ) {
+        let connector = self.clone();
+        tokio::spawn(async move {
+            let opened = timeout(CONNECT_TIMEOUT, connector.open(protocol, &server)).await;
+            match opened.unwrap_or(Err(DownReason::TimedOut)) {
+                Ok((wire, transport)) => serve(link, wire, transport, letters).await,
+                Err(reason) => {
+                    let _ = letters.send(LinkLetter::Down(link, reason)).await;
+                }
+            }
+        });
+    }
+
+    async fn open(
+        &self,
+        protocol: Protocol,
+        server: &ServerAddress,
+    ) -> Result<(Wire, Transport), DownReason> {
+        let stream = reach(protocol, server).await?;
+        let session = Session::connect(&protocol.into(), &server.identity, self.clock.now().wall);
+        let mut wire = Wire::new(stream, session.map_err(|_| DownReason::Tls)?, self.traffic.clone());
+        let transport = wire.handshake().await?;
+        Ok((wire, transport))
+    }
+}
+
+/// Tries the hosts of an address in order, each with all its addresses. Onion hosts need a proxy, which
+/// is not there, and are passed over.
+async fn reach(protocol: Protocol, server: &ServerAddress) -> Result<TcpStream, DownReason> {
+    let port = match &*server.port {
+        "" => protocol.default_port(),
+        port => port.parse().map_err(|_| DownReason::Unreachable)?,
+    };
+    for host in server.hosts.iter().filter(|host| !host.ends_with(".onion")) {
+        let Ok(addresses) = lookup_host((&**host, port)).await else { continue };
+        for address in addresses {
+            if let Ok(stream) = TcpStream::connect::<SocketAddr>(address).await {
+                return Ok(stream);
+            }
+        }
+    }
+    Err(DownReason::Unreachable)
+}

@@ -1,0 +1,231 @@
+//! Drives one machine: hands in what happens, performs what it asks, wakes it at its deadlines.
+//!
+//! The driver knows links, because every role has them. Whatever else a role takes in or gives out
+//! passes through as the role's own types. There is no product logic here.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::time::Duration;
+
+use ntf_core::base::id::LinkId;
+use ntf_core::link::event::{DownReason, LinkAction, LinkEvent, Transport};
+use ntf_core::model::knowledge::Fact;
+use ntf_core::{Deadline, Machine, Now, Step};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until};
+
+use crate::clock::Clock;
+use crate::connect::Connector;
+use crate::link::LinkCommand;
+
+/// How a role's inputs and effects split into links and the rest.
+pub trait Role: Machine {
+    /// Inputs other than links and deadlines, in a form that can wait in a mailbox.
+    type Mail: Send + 'static;
+    /// Effects other than those on links.
+    type Report;
+
+    /// The input for something that happened to a link.
+    fn link_input(event: LinkEvent<'_>) -> Self::Input<'_>;
+    /// Hands in a letter.
+    fn on_mail(&mut self, now: Now, mail: Self::Mail);
+    /// The input for a deadline.
+    fn tick_input() -> Self::Input<'static>;
+    /// The input that ends it.
+    fn stop_input() -> Self::Input<'static>;
+    /// What the role knows; see [`Fact`].
+    fn facts(&self) -> Vec<Fact>;
+    /// Who performs an effect.
+    fn sort(effect: Self::Effect) -> Sorted<Self::Report>;
+}
+
+/// An effect, sorted by who performs it.
+#[derive(Debug)]
+pub enum Sorted<R> {
+    /// The driver.
+    Link(LinkAction),
+    /// Whoever runs the driver.
+    Report(R),
+}
+
+/// What reaches a role from outside its links.
+#[derive(Debug)]
+pub enum Letter<M> {
+    /// An input of the role.
+    Mail(M),
+    /// Tell what the role knows.
+    Look(oneshot::Sender<Vec<Fact>>),
+    /// End: the role closes its links, then the driver returns.
+    Stop,
+}
+
+/// A [`LinkEvent`] that owns its bytes.
+#[derive(Debug)]
+pub enum LinkLetter {
+    /// TLS is up; here is the way to the link's task.
+    Up(LinkId, Transport, mpsc::UnboundedSender<LinkCommand>),
+    /// A whole block.
+    Block(LinkId, Box<[u8]>),
+    /// Blocks have reached the socket.
+    Sent(LinkId, u32),
+    /// The link is gone.
+    Down(LinkId, DownReason),
+}
+
+/// Letters of links that may wait; links wait when it is full, so sockets are read no faster than the
+/// machine works.
+const MAILBOX_LEN: usize = 256;
+
+/// After the role was told to stop, its links get this long to send what they hold.
+const STOP_GRACE: Duration = Duration::from_secs(5);
+
+/// A machine with everything that moves it.
+pub struct Driver<R: Role> {
+    role: R,
+    clock: Clock,
+    connector: Connector,
+    links: HashMap<LinkId, mpsc::UnboundedSender<LinkCommand>>,
+    connecting: HashSet<LinkId>,
+    abandoned: HashSet<LinkId>,
+    link_letters: (mpsc::Sender<LinkLetter>, mpsc::Receiver<LinkLetter>),
+    mail: (mpsc::UnboundedSender<Letter<R::Mail>>, mpsc::UnboundedReceiver<Letter<R::Mail>>),
+}
+
+impl<R: Role> fmt::Debug for Driver<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Driver({} links)", self.links.len())
+    }
+}
+
+impl<R: Role> Driver<R> {
+    /// A driver for `role`, which reads `clock` and opens links through `connector`.
+    #[must_use]
+    pub fn new(role: R, clock: Clock, connector: Connector) -> Self {
+        Self {
+            role,
+            clock,
+            connector,
+            links: HashMap::new(),
+            connecting: HashSet::new(),
+            abandoned: HashSet::new(),
+            link_letters: mpsc::channel(MAILBOX_LEN),
+            mail: mpsc::unbounded_channel(),
+        }
+    }
+
+    /// Where letters for the role go.
+    ///
+    /// Unbounded by type; bounded because letters answer effects, and roles bound what they have asked for.
+    #[must_use]
+    pub fn mailbox(&self) -> mpsc::UnboundedSender<Letter<R::Mail>> {
+        self.mail.0.clone()
+    }
+
+    /// Where links report: for a listener.
+    #[must_use]
+    pub fn link_mailbox(&self) -> mpsc::Sender<LinkLetter> {
+        self.link_letters.0.clone()
+    }
+
+    /// Runs until [`Letter::Stop`]; gives the role back for a last look at what it knows.
+    ///
+    /// `report` performs the role's own effects. It must not block.
+    pub async fn run(mut self, mut report: impl FnMut(&R, R::Report)) -> R {
+        let mut stopping: Option<Instant> = None;
+        loop {
+            let deadline = self.drain(&mut report);
+            if stopping.is_some() && self.links.is_empty() && self.connecting.is_empty() {
+                return self.role;
+            }
+            let due = deadline.map(|deadline| Instant::now() + deadline.at.since(self.clock.now().mono));
+            tokio::select! {
+                Some(letter) = self.link_letters.1.recv() => self.on_link(letter),
+                Some(letter) = self.mail.1.recv() => match letter {
+                    Letter::Mail(mail) => self.role.on_mail(self.clock.now(), mail),
+                    Letter::Look(answer) => {
+                        let _ = answer.send(self.role.facts());
+                    }
+                    Letter::Stop if stopping.is_none() => {
+                        stopping = Some(Instant::now() + STOP_GRACE);
+                        self.role.handle(self.clock.now(), R::stop_input());
+                    }
+                    Letter::Stop => {}
+                },
+                () = sleep_or_never(due) => self.role.handle(self.clock.now(), R::tick_input()),
+                () = sleep_or_never(stopping) => return self.role,
+            }
+        }
+    }
+
+    /// Performs everything the role asks for; gives the deadline it names.
+    fn drain(&mut self, report: &mut impl FnMut(&R, R::Report)) -> Option<Deadline> {
+        loop {
+            match self.role.poll() {
+                Step::Do(effect) => match R::sort(effect) {
+                    Sorted::Link(action) => self.perform(action),
+                    Sorted::Report(effect) => report(&self.role, effect),
+                },
+                Step::Idle(deadline) => return deadline,
+            }
+        }
+    }
+
+    fn perform(&mut self, action: LinkAction) {
+        match action {
+            LinkAction::Connect { link, protocol, server } => {
+                self.connecting.insert(link);
+                self.connector.connect(link, protocol, server, self.link_letters.0.clone());
+            }
+            LinkAction::Send { link, block } => self.command(link, LinkCommand::Send(block)),
+            LinkAction::Close { link } if self.connecting.contains(&link) => {
+                self.abandoned.insert(link);
+            }
+            LinkAction::Close { link } => self.command(link, LinkCommand::Close),
+        }
+    }
+
+    /// A command for a link whose task has ended is dropped: its `Down` is in the mailbox already.
+    fn command(&self, link: LinkId, command: LinkCommand) {
+        if let Some(sender) = self.links.get(&link) {
+            let _ = sender.send(command);
+        }
+    }
+
+    fn on_link(&mut self, letter: LinkLetter) {
+        let now = self.clock.now();
+        match letter {
+            LinkLetter::Up(link, transport, sender) => {
+                self.connecting.remove(&link);
+                if self.abandoned.contains(&link) {
+                    // Closed by the role before it was up: the role hears of its end only.
+                    let _ = sender.send(LinkCommand::Close);
+                    self.links.insert(link, sender);
+                    return;
+                }
+                self.links.insert(link, sender);
+                self.role.handle(now, R::link_input(LinkEvent::Up { link, transport }));
+            }
+            LinkLetter::Block(link, mut block) => {
+                if !self.abandoned.contains(&link) {
+                    self.role.handle(now, R::link_input(LinkEvent::Block { link, block: &mut block }));
+                }
+            }
+            LinkLetter::Sent(link, blocks) => {
+                self.role.handle(now, R::link_input(LinkEvent::Sent { link, blocks }));
+            }
+            LinkLetter::Down(link, reason) => {
+                self.links.remove(&link);
+                self.connecting.remove(&link);
+                self.abandoned.remove(&link);
+                self.role.handle(now, R::link_input(LinkEvent::Down { link, reason }));
+            }
+        }
+    }
+}
+
+async fn sleep_or_never(until: Option<Instant>) {
+    match until {
+        Some(until) => sleep_until(until).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,79 @@
+//! What the servers of this program have in common: identity, address, and how they say it.
+
+use std::io;
+use std::net::SocketAddr;
+
+use ntf_core::base::rng::Seed;
+use ntf_core::model::server::{Protocol, ServerAddress};
+use ntf_core::wire::text;
+use serde_json::json;
+
+use crate::identity::Identity;
+use crate::program::cli;
+use crate::program::failure::Failure;
+use crate::service::os_seed;
+
+/// The identity that the options name.
+///
+/// # Errors
+///
+/// When a named file or folder cannot be used.
+pub(crate) fn identity(options: &cli::Listen, protocol: Protocol) -> Result<Identity, Failure> {
+    match (&options.dir, &options.chain, &options.key) {
+        (Some(dir), _, _) => Identity::in_folder(dir, &options.host, protocol),
+        (None, Some(chain), Some(key)) => Identity::from_files(chain, key),
+        (None, _, _) => {
+            eprintln!(
+                "No --dir or --chain given: this server has a new identity, and a new address, at each start."
+            );
+            Identity::make(&options.host, protocol)
+        }
+    }
+}
+
+/// A seed from the operating system.
+///
+/// # Errors
+///
+/// When it has none to give.
+pub(crate) fn randomness() -> Result<Seed, Failure> {
+    os_seed().map_err(|error| Failure::failed(format!("The system gives no randomness: {error}.")))
+}
+
+/// Why an address cannot be listened on, and what to do.
+pub(crate) fn bind_failure(address: SocketAddr, error: &io::Error) -> Failure {
+    let remedy = match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "another program listens there: stop it, or choose another port with --listen"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "ports below 1024 need privileges: choose a higher one with --listen"
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            "this machine does not have that address: choose another with --listen"
+        }
+        _ => "choose another address with --listen",
+    };
+    Failure::failed(format!("Cannot listen on {address}: {error}; {remedy}."))
+}
+
+/// A fault's words as a sentence of the program.
+pub(crate) fn sentence(fault: &dyn std::fmt::Display) -> String {
+    let text = fault.to_string();
+    let mut letters = text.chars();
+    let first = letters.next().map(char::to_uppercase);
+    let end = if text.ends_with('.') { "" } else { "." };
+    format!("{}{}{end}", first.map(String::from_iter).unwrap_or_default(), letters.as_str())
+}
+
+/// Prints a server's address: JSON for programs, a sentence for people; the bare address on standard output
+/// in both cases, so that a script can read it.
+pub(crate) fn announce(protocol: Protocol, address: &ServerAddress, as_json: bool) {
+    let text = text::address::server(address, protocol);
+    if as_json {
+        println!("{}", json!({ "address": text }));
+    } else {
+        println!("{text}");
+        eprintln!("Listening. The address above is all that others need; stop with Ctrl-C.");
+    }
+}

@@ -1,0 +1,219 @@
+//! `ntf device`: a device on the command line, for trying things out.
+
+use std::io::Write;
+
+use ntf_core::client::effect::Event;
+use ntf_core::client::input::{Command, RequestTag};
+use ntf_core::client::{Client, Config};
+use ntf_core::model::server::Protocol;
+use ntf_core::model::token::TokenStatus;
+use ntf_core::wire::text;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use crate::clock::Clock;
+use crate::program::announce::randomness;
+use crate::program::cli;
+use crate::program::demo::device_token;
+use crate::program::failure::Failure;
+use crate::program::signals::stop_asked;
+use crate::roles::ClientMail;
+use crate::service::{Running, run_client};
+use crate::standin::watch_pushes;
+
+/// Runs one of the device's commands.
+///
+/// # Errors
+///
+/// When an address is malformed, a server cannot be reached, or a command is refused.
+pub async fn run(options: cli::Device) -> Result<(), Failure> {
+    match options {
+        cli::Device::Watch(options) => watch(options).await,
+        cli::Device::Send(options) => send(options).await,
+    }
+}
+
+async fn watch(options: cli::Watch) -> Result<(), Failure> {
+    let server = text::address::parse_server(&options.server, Protocol::Ntf)
+        .map_err(|fault| Failure::usage(format!("--server is not a subscriber's address: {fault}")))?;
+    let smp = text::address::parse_server(&options.smp, Protocol::Smp)
+        .map_err(|fault| Failure::usage(format!("--smp is not an SMP server's address: {fault}")))?;
+    // The device forgets everything when it ends, so a fresh token each time.
+    let device = device_token()?;
+    let mut pushes =
+        watch_pushes(&options.stand_in, &options.stand_in_ca, &String::from_utf8_lossy(&device.token))
+            .await
+            .map_err(Failure::failed)?;
+    let stop = stop_asked()?;
+    tokio::pin!(stop);
+
+    let (client, mut events) = start_client()?;
+    client.send(ClientMail::Command(Command::Register { server, device }));
+    let teller = Teller { json: options.json };
+    let mut fetched = 0;
+    loop {
+        tokio::select! {
+            push = pushes.recv() => match push {
+                Some(body) => {
+                    client.send(ClientMail::Push(body));
+                }
+                None => return Err(Failure::failed("The stand-in for Apple has closed the connection; start it again, then this device.")),
+            },
+            event = events.recv() => {
+                let Some(event) = event else { return Err(Failure::failed("The device has ended unexpectedly.")) };
+                if event == Event::Token(TokenStatus::Active) {
+                    for number in 0..options.queues {
+                        let tag = RequestTag(u64::from(number));
+                        client.send(ClientMail::Command(Command::CreateQueue { tag, server: smp.clone() }));
+                    }
+                }
+                if matches!(event, Event::Message { .. }) {
+                    fetched += 1;
+                }
+                teller.tell(event)?;
+                if options.messages.is_some_and(|wanted| fetched >= wanted) {
+                    break;
+                }
+            }
+            signal = &mut stop => {
+                eprintln!("{signal}: this device is forgotten; its queues stay on the SMP server until it restarts.");
+                break;
+            }
+        }
+    }
+    client.stop().await;
+    Ok(())
+}
+
+async fn send(options: cli::Send) -> Result<(), Failure> {
+    let to = text::address::parse_sender(&options.address).map_err(|fault| {
+        Failure::usage(format!("The address is not one that `ntf device watch` prints: {fault}"))
+    })?;
+    let (client, mut events) = start_client()?;
+    let message = options.message.into_bytes();
+    client.send(ClientMail::Command(Command::Send { tag: RequestTag(1), to, message }));
+    while let Some(event) = events.recv().await {
+        match event {
+            Event::Sent { .. } => {
+                client.stop().await;
+                if options.json {
+                    print(&json!({ "sent": true }).to_string());
+                } else {
+                    eprintln!("Sent: the SMP server holds the message.");
+                }
+                return Ok(());
+            }
+            Event::Failed { why, .. } => return Err(Failure::failed(why)),
+            Event::Unreachable { server, reason } => {
+                return Err(Failure::failed(format!(
+                    "Cannot reach {server}: {}; check that the server runs and that the address is its latest.",
+                    reason
+                )));
+            }
+            _ => {}
+        }
+    }
+    Err(Failure::failed("The sender has ended unexpectedly."))
+}
+
+fn start_client() -> Result<(Running<Client>, mpsc::UnboundedReceiver<Event>), Failure> {
+    let clock = Clock::start();
+    let role = Client::new(Config::default(), randomness()?, clock.now());
+    let (tell, events) = mpsc::unbounded_channel();
+    let client = run_client(role, clock, move |event| {
+        let _ = tell.send(event);
+    });
+    Ok((client, events))
+}
+
+/// Says what happens: sentences on standard error and messages on standard output, or JSON lines.
+struct Teller {
+    json: bool,
+}
+
+impl Teller {
+    fn tell(&self, event: Event) -> Result<(), Failure> {
+        match event {
+            Event::Token(status) => {
+                self.say(json!({ "token": format!("{status:?}") }), &token_sentence(status));
+            }
+            Event::QueueCreated { address, .. } => {
+                let address = text::address::sender(&address);
+                if self.json {
+                    print(&json!({ "queue": address }).to_string());
+                } else {
+                    eprintln!(
+                        "A queue is ready. Send to it with: ntf device send '<the address below>' 'your message'"
+                    );
+                    print(&address);
+                }
+            }
+            Event::Subscription { status, .. } => {
+                self.say(
+                    json!({ "subscription": format!("{status:?}") }),
+                    &format!(
+                        "The subscriber watches the queue ({status:?}). Waiting for pushes; stop with Ctrl-C."
+                    ),
+                );
+            }
+            Event::Pushed { .. } => {
+                self.say(
+                    json!({ "pushed": true }),
+                    "A push arrived and names a queue of ours; fetching the message.",
+                );
+            }
+            Event::Message { message, sent_at, .. } => {
+                let message = String::from_utf8_lossy(&message);
+                if self.json {
+                    print(&json!({ "message": message, "received_by_server_at": sent_at }).to_string());
+                } else {
+                    print(&message);
+                }
+            }
+            Event::PushRejected { why } => {
+                self.say(json!({ "push_rejected": why }), &format!("A push was ignored: {why}."));
+            }
+            Event::QuotaReached { .. } => {
+                self.say(
+                    json!({ "quota": true }),
+                    "The queue was full for a while; its sender was refused and will try again.",
+                );
+            }
+            Event::Unreachable { server, reason } => {
+                let why = reason.to_string();
+                self.say(
+                    json!({ "unreachable": server, "why": why }),
+                    &format!("Cannot reach {server}: {why}; trying again. Check that it runs and that the address is its latest."),
+                );
+            }
+            Event::Failed { why, .. } => return Err(Failure::failed(why)),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn say(&self, object: Value, sentence: &str) {
+        if self.json {
+            print(&object.to_string());
+        } else {
+            eprintln!("{sentence}");
+        }
+    }
+}
+
+fn token_sentence(status: TokenStatus) -> String {
+    match status {
+        TokenStatus::Registered => "Registered; waiting for the verification push.".to_owned(),
+        TokenStatus::Active => "Verified: this device receives the subscriber's pushes.".to_owned(),
+        TokenStatus::New | TokenStatus::Invalid(_) | TokenStatus::Confirmed | TokenStatus::Expired => {
+            format!("The token's status is {status:?}.")
+        }
+    }
+}
+
+/// A closed pipe ends the telling, not the device.
+fn print(line: &str) {
+    let mut out = std::io::stdout();
+    let _ = writeln!(out, "{line}");
+    let _ = out.flush();
+}

@@ -1,0 +1,15 @@
+//! The program `ntf`: reads the command line, starts roles, tells people what happens.
+//!
+//! People get sentences on standard error, programs get JSON on standard output. Exit code 0 is fine, 1
+//! is failed, 2 is wrong usage.
+
+mod announce;
+pub mod cli;
+pub mod demo;
+pub mod device;
+pub mod failure;
+pub mod logging;
+pub mod server;
+mod signals;
+pub mod smp;
+pub mod stand_in;

@@ -1,0 +1,185 @@
+//! How each role's inputs and effects split into links and the rest.
+
+use ntf_core::client::Client;
+use ntf_core::client::effect::{Effect as ClientEffect, Event};
+use ntf_core::client::input::{Command, Input as ClientInput};
+use ntf_core::link::event::LinkEvent;
+use ntf_core::model::knowledge::Fact;
+use ntf_core::model::push::{PushOrder, PushOutcome};
+use ntf_core::push::Push;
+use ntf_core::push::effect::{Effect as PushEffect, RequestId};
+use ntf_core::push::input::Input as PushInput;
+use ntf_core::smp::server::{Effect as SmpEffect, Input as SmpInput, Server};
+use ntf_core::subscriber::Subscriber;
+use ntf_core::subscriber::effect::{Effect as SubscriberEffect, Milestone};
+use ntf_core::subscriber::input::Input as SubscriberInput;
+
+use ntf_core::{Machine, Now};
+
+use crate::driver::{Role, Sorted};
+use crate::http2::OwnedAnswer;
+
+/// No letter ever reaches an SMP server but by its links.
+#[derive(Clone, Copy, Debug)]
+pub enum Nothing {}
+
+impl Role for Server {
+    type Mail = Nothing;
+    type Report = Nothing;
+
+    fn link_input(event: LinkEvent<'_>) -> SmpInput<'_> {
+        SmpInput::Link(event)
+    }
+
+    fn on_mail(&mut self, _: Now, mail: Nothing) {
+        match mail {}
+    }
+
+    fn tick_input() -> SmpInput<'static> {
+        SmpInput::Tick
+    }
+
+    fn stop_input() -> SmpInput<'static> {
+        SmpInput::Stop
+    }
+
+    fn facts(&self) -> Vec<Fact> {
+        self.knowledge()
+    }
+
+    fn sort(effect: SmpEffect) -> Sorted<Nothing> {
+        match effect {
+            SmpEffect::Link(action) => Sorted::Link(action),
+        }
+    }
+}
+
+/// What a subscriber asks for besides links.
+#[derive(Debug)]
+pub enum SubscriberReport {
+    /// Hand this to the push server.
+    Push(PushOrder),
+    /// For a watcher of the run.
+    Milestone(Milestone),
+}
+
+impl Role for Subscriber {
+    type Mail = PushOutcome;
+    type Report = SubscriberReport;
+
+    fn link_input(event: LinkEvent<'_>) -> SubscriberInput<'_> {
+        SubscriberInput::Link(event)
+    }
+
+    fn on_mail(&mut self, now: Now, mail: PushOutcome) {
+        self.handle(now, SubscriberInput::Outcome(mail));
+    }
+
+    fn tick_input() -> SubscriberInput<'static> {
+        SubscriberInput::Tick
+    }
+
+    fn stop_input() -> SubscriberInput<'static> {
+        SubscriberInput::Stop
+    }
+
+    fn facts(&self) -> Vec<Fact> {
+        self.knowledge()
+    }
+
+    fn sort(effect: SubscriberEffect) -> Sorted<SubscriberReport> {
+        match effect {
+            SubscriberEffect::Link(action) => Sorted::Link(action),
+            SubscriberEffect::Push(order) => Sorted::Report(SubscriberReport::Push(order)),
+            SubscriberEffect::Milestone(milestone) => Sorted::Report(SubscriberReport::Milestone(milestone)),
+        }
+    }
+}
+
+/// What reaches a push server.
+#[derive(Debug)]
+pub enum PushMail {
+    /// A subscriber asks for a push.
+    Order(PushOrder),
+    /// A provider answered, or did not.
+    Answer(RequestId, OwnedAnswer),
+}
+
+impl Role for Push {
+    type Mail = PushMail;
+    type Report = PushEffect;
+
+    /// A push server has no links of its own; the event of one is nothing to it.
+    fn link_input(_: LinkEvent<'_>) -> PushInput<'_> {
+        PushInput::Tick
+    }
+
+    fn on_mail(&mut self, now: Now, mail: PushMail) {
+        match mail {
+            PushMail::Order(order) => self.handle(now, PushInput::Order(order)),
+            PushMail::Answer(request, answer) => {
+                self.handle(now, PushInput::Answer { request, answer: answer.as_answer() });
+            }
+        }
+    }
+
+    fn tick_input() -> PushInput<'static> {
+        PushInput::Tick
+    }
+
+    fn stop_input() -> PushInput<'static> {
+        PushInput::Stop
+    }
+
+    fn facts(&self) -> Vec<Fact> {
+        self.knowledge()
+    }
+
+    fn sort(effect: PushEffect) -> Sorted<PushEffect> {
+        Sorted::Report(effect)
+    }
+}
+
+/// What reaches a client besides links.
+#[derive(Debug)]
+pub enum ClientMail {
+    /// The application wants something.
+    Command(Command),
+    /// A push arrived.
+    Push(Vec<u8>),
+}
+
+impl Role for Client {
+    type Mail = ClientMail;
+    type Report = Event;
+
+    fn link_input(event: LinkEvent<'_>) -> ClientInput<'_> {
+        ClientInput::Link(event)
+    }
+
+    fn on_mail(&mut self, now: Now, mail: ClientMail) {
+        match mail {
+            ClientMail::Command(command) => self.handle(now, ClientInput::Command(command)),
+            ClientMail::Push(body) => self.handle(now, ClientInput::Push(&body)),
+        }
+    }
+
+    fn tick_input() -> ClientInput<'static> {
+        ClientInput::Tick
+    }
+
+    fn stop_input() -> ClientInput<'static> {
+        ClientInput::Stop
+    }
+
+    fn facts(&self) -> Vec<Fact> {
+        self.knowledge()
+    }
+
+    fn sort(effect: ClientEffect) -> Sorted<Event> {
+        match effect {
+            ClientEffect::Link(action) => Sorted::Link(action),
+            ClientEffect::Event(event) => Sorted::Report(event),
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! Roles as running services: about ten lines each to embed.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use ntf_core::base::rng::Seed;
+use ntf_core::client::Client;
+use ntf_core::client::effect::Event;
+use ntf_core::model::knowledge::Fact;
+use ntf_core::push::Push;
+use ntf_core::push::effect::Effect as PushEffect;
+use ntf_core::smp::server::Server;
+use ntf_core::subscriber::Subscriber;
+use ntf_core::subscriber::effect::Milestone;
+use ntf_core::tls::ServerEndpoint;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::clock::Clock;
+use crate::connect::Connector;
+use crate::driver::{Driver, Letter, Role};
+use crate::http2::Providers;
+use crate::link::Traffic;
+use crate::listen::Listener;
+use crate::roles::{PushMail, SubscriberReport};
+
+/// Connections a server holds at once; more wait in the system's backlog.
+///
+/// Source: ours; below the usual limit of 1024 open files less what the process needs itself.
+const LINKS_MAX: usize = 960;
+
+/// Fresh randomness from the operating system.
+///
+/// # Errors
+///
+/// When the system has none to give.
+pub fn os_seed() -> io::Result<Seed> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+    Ok(Seed::new(bytes))
+}
+
+/// A role that runs in a task of its own.
+#[derive(Debug)]
+pub struct Running<R: Role> {
+    mailbox: mpsc::UnboundedSender<Letter<R::Mail>>,
+    task: JoinHandle<R>,
+    listener: Option<Listener>,
+    traffic: Arc<Traffic>,
+}
+
+impl<R: Role> Running<R> {
+    /// Hands a letter to the role. `false` when it has ended.
+    pub fn send(&self, mail: R::Mail) -> bool {
+        self.mailbox.send(Letter::Mail(mail)).is_ok()
+    }
+
+    /// Where letters for the role go.
+    #[must_use]
+    pub fn mailbox(&self) -> mpsc::UnboundedSender<Letter<R::Mail>> {
+        self.mailbox.clone()
+    }
+
+    /// Where it listens, if it does.
+    #[must_use]
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.listener.as_ref().map(Listener::address)
+    }
+
+    /// Bytes that crossed its sockets.
+    #[must_use]
+    pub fn traffic(&self) -> Arc<Traffic> {
+        self.traffic.clone()
+    }
+
+    /// Asks the role what it knows. `None` when it has ended.
+    pub async fn look(&self) -> Option<Vec<Fact>> {
+        let (answer, facts) = oneshot::channel();
+        self.mailbox.send(Letter::Look(answer)).ok()?;
+        facts.await.ok()
+    }
+
+    /// Stops accepting, tells the role to stop, waits for its links to end, and gives the role back for a
+    /// last look. `None` when its task had died.
+    pub async fn stop(self) -> Option<R> {
+        if let Some(listener) = &self.listener {
+            listener.stop();
+        }
+        let _ = self.mailbox.send(Letter::Stop);
+        self.task.await.ok()
+    }
+
+    /// Completes when the role's task has ended, which it does not do by itself unless it died.
+    pub async fn ended(&mut self) {
+        let _ = (&mut self.task).await;
+    }
+}
+
+/// Runs an SMP server.
+///
+/// # Errors
+///
+/// When the address cannot be bound.
+pub async fn run_smp_server(
+    role: Server,
+    clock: Clock,
+    address: SocketAddr,
+    tls: ServerEndpoint,
+) -> io::Result<Running<Server>> {
+    let traffic = Arc::new(Traffic::default());
+    let driver = Driver::new(role, clock, Connector::new(clock, traffic.clone()));
+    let listener =
+        Listener::start(address, tls, clock, driver.link_mailbox(), traffic.clone(), LINKS_MAX).await?;
+    let mailbox = driver.mailbox();
+    let task = tokio::spawn(driver.run(|_, report| match report {}));
+    Ok(Running { mailbox, task, listener: Some(listener), traffic })
+}
+
+/// Runs a push server that sends through `providers`; outcomes go to `outcomes`.
+pub fn run_push(
+    role: Push,
+    clock: Clock,
+    providers: Providers,
+    outcomes: mpsc::UnboundedSender<Letter<ntf_core::model::push::PushOutcome>>,
+) -> Running<Push> {
+    let traffic = Arc::new(Traffic::default());
+    let driver = Driver::new(role, clock, Connector::new(clock, traffic.clone()));
+    let mailbox = driver.mailbox();
+    let answers = mailbox.clone();
+    let task = tokio::spawn(driver.run(move |_, effect| match effect {
+        PushEffect::Request(request) => {
+            let (providers, answers) = (providers.clone(), answers.clone());
+            tokio::spawn(async move {
+                let id = request.id;
+                let answer = providers.send(request).await;
+                let _ = answers.send(Letter::Mail(PushMail::Answer(id, answer)));
+            });
+        }
+        PushEffect::Outcome(outcome) => {
+            let _ = outcomes.send(Letter::Mail(outcome));
+        }
+    }));
+    Running { mailbox, task, listener: None, traffic }
+}
+
+/// A subscriber and a push server in one process, without a socket between them.
+#[derive(Debug)]
+pub struct Both {
+    /// The subscriber.
+    pub subscriber: Running<Subscriber>,
+    /// The push server.
+    pub push: Running<Push>,
+}
+
+/// Runs both roles of a notification server. `watch` sees every step of a notice; it must not block.
+///
+/// # Errors
+///
+/// When the address cannot be bound.
+pub async fn run_server(
+    subscriber: Subscriber,
+    push: Push,
+    clock: Clock,
+    address: SocketAddr,
+    tls: ServerEndpoint,
+    providers: Providers,
+    mut watch: impl FnMut(Milestone) + Send + 'static,
+) -> io::Result<Both> {
+    let traffic = Arc::new(Traffic::default());
+    let driver = Driver::new(subscriber, clock, Connector::new(clock, traffic.clone()));
+    let listener =
+        Listener::start(address, tls, clock, driver.link_mailbox(), traffic.clone(), LINKS_MAX).await?;
+    let mailbox = driver.mailbox();
+    let push = run_push(push, clock, providers, mailbox.clone());
+    let orders = push.mailbox();
+    let task = tokio::spawn(driver.run(move |_, report| match report {
+        SubscriberReport::Push(order) => {
+            let _ = orders.send(Letter::Mail(PushMail::Order(order)));
+        }
+        SubscriberReport::Milestone(milestone) => watch(milestone),
+    }));
+    Ok(Both { subscriber: Running { mailbox, task, listener: Some(listener), traffic }, push })
+}
+
+/// Runs a client. `tell` gets its events; it must not block.
+pub fn run_client(
+    role: Client,
+    clock: Clock,
+    mut tell: impl FnMut(Event) + Send + 'static,
+) -> Running<Client> {
+    let traffic = Arc::new(Traffic::default());
+    let driver = Driver::new(role, clock, Connector::new(clock, traffic.clone()));
+    let mailbox = driver.mailbox();
+    let task = tokio::spawn(driver.run(move |_, event| tell(event)));
+    Running { mailbox, task, listener: None, traffic }
+}

@@ -1,0 +1,210 @@
+//! The whole system on loopback sockets: one SMP server, one server with both roles, a stand-in for Apple,
+//! and as many devices as a test wants.
+
+#![allow(clippy::panic, clippy::missing_panics_doc, reason = "a helper of tests fails by panicking")]
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use ntf_core::client::effect::Event;
+use ntf_core::client::input::{Command, QueueId, RequestTag};
+use ntf_core::client::{Client, Config as ClientConfig};
+use ntf_core::model::server::{Protocol, SenderAddress, ServerAddress};
+use ntf_core::model::token::{DeviceToken, Provider, TokenStatus};
+use ntf_core::push::Push;
+use ntf_core::smp::server::{Config as SmpConfig, Server};
+use ntf_core::subscriber::{Config as SubscriberConfig, Subscriber};
+use ntf_runtime_tokio::clock::Clock;
+use ntf_runtime_tokio::driver::Letter;
+use ntf_runtime_tokio::http2::Providers;
+use ntf_runtime_tokio::identity::Identity;
+use ntf_runtime_tokio::roles::ClientMail;
+use ntf_runtime_tokio::service::{Both, Running, os_seed, run_client, run_server, run_smp_server};
+use ntf_runtime_tokio::standin::{StandIn, Trial};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+/// Nothing on loopback takes this long; a test that waits longer has failed.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A network of real servers on loopback.
+#[derive(Debug)]
+pub struct Network {
+    clock: Clock,
+    smp: Running<Server>,
+    both: Both,
+    trial: Trial,
+    smp_address: ServerAddress,
+    ntf_address: ServerAddress,
+}
+
+fn loopback() -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, 0))
+}
+
+impl Network {
+    /// Starts everything, with a round of notifications every 10 ms.
+    pub async fn start() -> Self {
+        let clock = Clock::start();
+        let smp_identity = Identity::make("localhost", Protocol::Smp).expect("certificates can be made");
+        let config =
+            SmpConfig { nmsg_round: Duration::from_millis(10), ..SmpConfig::new(smp_identity.credentials()) };
+        let role = Server::new(config, os_seed().expect("randomness"), clock.now());
+        let endpoint = smp_identity.endpoint(Protocol::Smp).expect("the key fits the chain");
+        let smp = run_smp_server(role, clock, loopback(), endpoint).await.expect("loopback can be bound");
+
+        let trial = Trial::start(loopback(), "chat.simplex.app").await.expect("the stand-in starts");
+        let ntf_identity = Identity::make("localhost", Protocol::Ntf).expect("certificates can be made");
+        let config = SubscriberConfig {
+            allow_test_provider: true,
+            ..SubscriberConfig::new(ntf_identity.credentials())
+        };
+        let subscriber = Subscriber::new(config, os_seed().expect("randomness"), clock.now());
+        let push = Push::new(trial.push_config(), os_seed().expect("randomness"), clock.now());
+        let providers =
+            trial.provider_config().and_then(|config| Providers::new(&config)).expect("the stand-in's CA");
+        let endpoint = ntf_identity.endpoint(Protocol::Ntf).expect("the key fits the chain");
+        let both = run_server(subscriber, push, clock, loopback(), endpoint, providers, |_| {})
+            .await
+            .expect("loopback can be bound");
+
+        let smp_address =
+            smp_identity.address("localhost", smp.address().expect("it listens")).expect("an identity");
+        let ntf_address = ntf_identity
+            .address("localhost", both.subscriber.address().expect("it listens"))
+            .expect("an identity");
+        Self { clock, smp, both, trial, smp_address, ntf_address }
+    }
+
+    /// The SMP server's address.
+    #[must_use]
+    pub const fn smp_address(&self) -> &ServerAddress {
+        &self.smp_address
+    }
+
+    /// The subscriber's address.
+    #[must_use]
+    pub const fn ntf_address(&self) -> &ServerAddress {
+        &self.ntf_address
+    }
+
+    /// The stand-in for Apple.
+    #[must_use]
+    pub const fn apple(&self) -> &StandIn {
+        self.trial.stand_in()
+    }
+
+    /// A device whose pushes come from the stand-in. It is not registered.
+    #[must_use]
+    pub fn device(&self, number: u32) -> Device {
+        let token: Box<str> = format!("{:064x}", 0xfeed_face_0000_u64 + u64::from(number)).into();
+        let role = Client::new(ClientConfig::default(), os_seed().expect("randomness"), self.clock.now());
+        let (tell, events) = mpsc::unbounded_channel();
+        let running = run_client(role, self.clock, move |event| {
+            let _ = tell.send(event);
+        });
+        let mut pushes = self.apple().subscribe(&token);
+        let mailbox = running.mailbox();
+        tokio::spawn(async move {
+            while let Some(push) = pushes.recv().await {
+                if mailbox.send(Letter::Mail(ClientMail::Push(push.body.to_vec()))).is_err() {
+                    return;
+                }
+            }
+        });
+        let token = DeviceToken { provider: Provider::ApnsTest, token: token.as_bytes().into() };
+        Device { running, events, token, seen: Vec::new() }
+    }
+
+    /// Stops everything; panics if a server's task had died.
+    pub async fn stop(self) {
+        assert!(self.both.subscriber.stop().await.is_some(), "the subscriber lived to the end");
+        assert!(self.both.push.stop().await.is_some(), "the push server lived to the end");
+        assert!(self.smp.stop().await.is_some(), "the SMP server lived to the end");
+        self.trial.stop().await;
+    }
+}
+
+/// A device or a sender of a test.
+#[derive(Debug)]
+pub struct Device {
+    running: Running<Client>,
+    events: mpsc::UnboundedReceiver<Event>,
+    token: DeviceToken,
+    seen: Vec<Event>,
+}
+
+impl Device {
+    /// The device token.
+    #[must_use]
+    pub const fn token(&self) -> &DeviceToken {
+        &self.token
+    }
+
+    /// Asks the client for something.
+    pub fn ask(&self, command: Command) {
+        assert!(self.running.send(ClientMail::Command(command)), "the client runs");
+    }
+
+    /// Waits for an event that `pick` takes something from; others are passed over.
+    ///
+    /// # Panics
+    ///
+    /// When none comes, naming those that did.
+    pub async fn wait_for<T>(&mut self, what: &str, mut pick: impl FnMut(&Event) -> Option<T>) -> T {
+        loop {
+            let Ok(Some(event)) = timeout(PATIENCE, self.events.recv()).await else {
+                panic!("no {what}; these came: {:?}", self.seen);
+            };
+            let picked = pick(&event);
+            self.seen.push(event);
+            if let Some(picked) = picked {
+                return picked;
+            }
+        }
+    }
+
+    /// Registers with a subscriber and waits until the token is verified.
+    pub async fn register(&mut self, server: &ServerAddress) {
+        self.ask(Command::Register { server: server.clone(), device: self.token.clone() });
+        self.wait_for("active token", |event| (*event == Event::Token(TokenStatus::Active)).then_some(()))
+            .await;
+    }
+
+    /// Creates a queue and waits until it exists and the subscriber has its subscription.
+    pub async fn create_queue(&mut self, server: &ServerAddress) -> (QueueId, SenderAddress) {
+        self.ask(Command::CreateQueue { tag: RequestTag(0), server: server.clone() });
+        let created = self
+            .wait_for("created queue", |event| match event {
+                Event::QueueCreated { queue, address, .. } => Some((*queue, address.clone())),
+                _ => None,
+            })
+            .await;
+        self.wait_for("subscription", |event| matches!(event, Event::Subscription { .. }).then_some(()))
+            .await;
+        created
+    }
+
+    /// Sends a message and waits until the SMP server has it.
+    pub async fn send(&mut self, to: &SenderAddress, message: &str) {
+        let tag = RequestTag(7);
+        self.ask(Command::Send { tag, to: to.clone(), message: message.as_bytes().to_vec() });
+        self.wait_for("sent message", |event| matches!(event, Event::Sent { .. }).then_some(())).await;
+    }
+
+    /// Waits for the next message, with its queue.
+    pub async fn receive(&mut self) -> (QueueId, String) {
+        self.wait_for("message", |event| match event {
+            Event::Message { queue, message, .. } => {
+                Some((*queue, String::from_utf8_lossy(message).into_owned()))
+            }
+            _ => None,
+        })
+        .await
+    }
+
+    /// Stops it.
+    pub async fn stop(self) {
+        assert!(self.running.stop().await.is_some(), "the client lived to the end");
+    }
+}
