@@ -8,6 +8,9 @@ use core::fmt;
 use core::time::Duration;
 use zeroize::Zeroize;
 
+/// What a recurring time of zero counts as: without it the server would ask to be woken for ever.
+pub(super) const SHORTEST: Duration = Duration::from_secs(1);
+
 /// Everything a server must be told.
 ///
 /// Only the credentials have no default: take [`Config::new`] and change the fields that matter.
@@ -33,7 +36,7 @@ pub struct Config {
     /// How long an unacknowledged message is kept; 21 days by default. Source: `smp-transport` 8.
     pub message_lifetime: Duration,
     /// Time between looks for what has expired; 1 h by default. What expired is kept up to this much
-    /// longer, though never handed out. Source: `smp-transport` 6.3; the reference looks for messages
+    /// longer, though never handed out. Less than a second counts as one. Source: `smp-transport` 6.3; the reference looks for messages
     /// every two hours.
     pub sweep_every: Duration,
     /// Time from TLS to the end of the SMP handshake, after which a link is closed; 120 s by default.

@@ -18,11 +18,6 @@ macro_rules! queue_id {
                 Self(bytes)
             }
 
-            /// The id a peer named, or `None` when its length shows that it is not one of ours.
-            pub(super) fn from_slice(bytes: &[u8]) -> Option<Self> {
-                bytes.try_into().ok().map(Self)
-            }
-
             /// The bytes as they travel, without the length byte.
             pub(super) const fn as_bytes(&self) -> &[u8; ID_LEN] {
                 &self.0

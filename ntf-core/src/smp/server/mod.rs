@@ -141,3 +141,14 @@ impl Machine for Server {
 const fn close(link: LinkId) -> Effect {
     Effect::Link(crate::link::event::LinkAction::Close { link })
 }
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::wildcard_enum_match_arm,
+    clippy::cast_possible_truncation,
+    reason = "tests"
+)]
+mod tests;

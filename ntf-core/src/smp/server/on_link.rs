@@ -7,7 +7,8 @@
 use super::broker::Broker;
 use super::delivery::Event;
 use super::on_timer::Timer;
-use super::{Effect, Server, close};
+use super::presence::Presence;
+use super::{Effect, Server, close, config};
 use crate::base::id::LinkId;
 use crate::base::limits::LINK_WINDOW_BLOCKS;
 use crate::base::time::{Mono, Now};
@@ -115,9 +116,12 @@ impl Server {
             self.close_link(link);
             return;
         }
-        let is_subscribed = self.broker.presence(link).is_some_and(super::presence::Presence::is_subscribed);
-        let heard = if is_subscribed { now.mono } else { connection.heard };
-        let deadline = heard + self.config.silence_max;
+        let is_subscribed = self.broker.presence(link).is_some_and(Presence::is_subscribed);
+        let deadline = if is_subscribed {
+            now.mono + self.config.silence_max.max(config::SHORTEST)
+        } else {
+            connection.heard + self.config.silence_max
+        };
         if deadline > now.mono {
             self.timers.set(Timer::Link(link), deadline);
         } else {

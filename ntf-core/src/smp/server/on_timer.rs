@@ -5,8 +5,8 @@
 //! notification waits does not depend on when the last one came. Each tick does a slice of its round and
 //! asks to be woken at once for the rest, so that a long round does not hold up the links.
 
-use super::Server;
 use super::id::QueueNo;
+use super::{Server, config};
 use crate::base::id::LinkId;
 use crate::base::time::{Mono, Now};
 use core::time::Duration;
@@ -92,7 +92,7 @@ impl Server {
         }
         let totals = self.broker.store().totals();
         if totals.messages > 0 || totals.notifications > 0 {
-            self.arm_at(Timer::Sweep, now + self.config.sweep_every);
+            self.arm_at(Timer::Sweep, now + self.config.sweep_every.max(config::SHORTEST));
         }
     }
 

@@ -122,17 +122,17 @@ impl Store {
 
     /// The place of the queue that its recipient calls so.
     pub(super) fn by_recipient(&self, id: &[u8]) -> Option<QueueNo> {
-        self.by_recipient.get(&RecipientId::from_slice(id)?).copied()
+        self.by_recipient.get(&RecipientId::new(id.try_into().ok()?)).copied()
     }
 
     /// The place of the queue that its sender calls so.
     pub(super) fn by_sender(&self, id: &[u8]) -> Option<QueueNo> {
-        self.by_sender.get(&SenderId::from_slice(id)?).copied()
+        self.by_sender.get(&SenderId::new(id.try_into().ok()?)).copied()
     }
 
     /// The place of the queue that its notifier calls so.
     pub(super) fn by_notifier(&self, id: &[u8]) -> Option<QueueNo> {
-        self.by_notifier.get(&NotifierId::from_slice(id)?).copied()
+        self.by_notifier.get(&NotifierId::new(id.try_into().ok()?)).copied()
     }
 
     /// The place of the queue that this short link leads to.

@@ -7,7 +7,7 @@ use crate::smp::server::delivery::{Refusal, Reply};
 use crate::smp::server::id::{MessageId, QueueNo};
 use crate::smp::server::message::{Content, Message, Put};
 use crate::smp::server::notifier::Notification;
-use crate::smp::server::queue::Status;
+use crate::smp::server::queue::{SecuredOtherwise, Status};
 use crate::smp::server::store::Stored;
 use crate::wire::smp::queue::QueueMode;
 
@@ -75,12 +75,9 @@ impl Broker {
 
     /// SKEY: the sender secures the queue with its own key. Messaging queues only.
     pub(in crate::smp::server) fn secure_by_sender(&mut self, no: QueueNo, key: AuthPublicKey) -> Reply {
-        match self.store.queue_mut(no) {
-            Some(queue) if queue.mode == Some(QueueMode::Messaging) => match queue.access.secure(key) {
-                Ok(()) => Reply::Done,
-                Err(_) => Reply::Refused(Refusal::Auth),
-            },
-            Some(_) | None => Reply::Refused(Refusal::Auth),
+        match self.set_sender_key(no, key) {
+            Ok(()) => Reply::Done,
+            Err(refusal) => Reply::Refused(refusal),
         }
     }
 
@@ -91,10 +88,15 @@ impl Broker {
 
     /// LKEY: what a messaging queue's short link leads to; secures the queue for whoever follows it first.
     pub(in crate::smp::server) fn follow_and_secure(&mut self, no: QueueNo, key: AuthPublicKey) -> Reply {
-        match self.secure_by_sender(no, key) {
-            Reply::Done => self.follow(no, QueueMode::Messaging),
-            refused => refused,
+        match self.set_sender_key(no, key) {
+            Ok(()) => self.follow(no, QueueMode::Messaging),
+            Err(refusal) => Reply::Refused(refusal),
         }
+    }
+
+    fn set_sender_key(&mut self, no: QueueNo, key: AuthPublicKey) -> Result<(), Refusal> {
+        let queue = self.store.queue_mut(no).filter(|queue| queue.mode == Some(QueueMode::Messaging));
+        queue.ok_or(Refusal::Auth)?.access.secure(key).map_err(|SecuredOtherwise| Refusal::Auth)
     }
 
     fn follow(&self, no: QueueNo, mode: QueueMode) -> Reply {

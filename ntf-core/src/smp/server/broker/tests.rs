@@ -725,7 +725,7 @@ impl Table {
             let secret = &self.broker.store().notifier(self.by_notifier(id)).unwrap().secret;
             let meta = secret.open_padded(&sealed.nonce, &mut sealed.meta).unwrap();
             assert_eq!((meta.len(), meta[0]), (33, 24));
-            let message = MessageId::from_slice(&meta[1..25]).unwrap();
+            let message = MessageId::new(meta[1..25].try_into().unwrap());
             assert_eq!(meta[25..], 1_700_000_000_i64.to_be_bytes());
             told.push((id, message));
         }
