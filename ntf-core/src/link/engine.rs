@@ -31,6 +31,7 @@ use crate::base::time::{Deadline, Mono, Now};
 use crate::crypto::keys::AuthPrivateKey;
 use crate::model::server::ServerAddress;
 use crate::wire::version::VersionRange;
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use core::time::Duration;
 
@@ -98,7 +99,7 @@ enum State<D: Dialect, T> {
     /// TLS is up; the server's hello is awaited.
     Greeting { link: LinkId, by: Mono, greeting: ClientGreeting<D> },
     /// Requests can be made.
-    Open(Open<D, T>),
+    Open(Box<Open<D, T>>),
 }
 
 #[derive(Debug)]
@@ -470,12 +471,12 @@ impl<D: Dialect, T: Copy> Engine<D, T> {
                         self.events.push_back(Noted::Ready(session.version()));
                         self.backoff.reset();
                         let correlation = Seed::new(self.keys.bytes()).stream(Stream::Correlation);
-                        self.state = State::Open(Open {
+                        self.state = State::Open(Box::new(Open {
                             link,
                             requester: Requester::new(session, self.plan.requester, correlation),
                             keepalive: Keepalive::new(self.plan.keepalive),
                             heard: now.mono,
-                        });
+                        }));
                     }
                     Err(fault) => self.abandon(now, Loss::Fault(fault)),
                 }

@@ -9,8 +9,7 @@ use core::fmt;
 /// A whole transport block: [`Protocol::block_len`] bytes.
 pub type Block = Box<[u8]>;
 
-/// Something happened to a link.
-#[derive(Debug)]
+/// Something happened to a link. Prints no block.
 pub enum LinkEvent<'a> {
     /// TLS is up. The first event of an accepted link; the answer to [`LinkAction::Connect`].
     Up {
@@ -51,6 +50,17 @@ impl LinkEvent<'_> {
             | Self::Block { link, .. }
             | Self::Sent { link, .. }
             | Self::Down { link, .. } => *link,
+        }
+    }
+}
+
+impl fmt::Debug for LinkEvent<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Up { link, transport } => write!(f, "Up({link:?}, {transport:?})"),
+            Self::Block { link, .. } => write!(f, "Block({link:?})"),
+            Self::Sent { link, blocks } => write!(f, "Sent({link:?}, {blocks})"),
+            Self::Down { link, reason } => write!(f, "Down({link:?}, {reason:?})"),
         }
     }
 }
@@ -109,8 +119,7 @@ impl fmt::Display for DownReason {
     }
 }
 
-/// Something to do to a link.
-#[derive(Debug)]
+/// Something to do to a link. Prints no block.
 pub enum LinkAction {
     /// Open TCP and TLS; answered by `Up` or `Down`.
     Connect {
@@ -133,4 +142,14 @@ pub enum LinkAction {
         /// The link.
         link: LinkId,
     },
+}
+
+impl fmt::Debug for LinkAction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connect { link, protocol, .. } => write!(f, "Connect({link:?}, {protocol:?})"),
+            Self::Send { link, .. } => write!(f, "Send({link:?})"),
+            Self::Close { link } => write!(f, "Close({link:?})"),
+        }
+    }
 }

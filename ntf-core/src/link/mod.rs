@@ -15,3 +15,6 @@ mod pending;
 pub mod requester;
 pub mod responder;
 pub mod state;
+
+#[cfg(test)]
+mod tests;

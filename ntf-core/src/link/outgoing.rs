@@ -12,13 +12,13 @@ use crate::wire::block::Layout;
 use crate::wire::transmission::Format;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
+use core::fmt;
 
 /// The transmission is longer than any block of the link carries; it was not added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TooLong;
 
 /// The blocks of one link that its adapter has not reported as sent.
-#[derive(Debug)]
 pub(crate) struct Outgoing {
     layout: Layout,
     format: Format,
@@ -92,5 +92,11 @@ impl Outgoing {
     /// Moves the open block to the full ones.
     fn close(&mut self) {
         self.full.extend(self.open.take().and_then(BatchWriter::finish));
+    }
+}
+
+impl fmt::Debug for Outgoing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Outgoing({} blocks)", self.unsent())
     }
 }

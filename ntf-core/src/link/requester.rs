@@ -13,22 +13,23 @@ use crate::base::fault::PeerFault;
 use crate::base::id::{CorrId, EntityId};
 use crate::base::rng::Rng;
 use crate::base::time::Mono;
-use crate::crypto::auth::{self, CannotAuthorize};
+use crate::crypto::auth::{self, Authorization, CannotAuthorize};
 use crate::crypto::keys::AuthPrivateKey;
 use crate::wire::batch::BatchReader;
 use crate::wire::transmission::{self, Outgoing, Transmission};
 use alloc::vec::Vec;
+use core::fmt;
 use core::time::Duration;
+use zeroize::{Zeroize as _, Zeroizing};
 
 /// The client's end of one open link; `T` is the tag of whoever asks.
-#[derive(Debug)]
 pub struct Requester<D: Dialect, T> {
     open: ClientSession<D>,
     /// A request without a tag is a PING of ours.
     pending: PendingTable<Option<T>>,
     correlation: Rng,
-    /// The bytes to authorize, kept for their capacity.
-    to_auth: Vec<u8>,
+    /// Room for the bytes to authorize. Wiped after each use: a command may hold a private key (SNEW).
+    to_auth: Zeroizing<Vec<u8>>,
 }
 
 /// How a requester waits.
@@ -65,7 +66,7 @@ impl<D: Dialect, T: Copy> Requester<D, T> {
     /// The client's end of the link that this session was opened on.
     pub(crate) fn new(open: ClientSession<D>, plan: RequesterPlan, correlation: Rng) -> Self {
         let pending = PendingTable::new(plan.timeout, plan.in_flight_max);
-        Self { open, pending, correlation, to_auth: Vec::new() }
+        Self { open, pending, correlation, to_auth: Zeroizing::default() }
     }
 
     /// The agreed version.
@@ -117,28 +118,37 @@ impl<D: Dialect, T: Copy> Requester<D, T> {
         let corr = CorrId::new(self.correlation.bytes());
         let entity_id = entity.map_or(&[][..], EntityId::as_bytes);
 
-        self.to_auth.clear();
+        // Room at once for all but messages, so that no unwiped copy is left by growing.
+        self.to_auth.reserve(TO_AUTH_KEPT);
         transmission::write_authorized(session_id, &[], &mut self.to_auth);
         let prefix_len = self.to_auth.len();
         transmission::write_body(corr.as_bytes(), entity_id, &mut self.to_auth, |out| {
             D::encode_command(command, version, out);
         });
+        let packed = self.pack(corr, key, prefix_len);
+        self.to_auth.zeroize();
+        // A message of 16 KiB must not stay allocated on each of thousands of links.
+        self.to_auth.shrink_to(TO_AUTH_KEPT);
+        packed?;
+        self.pending.insert(now, corr, entity.cloned(), tag);
+        Ok(())
+    }
+
+    /// Authorizes the bytes in `to_auth` and puts the transmission into a block.
+    fn pack(&mut self, corr: CorrId, key: Option<&AuthPrivateKey>, prefix_len: usize) -> Result<(), NotSent> {
+        let ClientSession { session, server_key, outgoing } = &mut self.open;
         let authorization = key
-            .map(|key| auth::authorize(key, self.open.server_key.as_ref(), corr.as_bytes(), &self.to_auth))
+            .map(|key| auth::authorize(key, server_key.as_ref(), corr.as_bytes(), &self.to_auth))
             .transpose()
             .map_err(NotSent::CannotAuthorize)?;
         let transmission = Outgoing {
-            authorization: authorization.as_ref().map_or(&[][..], |authorization| authorization.as_bytes()),
+            authorization: authorization.as_ref().map_or(&[], Authorization::as_bytes),
             service_signature: None,
-            session_id,
+            session_id: &session.id,
             body: self.to_auth.get(prefix_len..).unwrap_or_default(),
         };
-        let format = D::format(version);
-        self.open.outgoing.push(|out| transmission.encode(format, out)).map_err(|_| NotSent::TooLong)?;
-        self.pending.insert(now, corr, entity.cloned(), tag);
-        // A message of 16 KiB must not stay allocated on each of thousands of links.
-        self.to_auth.shrink_to(TO_AUTH_KEPT);
-        Ok(())
+        let format = D::format(session.version);
+        outgoing.push(|out| transmission.encode(format, out)).map_err(|_| NotSent::TooLong)
     }
 
     /// Takes a block and gives what is in it.
@@ -235,6 +245,12 @@ impl<D: Dialect, T: Copy> Requester<D, T> {
             Err(fault) => Err(ReplyFault::Malformed(fault)),
         };
         Some(Incoming::Reply { tag: tag?, timeliness, result })
+    }
+}
+
+impl<D: Dialect, T> fmt::Debug for Requester<D, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Requester({:?})", self.open.session)
     }
 }
 

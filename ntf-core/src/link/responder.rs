@@ -35,16 +35,15 @@ use crate::wire::transmission::{self, Transmission};
 use crate::wire::version::VersionRange;
 use alloc::vec::Vec;
 use core::fmt;
+use zeroize::Zeroizing;
 
 /// The server's end of one link.
-#[derive(Debug)]
 pub struct Responder<D: Dialect> {
     state: State<D>,
     /// Replies that no block can carry.
     unsendable: Counter,
 }
 
-#[derive(Debug)]
 enum State<D: Dialect> {
     /// Our hello is out or waits to be taken; the client's is awaited.
     Greeting { greeting: ServerGreeting<D>, hello: Option<Block> },
@@ -256,6 +255,16 @@ impl<D: Dialect> Responder<D> {
     }
 }
 
+impl<D: Dialect> fmt::Debug for Responder<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.state {
+            State::Greeting { .. } => "Responder(greeting)",
+            State::Open(_) => "Responder(open)",
+            State::Over { .. } => "Responder(over)",
+        })
+    }
+}
+
 /// The requests of one block that are not read yet.
 #[derive(Debug)]
 pub struct Requests<'b> {
@@ -400,7 +409,8 @@ fn is_authorized<D: Dialect>(
             Credential::Unknown => Verdict::NobodyThere,
         };
     }
-    let mut to_auth = Vec::with_capacity(open.session.id.len() + 1 + transmission.body.len());
+    // A command may hold a private key (SNEW), so the copy is wiped.
+    let mut to_auth = Zeroizing::new(Vec::with_capacity(open.session.id.len() + 1 + transmission.body.len()));
     transmission::write_authorized(&open.session.id, transmission.body, &mut to_auth);
     let verify = |key| {
         auth::verify(key, open.key.as_ref(), transmission.corr_id, &to_auth, transmission.authorization)

@@ -65,18 +65,7 @@ impl<D: Dialect> ClientGreeting<D> {
             }
             (Some(_) | None, Some(_) | None) => None,
         };
-        let mut content = Vec::new();
-        D::encode_client_hello(
-            &ClientHello {
-                version,
-                identity: self.server,
-                key: own_key.as_ref().map(X25519Private::public),
-                is_proxy: false,
-                is_service: false,
-            },
-            &mut content,
-        );
-        let answer = hello_block::<D>(&content).expect("a client's hello has less than 200 bytes");
+        let answer = self.answer(version, own_key.as_ref());
         let (sealing, opening) = match chains {
             Some(chains) => (Some(chains.client_to_server), Some(chains.server_to_client)),
             None => (None, None),
@@ -88,6 +77,20 @@ impl<D: Dialect> ClientGreeting<D> {
         let outgoing = Outgoing::new(layout, D::format(version), sealing);
         let session = Session { version, id: self.transport.session_id, opening };
         Ok((ClientSession { session, server_key, outgoing }, answer))
+    }
+
+    /// The hello that chooses `version`.
+    fn answer(&self, version: D::Version, key: Option<&X25519Private>) -> Block {
+        let mut content = Vec::new();
+        let hello = ClientHello {
+            version,
+            identity: self.server,
+            key: key.map(X25519Private::public),
+            is_proxy: false,
+            is_service: false,
+        };
+        D::encode_client_hello(&hello, &mut content);
+        hello_block::<D>(&content).expect("a client's hello has less than 200 bytes")
     }
 
     /// The server's session key, if it sent one and can prove that it is its own.

@@ -68,7 +68,6 @@ impl fmt::Display for LinkFault {
 impl core::error::Error for LinkFault {}
 
 /// What both ends of an open link have: the version, the session id and the chain of incoming blocks.
-#[derive(Debug)]
 pub(crate) struct Session<D: Dialect> {
     pub(crate) version: D::Version,
     pub(crate) id: Box<[u8]>,
@@ -97,6 +96,12 @@ impl<D: Dialect> Session<D> {
             None => block,
         };
         block::content(padded).map_err(|_| Unreadable::Padding)
+    }
+}
+
+impl<D: Dialect> fmt::Debug for Session<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Session({:?}, encrypted: {})", self.version, self.opening.is_some())
     }
 }
 

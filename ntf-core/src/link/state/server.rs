@@ -14,9 +14,9 @@ use crate::wire::block::Layout;
 use crate::wire::version::VersionRange;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::fmt;
 
 /// A server that has sent its hello and waits for the client's.
-#[derive(Debug)]
 pub struct ServerGreeting<D: Dialect> {
     session_id: Box<[u8]>,
     identity: Fingerprint,
@@ -94,6 +94,12 @@ impl<D: Dialect> ServerGreeting<D> {
         let outgoing = Outgoing::new(layout, D::format(version), sealing);
         let session = Session { version, id: self.session_id, opening };
         Ok(ServerSession { session, key, outgoing })
+    }
+}
+
+impl<D: Dialect> fmt::Debug for ServerGreeting<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ServerGreeting({:?})", self.versions)
     }
 }
 
