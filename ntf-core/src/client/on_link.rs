@@ -6,7 +6,7 @@ use crate::client::effect::{Effect, Event};
 use crate::client::on_timer::Timer;
 use crate::client::servers::{Engine, NtfAnswer, NtfTag, ServerIndex, SmpAnswer, SmpTag};
 use crate::link::dialect::{Ntf, Smp};
-use crate::link::engine::{ClientEvent, Inbox};
+use crate::link::engine::{ClientEvent, Inbox, Loss};
 use crate::link::event::LinkEvent;
 use crate::link::requester::{ReplyFault, Timeliness};
 use crate::model::server::Protocol;
@@ -56,9 +56,7 @@ impl Client {
             ClientEvent::TimedOut { tag } | ClientEvent::Lost { tag } => {
                 self.on_smp_answer(now, tag, SmpAnswer::Lost);
             }
-            ClientEvent::Unreachable { why, .. } => {
-                self.on_unreachable(index, Protocol::Smp, why.down_reason());
-            }
+            ClientEvent::Unreachable { why, .. } => self.on_unreachable(index, Protocol::Smp, why),
             // Late: the command was repeated when its time was over, and the repetition has its own answer.
             // Unasked: nothing is subscribed to here.
             ClientEvent::Reply { timeliness: Timeliness::Late, .. }
@@ -78,9 +76,7 @@ impl Client {
             ClientEvent::TimedOut { tag } | ClientEvent::Lost { tag } => {
                 self.on_ntf_answer(now, tag, NtfAnswer::Lost);
             }
-            ClientEvent::Unreachable { why, .. } => {
-                self.on_unreachable(index, Protocol::Ntf, why.down_reason());
-            }
+            ClientEvent::Unreachable { why, .. } => self.on_unreachable(index, Protocol::Ntf, why),
             ClientEvent::Reply { timeliness: Timeliness::Late, .. }
             | ClientEvent::Unasked { .. }
             | ClientEvent::Stray(_) => self.counters.answers_unfit.count(),
@@ -115,12 +111,11 @@ impl Client {
         }
     }
 
-    fn on_unreachable(
-        &mut self,
-        index: ServerIndex,
-        protocol: Protocol,
-        reason: crate::link::event::DownReason,
-    ) {
+    fn on_unreachable(&mut self, index: ServerIndex, protocol: Protocol, why: Loss) {
+        if why == Loss::Asked {
+            return;
+        }
+        let reason = why.down_reason();
         let Some(server) = self.servers.get(index) else { return };
         let server = address::server(server.engine.server(), protocol);
         self.tell(Event::Unreachable { server, reason });
@@ -153,17 +148,14 @@ impl Client {
             if is_idle && server.engine.is_wanted() && !server.engine.is_ready() {
                 // Nothing is lost but the wish to connect, which nobody has any more.
                 server.engine.disconnect();
+                self.read(now, index, Inbox::default());
             }
+            let Some(server) = self.servers.get(index) else { continue };
             let is_open = server.engine.is_ready();
-            let deadline = server.engine.deadline();
+            let deadline = server.engine.deadline().map(|deadline| deadline.at);
             while let Some(action) = self.servers.poll(index) {
                 self.outbox.push(Effect::Link(action));
             }
-            let deadline = match deadline {
-                // Connecting begins with the action just taken, its timeout before it.
-                Some(deadline) => Some(deadline.at),
-                None => None,
-            };
             match deadline {
                 Some(at) => self.timers.set(Timer::Server(index), at),
                 None => self.timers.cancel(&Timer::Server(index)),

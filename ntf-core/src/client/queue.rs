@@ -11,6 +11,7 @@ use crate::crypto::boxed::nonce_from;
 use crate::crypto::keys::{AuthPrivateKey, DhSecret, Ed25519Private, X25519Private};
 use crate::model::server::ServerAddress;
 use crate::model::subscription::SubscriptionStatus;
+use alloc::boxed::Box;
 
 /// A queue.
 pub(super) struct Queue {
@@ -36,7 +37,7 @@ pub(super) enum Phase {
         lane: Lane,
     },
     /// It exists.
-    Live(Live),
+    Live(Box<Live>),
     /// NDEL or DEL is not answered yet.
     Deleting {
         /// The recipient id.

@@ -21,6 +21,7 @@ use crate::wire::error_code::ErrorCode;
 use crate::wire::smp::command::Command;
 use crate::wire::smp::queue::{NewQueue, QueueRequest, SubscribeMode};
 use crate::wire::smp::response::Message;
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -117,7 +118,7 @@ impl Client {
                 let mut live = Live::new(recipient, sender, dh.agree(&ids.dh));
                 live.unannounced = Some(tag);
                 if let Some(queue) = self.queues.get_mut(&id) {
-                    queue.phase = Phase::Live(live);
+                    queue.phase = Phase::Live(Box::new(live));
                 }
                 match fate {
                     Fate::Keep => self.advance_queue(now, id),

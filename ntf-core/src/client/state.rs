@@ -45,6 +45,7 @@ use crate::wire::cursor::{Reader, Writer};
 use crate::wire::ntf::command::Device;
 use crate::wire::server;
 use crate::wire::text::status;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 use zeroize::Zeroizing;
@@ -328,7 +329,7 @@ fn read_queue(reader: &mut Reader<'_>) -> Result<(QueueId, Queue), PeerFault> {
         live.seen.note_message(&message, broker_time);
     }
     live.seen.broker_time = broker_time;
-    Ok((id, Queue { server, auth, phase: QueuePhase::Live(live) }))
+    Ok((id, Queue { server, auth, phase: QueuePhase::Live(Box::new(live)) }))
 }
 
 fn entity(reader: &mut Reader<'_>, field: &'static str) -> Result<EntityId, PeerFault> {

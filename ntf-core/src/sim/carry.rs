@@ -1,0 +1,292 @@
+//! What the world does between two inputs: carries mail, fires deadlines, performs effects.
+
+use crate::base::id::LinkId;
+use crate::base::time::Mono;
+use crate::link::event::{Block, DownReason, LinkAction, LinkEvent, Transport};
+use crate::machine::Step;
+use crate::model::push::{PushOrder, PushOutcome};
+use crate::model::server::{Protocol, ServerAddress};
+use crate::push::effect::{Request, RequestId};
+use crate::sim::net::{Latency, Side, WireId};
+use crate::sim::node::{Asked, Given, Node, Power, Role};
+use crate::sim::provider::{ConnectionId, Reply};
+use crate::sim::world::{NodeId, World};
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::vec::Vec;
+
+/// Deadlines that may fire without time going on before the world calls it a broken law.
+///
+/// Source: ours; far above what slices of a resubscription need, and still quick to reach.
+const TICKS_IN_PLACE_MAX: u32 = 10_000;
+
+/// Something on its way.
+pub(super) enum Mail {
+    Up { wire: WireId, side: Side, session_id: Box<[u8]> },
+    Block { wire: WireId, side: Side, block: Block },
+    Sent { wire: WireId, side: Side },
+    Down { wire: WireId, side: Side, reason: DownReason },
+    Refused { node: NodeId, link: LinkId, reason: DownReason },
+    Order { to: NodeId, order: PushOrder },
+    Outcome { to: NodeId, outcome: PushOutcome },
+    Request { to: NodeId, from: ConnectionId, request: Request },
+    Answer { to: NodeId, request: RequestId, reply: Reply },
+    Push { to: NodeId, body: Vec<u8> },
+}
+
+impl World {
+    pub(super) fn run_until(&mut self, until: Mono) {
+        while self.next_at().is_some_and(|at| at <= until) {
+            self.step();
+        }
+        self.now = self.now.max(until);
+    }
+
+    pub(super) fn next_at(&self) -> Option<Mono> {
+        let mail = self.mail.first_key_value().map(|((at, _), _)| *at);
+        let wake = self.wakes.first().map(|(at, _)| *at);
+        match (mail, wake) {
+            (Some(mail), Some(wake)) => Some(mail.min(wake)),
+            (mail, wake) => mail.or(wake),
+        }
+    }
+
+    /// Does the next thing: mail before deadlines of the same moment.
+    pub(super) fn step(&mut self) {
+        let Some(at) = self.next_at() else { return };
+        if at > self.now {
+            self.ticks_in_place = 0;
+            self.now = at;
+        }
+        if let Some(entry) = self.mail.first_entry().filter(|entry| entry.key().0 <= at) {
+            let mail = entry.remove();
+            self.carry(mail);
+        } else if let Some((_, node)) = self.wakes.pop_first() {
+            if let Some(entry) = self.nodes.get_mut(node.index()) {
+                entry.wake = None;
+            }
+            self.ticks_in_place += 1;
+            if self.ticks_in_place > TICKS_IN_PLACE_MAX {
+                self.violations.push(format!("node {} announces deadlines without progress", node.0));
+            } else {
+                self.give(node, "tick", &[], Given::Tick);
+            }
+        }
+    }
+
+    pub(super) fn post(&mut self, at: Mono, mail: Mail) {
+        self.mail.insert((at, self.posted), mail);
+        self.posted += 1;
+    }
+
+    /// Gives a node an input, if it is on, and performs what it asks for.
+    pub(super) fn give(&mut self, node: NodeId, what: &str, bytes: &[u8], given: Given<'_>) {
+        let now = self.now();
+        let Some(entry) = self.nodes.get_mut(node.index()).filter(|entry| entry.power == Power::On) else {
+            return;
+        };
+        self.trace.note(now.mono, node.0, what, bytes);
+        if entry.role.give(now, given).is_err() {
+            self.violations.push(format!("node {} was given {what}, which is none of its inputs", node.0));
+        }
+        self.drain(node);
+    }
+
+    /// Polls a node to `Idle` and notes its deadline.
+    pub(super) fn drain(&mut self, node: NodeId) {
+        loop {
+            let now = self.now();
+            let Some(entry) = self.nodes.get_mut(node.index()) else { return };
+            match entry.role.poll(now) {
+                Step::Do(asked) => self.perform(node, asked),
+                Step::Idle(deadline) => {
+                    let wake = deadline.map(|deadline| deadline.at);
+                    if let Some(at) = core::mem::replace(&mut entry.wake, wake) {
+                        self.wakes.remove(&(at, node));
+                    }
+                    if let Some(at) = wake {
+                        self.wakes.insert((at, node));
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    fn carry(&mut self, mail: Mail) {
+        match mail {
+            Mail::Up { wire, side, session_id } => {
+                let Some(end) = self.net.end(wire, side) else { return };
+                self.net.set_up(wire, side);
+                let peer_chain = match (side, self.net.end(wire, side.other())) {
+                    (Side::Opener, Some(peer)) => self.chain_of(peer.node),
+                    (Side::Opener, None) | (Side::Accepter, _) => Vec::new(),
+                };
+                let transport =
+                    Transport { session_id, has_alpn: true, peer_chain, showed_certificate: false };
+                let event = LinkEvent::Up { link: end.link, transport };
+                self.give(end.node, "up", &[], Given::Link(event));
+            }
+            Mail::Block { wire, side, mut block } => {
+                let Some(end) = self.net.end(wire, side) else { return };
+                // The machine opens the block where it lies, so the trace takes it first.
+                self.trace.note(self.now, end.node.0, "bytes", &block);
+                let event = LinkEvent::Block { link: end.link, block: &mut block };
+                self.give(end.node, "block", &[], Given::Link(event));
+            }
+            Mail::Sent { wire, side } => {
+                let Some(end) = self.net.end(wire, side) else { return };
+                let event = LinkEvent::Sent { link: end.link, blocks: 1 };
+                self.give(end.node, "sent", &[], Given::Link(event));
+            }
+            Mail::Down { wire, side, reason } => {
+                let Some(end) = self.net.end(wire, side) else { return };
+                self.net.set_down(wire, side);
+                let event = LinkEvent::Down { link: end.link, reason };
+                self.give(end.node, "down", &[], Given::Link(event));
+            }
+            Mail::Refused { node, link, reason } => {
+                self.give(node, "refused", &[], Given::Link(LinkEvent::Down { link, reason }));
+            }
+            Mail::Order { to, order } => self.give(to, "order", &[], Given::Order(order)),
+            Mail::Outcome { to, outcome } => self.give(to, "outcome", &[], Given::Outcome(outcome)),
+            Mail::Request { to, from, request } => {
+                // The token of the authorization header is signed with time and randomness of its
+                // maker's own; the path and the body say enough.
+                self.trace.note(self.now, to.0, "path", request.path.as_bytes());
+                self.give(to, "request", &request.body, Given::Request { from, request: &request });
+            }
+            Mail::Answer { to, request, reply } => {
+                let status = reply.status.to_be_bytes();
+                self.give(to, "answer", &status, Given::Answer { request, reply: &reply });
+            }
+            Mail::Push { to, body } => self.give(to, "push", &body, Given::Pushed(&body)),
+        }
+    }
+
+    fn perform(&mut self, node: NodeId, asked: Asked) {
+        match asked {
+            Asked::Link(LinkAction::Connect { link, protocol, server }) => {
+                self.connect(node, link, protocol, &server);
+            }
+            Asked::Link(LinkAction::Send { link, block }) => self.send(node, link, block),
+            Asked::Link(LinkAction::Close { link }) => self.close(node, link),
+            Asked::Order(order) => {
+                if let Some(to) = self.push_of(node) {
+                    let at = self.after(self.config.order_latency);
+                    self.post(at, Mail::Order { to, order });
+                }
+            }
+            Asked::Outcome(outcome) => {
+                if let Some(to) = self.subscriber_of(node) {
+                    let at = self.after(self.config.order_latency);
+                    self.post(at, Mail::Outcome { to, outcome });
+                }
+            }
+            Asked::Request(request) => {
+                if let Some(to) = self.provider_of(node) {
+                    let at = self.after(self.config.provider_latency);
+                    self.post(at, Mail::Request { to, from: ConnectionId(node.0), request });
+                }
+            }
+            Asked::Answer { to, request, reply } => {
+                let at = self.after(self.config.provider_latency);
+                self.post(at, Mail::Answer { to: NodeId(to.0), request, reply });
+            }
+            Asked::Deliver { token, body } => {
+                if let Some(to) = self.owner_of(node, &token) {
+                    let at = self.after(self.config.delivery_latency);
+                    self.post(at, Mail::Push { to, body });
+                }
+            }
+            Asked::Nothing => {}
+        }
+    }
+
+    /// The listed node answers after a round trip; everything else ends in `Down`.
+    fn connect(&mut self, node: NodeId, link: LinkId, protocol: Protocol, server: &ServerAddress) {
+        let there = self.after(self.config.link_latency);
+        let target = server.hosts.iter().find_map(|host| self.directory.get(host)).copied();
+        let target = target.filter(|target| {
+            self.nodes
+                .get(target.index())
+                .is_some_and(|entry| entry.power == Power::On && entry.role.protocol() == Some(protocol))
+        });
+        let Some(target) = target else {
+            self.post(there, Mail::Refused { node, link, reason: DownReason::Unreachable });
+            return;
+        };
+        let back = there + self.config.link_latency.draw(&mut self.rng);
+        let Some(entry) = self.nodes.get_mut(target.index()) else { return };
+        let identity = entry.credentials.as_ref().and_then(|credentials| credentials.identity().ok());
+        if identity != Some(server.identity) {
+            self.post(back, Mail::Refused { node, link, reason: DownReason::WrongIdentity });
+            return;
+        }
+        entry.accepted += 1;
+        let accepted = LinkId::accepted(entry.accepted);
+        let wire = self.net.open((node, link), (target, accepted));
+        let session_id: [u8; 32] = self.rng.bytes();
+        // The opener has the last word of the handshake, so it is up half a round trip before its peer.
+        let up = back + self.config.link_latency.draw(&mut self.rng);
+        for (side, at) in [(Side::Opener, back), (Side::Accepter, up)] {
+            let at = self.net.arrival(wire, side, at);
+            self.post(at, Mail::Up { wire, side, session_id: session_id.into() });
+        }
+    }
+
+    fn send(&mut self, node: NodeId, link: LinkId, block: Block) {
+        // A block for a link that has gone down meanwhile is lost, as it is on a socket.
+        let Some((wire, side)) = self.net.find(node, link) else { return };
+        let earliest = self.after(self.config.link_latency);
+        let at = self.net.arrival(wire, side.other(), earliest);
+        self.post(at, Mail::Block { wire, side: side.other(), block });
+        let at = self.net.arrival(wire, side, self.now);
+        self.post(at, Mail::Sent { wire, side });
+    }
+
+    fn close(&mut self, node: NodeId, link: LinkId) {
+        let Some((wire, side)) = self.net.find(node, link) else { return };
+        let earliest = self.after(self.config.link_latency);
+        let at = self.net.arrival(wire, side.other(), earliest);
+        self.post(at, Mail::Down { wire, side: side.other(), reason: DownReason::Closed });
+        self.post(self.now, Mail::Down { wire, side, reason: DownReason::Asked });
+    }
+
+    fn after(&mut self, latency: Latency) -> Mono {
+        self.now + latency.draw(&mut self.rng)
+    }
+
+    fn chain_of(&self, node: NodeId) -> Vec<Box<[u8]>> {
+        let credentials = self.nodes.get(node.index()).and_then(|entry| entry.credentials.as_ref());
+        credentials.map(|credentials| credentials.chain.clone()).unwrap_or_default()
+    }
+
+    fn push_of(&self, node: NodeId) -> Option<NodeId> {
+        match self.nodes.get(node.index()) {
+            Some(Node { role: Role::Subscriber { push, .. }, .. }) => Some(*push),
+            Some(_) | None => None,
+        }
+    }
+
+    fn subscriber_of(&self, node: NodeId) -> Option<NodeId> {
+        match self.nodes.get(node.index()) {
+            Some(Node { role: Role::Push { subscriber, .. }, .. }) => *subscriber,
+            Some(_) | None => None,
+        }
+    }
+
+    fn provider_of(&self, node: NodeId) -> Option<NodeId> {
+        match self.nodes.get(node.index()) {
+            Some(Node { role: Role::Push { provider, .. }, .. }) => Some(*provider),
+            Some(_) | None => None,
+        }
+    }
+
+    fn owner_of(&self, node: NodeId, token: &[u8]) -> Option<NodeId> {
+        match self.nodes.get(node.index()) {
+            Some(Node { role: Role::Provider { owners, .. }, .. }) => owners.get(token).copied(),
+            Some(_) | None => None,
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! The simulated network: a table of links between nodes, with latency, order, and ups and downs.
+//!
+//! Knows no role. It decides when what arrives at which end; the world carries it there.
+
+use crate::base::id::LinkId;
+use crate::base::rng::Rng;
+use crate::base::time::Mono;
+use crate::sim::world::NodeId;
+use alloc::collections::BTreeMap;
+use core::time::Duration;
+
+/// How long things take on their way: evenly between the two ends, both included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Latency {
+    /// Shortest.
+    pub min: Duration,
+    /// Longest.
+    pub max: Duration,
+}
+
+impl Latency {
+    /// Always the same.
+    #[must_use]
+    pub const fn fixed(span: Duration) -> Self {
+        Self { min: span, max: span }
+    }
+
+    /// One draw.
+    pub(super) fn draw(self, rng: &mut Rng) -> Duration {
+        let spread = u64::try_from(self.max.saturating_sub(self.min).as_micros()).unwrap_or(u64::MAX);
+        self.min + Duration::from_micros(rng.below(spread.saturating_add(1)))
+    }
+}
+
+/// Names one link of the world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct WireId(u64);
+
+/// Which end of a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Side {
+    /// The one that asked for the link.
+    Opener,
+    /// The one that accepted it.
+    Accepter,
+}
+
+impl Side {
+    pub(super) const fn other(self) -> Self {
+        match self {
+            Self::Opener => Self::Accepter,
+            Self::Accepter => Self::Opener,
+        }
+    }
+}
+
+/// One end of a link.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct End {
+    pub(super) node: NodeId,
+    pub(super) link: LinkId,
+    state: EndState,
+    /// Nothing may arrive here before what was sent earlier.
+    last_arrival: Mono,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum EndState {
+    Connecting,
+    Up,
+    Down,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Wire {
+    opener: End,
+    accepter: End,
+}
+
+impl Wire {
+    const fn end(&self, side: Side) -> &End {
+        match side {
+            Side::Opener => &self.opener,
+            Side::Accepter => &self.accepter,
+        }
+    }
+
+    const fn end_mut(&mut self, side: Side) -> &mut End {
+        match side {
+            Side::Opener => &mut self.opener,
+            Side::Accepter => &mut self.accepter,
+        }
+    }
+}
+
+/// All links that are not down at both ends.
+#[derive(Debug, Default)]
+pub(super) struct Net {
+    wires: BTreeMap<WireId, Wire>,
+    by_end: BTreeMap<(NodeId, LinkId), (WireId, Side)>,
+    opened: u64,
+}
+
+impl Net {
+    /// Adds a link that is not up at either end.
+    pub(super) fn open(&mut self, opener: (NodeId, LinkId), accepter: (NodeId, LinkId)) -> WireId {
+        let wire = WireId(self.opened);
+        self.opened += 1;
+        let end = |(node, link)| End { node, link, state: EndState::Connecting, last_arrival: Mono::ZERO };
+        self.wires.insert(wire, Wire { opener: end(opener), accepter: end(accepter) });
+        self.by_end.insert(opener, (wire, Side::Opener));
+        self.by_end.insert(accepter, (wire, Side::Accepter));
+        wire
+    }
+
+    /// The link a node knows by this name.
+    pub(super) fn find(&self, node: NodeId, link: LinkId) -> Option<(WireId, Side)> {
+        self.by_end.get(&(node, link)).copied()
+    }
+
+    /// One end, while it is not down.
+    pub(super) fn end(&self, wire: WireId, side: Side) -> Option<End> {
+        let end = self.wires.get(&wire)?.end(side);
+        (end.state != EndState::Down).then_some(*end)
+    }
+
+    /// When something sent at `earliest` arrives: not before anything sent earlier.
+    pub(super) fn arrival(&mut self, wire: WireId, side: Side, earliest: Mono) -> Mono {
+        let Some(entry) = self.wires.get_mut(&wire) else { return earliest };
+        let end = entry.end_mut(side);
+        end.last_arrival = end.last_arrival.max(earliest);
+        end.last_arrival
+    }
+
+    /// Marks one end as up.
+    pub(super) fn set_up(&mut self, wire: WireId, side: Side) {
+        if let Some(entry) = self.wires.get_mut(&wire) {
+            entry.end_mut(side).state = EndState::Up;
+        }
+    }
+
+    /// Marks one end as down; forgets the link once both are.
+    pub(super) fn set_down(&mut self, wire: WireId, side: Side) {
+        let Some(entry) = self.wires.get_mut(&wire) else { return };
+        let end = entry.end_mut(side);
+        end.state = EndState::Down;
+        self.by_end.remove(&(end.node, end.link));
+        if entry.end(side.other()).state == EndState::Down {
+            self.wires.remove(&wire);
+        }
+    }
+
+    /// Links of a node, at whichever end, in the order they were opened.
+    pub(super) fn links_of(&self, node: NodeId) -> impl Iterator<Item = WireId> {
+        self.wires
+            .iter()
+            .filter(move |(_, wire)| wire.opener.node == node || wire.accepter.node == node)
+            .map(|(id, _)| *id)
+    }
+
+    /// Links that are up at an end at least.
+    pub(super) fn len(&self) -> usize {
+        self.wires.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::rng::{Seed, Stream};
+
+    #[test]
+    fn latency_stays_within_its_ends() {
+        let mut rng = Seed::from_number(1).stream(Stream::World);
+        let latency = Latency { min: Duration::from_millis(2), max: Duration::from_millis(3) };
+        for _ in 0..200 {
+            let drawn = latency.draw(&mut rng);
+            assert!(drawn >= latency.min && drawn <= latency.max);
+        }
+        let fixed = Latency::fixed(Duration::from_millis(7));
+        assert_eq!(fixed.draw(&mut rng), fixed.min);
+    }
+
+    #[test]
+    fn nothing_overtakes_and_a_link_is_forgotten_when_both_ends_are_down() {
+        let mut net = Net::default();
+        let (a, b) = ((NodeId(0), LinkId::opened(1)), (NodeId(1), LinkId::accepted(1)));
+        let wire = net.open(a, b);
+        assert_eq!(net.arrival(wire, Side::Accepter, Mono::from_micros(50)), Mono::from_micros(50));
+        assert_eq!(net.arrival(wire, Side::Accepter, Mono::from_micros(20)), Mono::from_micros(50));
+        assert_eq!(net.arrival(wire, Side::Opener, Mono::from_micros(20)), Mono::from_micros(20));
+        assert_eq!(net.find(a.0, a.1), Some((wire, Side::Opener)));
+        net.set_down(wire, Side::Opener);
+        assert_eq!(net.find(a.0, a.1), None);
+        assert!(net.end(wire, Side::Opener).is_none());
+        assert_eq!(net.len(), 1);
+        net.set_down(wire, Side::Accepter);
+        assert_eq!(net.len(), 0);
+    }
+}

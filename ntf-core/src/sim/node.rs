@@ -1,0 +1,202 @@
+//! One machine of the simulated world, whatever its role.
+//!
+//! Turns what the world carries into the role's inputs, and the role's effects into what the world
+//! carries. Holds no behaviour of its own.
+
+use crate::base::time::{Mono, Now};
+use crate::client::effect::Event;
+use crate::client::input::Command;
+use crate::client::{self, Client};
+use crate::crypto::cert::ServerCredentials;
+use crate::link::event::{LinkAction, LinkEvent};
+use crate::machine::{Machine, Step};
+use crate::model::push::{PushOrder, PushOutcome};
+use crate::model::server::Protocol;
+use crate::push::effect::{Request, RequestId};
+use crate::push::{self, Push};
+use crate::sim::provider::{self, ConnectionId, Provider, Reply};
+use crate::sim::world::NodeId;
+use crate::smp::server::{self as smp, Server};
+use crate::subscriber::effect::Milestone;
+use crate::subscriber::{self, Subscriber};
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+/// A machine and what the world knows about it.
+pub(super) struct Node {
+    pub(super) role: Role,
+    /// Links are accepted and inputs delivered; a node that is off hears nothing.
+    pub(super) power: Power,
+    /// What it shows to those who connect.
+    pub(super) credentials: Option<ServerCredentials>,
+    /// Links accepted so far; their numbers are the adapter's to give.
+    pub(super) accepted: u64,
+    /// The deadline it announced last.
+    pub(super) wake: Option<Mono>,
+}
+
+/// Whether a node takes part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Power {
+    On,
+    Off,
+}
+
+/// The machine.
+pub(super) enum Role {
+    Smp(Box<Server>),
+    Subscriber { machine: Box<Subscriber>, push: NodeId, milestones: Vec<(Mono, Milestone)> },
+    Push { machine: Box<Push>, provider: NodeId, subscriber: Option<NodeId> },
+    Provider { machine: Box<Provider>, owners: BTreeMap<Box<[u8]>, NodeId> },
+    Client { machine: Box<Client>, events: Vec<(Mono, Event)> },
+}
+
+/// What the world gives to a node.
+pub(super) enum Given<'a> {
+    Link(LinkEvent<'a>),
+    Order(PushOrder),
+    Outcome(PushOutcome),
+    Request { from: ConnectionId, request: &'a Request },
+    Answer { request: RequestId, reply: &'a Reply },
+    Pushed(&'a [u8]),
+    Command(Command),
+    Script(Reply),
+    Install(&'a [u8]),
+    Uninstall(&'a [u8]),
+    Tick,
+    Stop,
+}
+
+/// What a node asks of the world.
+pub(super) enum Asked {
+    Link(LinkAction),
+    Order(PushOrder),
+    Outcome(PushOutcome),
+    Request(Request),
+    Answer { to: ConnectionId, request: RequestId, reply: Reply },
+    Deliver { token: Box<[u8]>, body: Vec<u8> },
+    Nothing,
+}
+
+/// The world gave a node something that its role has no input for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Misdelivered;
+
+impl Role {
+    /// What it speaks with those who connect to it.
+    pub(super) const fn protocol(&self) -> Option<Protocol> {
+        match self {
+            Self::Smp(_) => Some(Protocol::Smp),
+            Self::Subscriber { .. } => Some(Protocol::Ntf),
+            Self::Push { .. } | Self::Provider { .. } | Self::Client { .. } => None,
+        }
+    }
+
+    /// Gives the machine an input.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "whatever a role has no input for is misdelivered")]
+    pub(super) fn give(&mut self, now: Now, given: Given<'_>) -> Result<(), Misdelivered> {
+        match self {
+            Self::Smp(machine) => machine.handle(
+                now,
+                match given {
+                    Given::Link(event) => smp::Input::Link(event),
+                    Given::Tick => smp::Input::Tick,
+                    Given::Stop => smp::Input::Stop,
+                    other => return other.misdelivered(),
+                },
+            ),
+            Self::Subscriber { machine, .. } => machine.handle(
+                now,
+                match given {
+                    Given::Link(event) => subscriber::input::Input::Link(event),
+                    Given::Outcome(outcome) => subscriber::input::Input::Outcome(outcome),
+                    Given::Tick => subscriber::input::Input::Tick,
+                    Given::Stop => subscriber::input::Input::Stop,
+                    other => return other.misdelivered(),
+                },
+            ),
+            Self::Push { machine, .. } => match given {
+                Given::Order(order) => machine.handle(now, push::input::Input::Order(order)),
+                Given::Answer { request, reply } => {
+                    let body = reply.body();
+                    let answer = push::input::Answer::Response {
+                        status: reply.status,
+                        body: body.as_bytes(),
+                        retry_after: reply.retry_after,
+                    };
+                    machine.handle(now, push::input::Input::Answer { request, answer });
+                }
+                Given::Tick => machine.handle(now, push::input::Input::Tick),
+                Given::Stop => machine.handle(now, push::input::Input::Stop),
+                other => return other.misdelivered(),
+            },
+            Self::Provider { machine, .. } => machine.handle(
+                now,
+                match given {
+                    Given::Request { from, request } => provider::Input::Request { from, request },
+                    Given::Script(reply) => provider::Input::Script(reply),
+                    Given::Install(token) => provider::Input::Install(token),
+                    Given::Uninstall(token) => provider::Input::Uninstall(token),
+                    Given::Tick | Given::Stop => return Ok(()),
+                    other => return other.misdelivered(),
+                },
+            ),
+            Self::Client { machine, .. } => machine.handle(
+                now,
+                match given {
+                    Given::Link(event) => client::input::Input::Link(event),
+                    Given::Pushed(body) => client::input::Input::Push(body),
+                    Given::Command(command) => client::input::Input::Command(command),
+                    Given::Tick => client::input::Input::Tick,
+                    Given::Stop => client::input::Input::Stop,
+                    other => return other.misdelivered(),
+                },
+            ),
+        }
+        Ok(())
+    }
+
+    /// The machine's next step, with its effect in the world's words.
+    pub(super) fn poll(&mut self, now: Now) -> Step<Asked> {
+        match self {
+            Self::Smp(machine) => step(machine.poll(), |smp::Effect::Link(action)| Asked::Link(action)),
+            Self::Subscriber { machine, milestones, .. } => step(machine.poll(), |effect| match effect {
+                subscriber::effect::Effect::Link(action) => Asked::Link(action),
+                subscriber::effect::Effect::Push(order) => Asked::Order(order),
+                subscriber::effect::Effect::Milestone(milestone) => {
+                    milestones.push((now.mono, milestone));
+                    Asked::Nothing
+                }
+            }),
+            Self::Push { machine, .. } => step(machine.poll(), |effect| match effect {
+                push::effect::Effect::Request(request) => Asked::Request(request),
+                push::effect::Effect::Outcome(outcome) => Asked::Outcome(outcome),
+            }),
+            Self::Provider { machine, .. } => step(machine.poll(), |effect| match effect {
+                provider::Effect::Answer { to, request, reply } => Asked::Answer { to, request, reply },
+                provider::Effect::Deliver { token, body } => Asked::Deliver { token, body },
+            }),
+            Self::Client { machine, events } => step(machine.poll(), |effect| match effect {
+                client::effect::Effect::Link(action) => Asked::Link(action),
+                client::effect::Effect::Event(event) => {
+                    events.push((now.mono, event));
+                    Asked::Nothing
+                }
+            }),
+        }
+    }
+}
+
+impl Given<'_> {
+    const fn misdelivered(&self) -> Result<(), Misdelivered> {
+        Err(Misdelivered)
+    }
+}
+
+fn step<E>(step: Step<E>, asked: impl FnOnce(E) -> Asked) -> Step<Asked> {
+    match step {
+        Step::Do(effect) => Step::Do(asked(effect)),
+        Step::Idle(deadline) => Step::Idle(deadline),
+    }
+}

@@ -1,0 +1,383 @@
+//! Virtual time and an in-memory network for any number of machines.
+//!
+//! [`World`] drives real machines the way an adapter does: it hands in link events, performs link actions,
+//! carries pushes to a simulated provider and from there to devices. There is no TLS: where TLS would
+//! give both ends a session id and the opener the peer's certificates, the world does. Everything that
+//! is random here comes from one seed, so a run can be repeated from it; [`World::trace_hash`] tells
+//! whether two runs were the same.
+
+use crate::base::rng::{Rng, Seed, Stream};
+use crate::base::time::{Mono, Now, Wall};
+use crate::client::effect::Event;
+use crate::client::input::Command;
+use crate::client::{self, Client};
+use crate::crypto::cert::ServerCredentials;
+use crate::link::event::DownReason;
+use crate::model::server::ServerAddress;
+use crate::push::{self, Push};
+use crate::sim::carry::Mail;
+use crate::sim::identity::server_credentials;
+use crate::sim::net::{Latency, Net, Side, WireId};
+use crate::sim::node::{Given, Node, Power, Role};
+use crate::sim::provider::{Provider, Reply};
+use crate::sim::trace::{Trace, TraceHash};
+use crate::smp::server::{self as smp, Server};
+use crate::subscriber::effect::Milestone;
+use crate::subscriber::{self, Subscriber};
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+/// How the world behaves.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// One way between two nodes; a connection takes two of these until it is up.
+    pub link_latency: Latency,
+    /// Subscriber to push server and back; they may be one process.
+    pub order_latency: Latency,
+    /// Push server to provider and back.
+    pub provider_latency: Latency,
+    /// Provider to device.
+    pub delivery_latency: Latency,
+    /// The date at the start of the run.
+    pub epoch: Wall,
+}
+
+impl Default for Config {
+    /// 20 to 60 ms between nodes, 1 ms within a process, a provider at 50 to 150 ms, devices at 100 to
+    /// 300 ms. Source: ours; the order of magnitude of today's Internet.
+    fn default() -> Self {
+        let millis = |min, max| Latency { min: Duration::from_millis(min), max: Duration::from_millis(max) };
+        Self {
+            link_latency: millis(20, 60),
+            order_latency: millis(1, 1),
+            provider_latency: millis(50, 150),
+            delivery_latency: millis(100, 300),
+            epoch: Wall::from_secs(1_700_000_000),
+        }
+    }
+}
+
+/// A machine of the world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId(pub(super) u32);
+
+impl NodeId {
+    pub(super) fn index(self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+}
+
+/// Machines, their links, and what is on its way between them.
+pub struct World {
+    pub(super) config: Config,
+    pub(super) seed: Seed,
+    pub(super) rng: Rng,
+    pub(super) now: Mono,
+    pub(super) nodes: Vec<Node>,
+    pub(super) wakes: BTreeSet<(Mono, NodeId)>,
+    pub(super) mail: BTreeMap<(Mono, u64), Mail>,
+    pub(super) posted: u64,
+    pub(super) net: Net,
+    pub(super) directory: BTreeMap<Box<str>, NodeId>,
+    pub(super) trace: Trace,
+    pub(super) violations: Vec<String>,
+    pub(super) ticks_in_place: u32,
+}
+
+impl World {
+    /// An empty world.
+    #[must_use]
+    pub fn new(seed: Seed, config: Config) -> Self {
+        Self {
+            config,
+            rng: seed.stream(Stream::World),
+            seed,
+            now: Mono::ZERO,
+            nodes: Vec::new(),
+            wakes: BTreeSet::new(),
+            mail: BTreeMap::new(),
+            posted: 0,
+            net: Net::default(),
+            directory: BTreeMap::new(),
+            trace: Trace::default(),
+            violations: Vec::new(),
+            ticks_in_place: 0,
+        }
+    }
+
+    /// Certificates for a server of this world.
+    #[must_use]
+    pub fn credentials(&mut self) -> ServerCredentials {
+        server_credentials(&mut self.rng)
+    }
+
+    /// Adds an SMP server under the host name `host`.
+    pub fn add_smp(
+        &mut self,
+        host: &str,
+        config: impl FnOnce(ServerCredentials) -> smp::Config,
+    ) -> (NodeId, ServerAddress) {
+        let credentials = self.credentials();
+        let machine = Server::new(config(credentials.clone()), self.machine_seed(), self.now());
+        let node = self.add(Role::Smp(Box::new(machine)), Some(credentials));
+        (node, self.list(host, node))
+    }
+
+    /// Adds a provider that knows no device.
+    pub fn add_provider(&mut self) -> NodeId {
+        self.add(Role::Provider { machine: Box::new(Provider::new()), owners: BTreeMap::new() }, None)
+    }
+
+    /// Adds a push server in front of `provider`.
+    pub fn add_push(&mut self, provider: NodeId, config: push::Config) -> NodeId {
+        let machine = Push::new(config, self.machine_seed(), self.now());
+        self.add(Role::Push { machine: Box::new(machine), provider, subscriber: None }, None)
+    }
+
+    /// Adds a subscriber under the host name `host`, in front of `push`, which serves it alone.
+    pub fn add_subscriber(
+        &mut self,
+        host: &str,
+        push: NodeId,
+        config: impl FnOnce(ServerCredentials) -> subscriber::Config,
+    ) -> (NodeId, ServerAddress) {
+        let credentials = self.credentials();
+        let machine = Subscriber::new(config(credentials.clone()), self.machine_seed(), self.now());
+        let role = Role::Subscriber { machine: Box::new(machine), push, milestones: Vec::new() };
+        let node = self.add(role, Some(credentials));
+        if let Some(Node { role: Role::Push { subscriber, .. }, .. }) = self.nodes.get_mut(push.index()) {
+            *subscriber = Some(node);
+        }
+        (node, self.list(host, node))
+    }
+
+    /// Adds a device.
+    pub fn add_client(&mut self, config: client::Config) -> NodeId {
+        let machine = Client::new(config, self.machine_seed(), self.now());
+        self.add(Role::Client { machine: Box::new(machine), events: Vec::new() }, None)
+    }
+
+    /// Gives a device a token of this provider.
+    pub fn install(&mut self, provider: NodeId, token: &[u8], client: NodeId) {
+        if let Some(Node { role: Role::Provider { owners, .. }, .. }) = self.nodes.get_mut(provider.index()) {
+            owners.insert(token.into(), client);
+        }
+        self.give(provider, "install", &[], Given::Install(token));
+    }
+
+    /// Removes the app: the provider answers pushes to this token with 410 from here on.
+    pub fn uninstall(&mut self, provider: NodeId, token: &[u8]) {
+        self.give(provider, "uninstall", &[], Given::Uninstall(token));
+    }
+
+    /// Makes the provider answer its next request in this way.
+    pub fn script(&mut self, provider: NodeId, reply: Reply) {
+        self.give(provider, "script", &[], Given::Script(reply));
+    }
+
+    /// Lets a device's application ask for something.
+    pub fn command(&mut self, client: NodeId, command: Command) {
+        self.give(client, "command", &[], Given::Command(command));
+    }
+
+    /// Hands a push to a device, past the provider: replays, forgeries, and pushes of other worlds.
+    pub fn push(&mut self, client: NodeId, body: &[u8]) {
+        self.give(client, "push", body, Given::Pushed(body));
+    }
+
+    /// Breaks every link of a node, at both ends.
+    pub fn cut_links(&mut self, node: NodeId) {
+        let wires: Vec<WireId> = self.net.links_of(node).collect();
+        for wire in wires {
+            for side in [Side::Opener, Side::Accepter] {
+                self.post(self.now, Mail::Down { wire, side, reason: DownReason::Broken });
+            }
+        }
+    }
+
+    /// Takes a node off the network: its links break, nobody reaches it, it hears nothing.
+    pub fn switch_off(&mut self, node: NodeId) {
+        self.cut_links(node);
+        self.run_until(self.now);
+        if let Some(entry) = self.nodes.get_mut(node.index()) {
+            entry.power = Power::Off;
+            if let Some(at) = entry.wake.take() {
+                self.wakes.remove(&(at, node));
+            }
+        }
+    }
+
+    /// Brings a node back with the state it had.
+    pub fn switch_on(&mut self, node: NodeId) {
+        if let Some(entry) = self.nodes.get_mut(node.index()) {
+            entry.power = Power::On;
+        }
+        self.give(node, "on", &[], Given::Tick);
+    }
+
+    /// Stops a machine for good.
+    pub fn stop(&mut self, node: NodeId) {
+        self.give(node, "stop", &[], Given::Stop);
+    }
+
+    /// The time of the world.
+    #[must_use]
+    pub const fn now(&self) -> Now {
+        let millis = self.config.epoch.as_millis().saturating_add(self.now.as_micros() / 1000);
+        Now { mono: self.now, wall: Wall::from_millis(millis) }
+    }
+
+    /// Runs everything that happens within the next `span`.
+    pub fn run_for(&mut self, span: Duration) {
+        self.run_until(self.now + span);
+    }
+
+    /// Runs until `is_done` says so, for `limit` at most. Whether it said so.
+    pub fn run_while(&mut self, limit: Duration, mut is_done: impl FnMut(&Self) -> bool) -> bool {
+        let until = self.now + limit;
+        while !is_done(self) {
+            if self.next_at().is_none_or(|at| at > until) {
+                self.now = until;
+                return is_done(self);
+            }
+            self.step();
+        }
+        true
+    }
+
+    /// A device's machine.
+    #[must_use]
+    pub fn client(&self, node: NodeId) -> Option<&Client> {
+        match &self.nodes.get(node.index())?.role {
+            Role::Client { machine, .. } => Some(machine),
+            Role::Smp(_) | Role::Subscriber { .. } | Role::Push { .. } | Role::Provider { .. } => None,
+        }
+    }
+
+    /// What a device's application was told, and when.
+    #[must_use]
+    pub fn events(&self, client: NodeId) -> &[(Mono, Event)] {
+        match self.nodes.get(client.index()).map(|node| &node.role) {
+            Some(Role::Client { events, .. }) => events,
+            Some(Role::Smp(_) | Role::Subscriber { .. } | Role::Push { .. } | Role::Provider { .. })
+            | None => &[],
+        }
+    }
+
+    /// Takes what a device's application was told.
+    pub fn take_events(&mut self, client: NodeId) -> Vec<(Mono, Event)> {
+        match self.nodes.get_mut(client.index()).map(|node| &mut node.role) {
+            Some(Role::Client { events, .. }) => core::mem::take(events),
+            Some(Role::Smp(_) | Role::Subscriber { .. } | Role::Push { .. } | Role::Provider { .. })
+            | None => Vec::new(),
+        }
+    }
+
+    /// An SMP server's machine.
+    #[must_use]
+    pub fn smp(&self, node: NodeId) -> Option<&Server> {
+        match &self.nodes.get(node.index())?.role {
+            Role::Smp(machine) => Some(machine),
+            Role::Client { .. } | Role::Subscriber { .. } | Role::Push { .. } | Role::Provider { .. } => None,
+        }
+    }
+
+    /// A subscriber's machine.
+    #[must_use]
+    pub fn subscriber(&self, node: NodeId) -> Option<&Subscriber> {
+        match &self.nodes.get(node.index())?.role {
+            Role::Subscriber { machine, .. } => Some(machine),
+            Role::Client { .. } | Role::Smp(_) | Role::Push { .. } | Role::Provider { .. } => None,
+        }
+    }
+
+    /// The steps a subscriber reported, and when.
+    #[must_use]
+    pub fn milestones(&self, node: NodeId) -> &[(Mono, Milestone)] {
+        match self.nodes.get(node.index()).map(|node| &node.role) {
+            Some(Role::Subscriber { milestones, .. }) => milestones,
+            Some(Role::Smp(_) | Role::Client { .. } | Role::Push { .. } | Role::Provider { .. }) | None => {
+                &[]
+            }
+        }
+    }
+
+    /// A push server's machine.
+    #[must_use]
+    pub fn push_server(&self, node: NodeId) -> Option<&Push> {
+        match &self.nodes.get(node.index())?.role {
+            Role::Push { machine, .. } => Some(machine),
+            Role::Client { .. } | Role::Smp(_) | Role::Subscriber { .. } | Role::Provider { .. } => None,
+        }
+    }
+
+    /// The provider.
+    #[must_use]
+    pub fn provider(&self, node: NodeId) -> Option<&Provider> {
+        match &self.nodes.get(node.index())?.role {
+            Role::Provider { machine, .. } => Some(machine),
+            Role::Client { .. } | Role::Smp(_) | Role::Subscriber { .. } | Role::Push { .. } => None,
+        }
+    }
+
+    /// Links that are not down at both ends.
+    #[must_use]
+    pub fn links(&self) -> usize {
+        self.net.len()
+    }
+
+    /// Things on their way that have not arrived.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.mail.len()
+    }
+
+    /// Laws of the machine contract that were broken, in words. Empty in a good run.
+    #[must_use]
+    pub fn violations(&self) -> &[String] {
+        &self.violations
+    }
+
+    /// The fingerprint of the run so far.
+    #[must_use]
+    pub fn trace_hash(&self) -> TraceHash {
+        self.trace.hash()
+    }
+
+    /// Steps of the run so far.
+    #[must_use]
+    pub const fn steps(&self) -> u64 {
+        self.trace.steps()
+    }
+
+    fn add(&mut self, role: Role, credentials: Option<ServerCredentials>) -> NodeId {
+        let node = NodeId(u32::try_from(self.nodes.len()).unwrap_or(u32::MAX));
+        self.nodes.push(Node { role, power: Power::On, credentials, accepted: 0, wake: None });
+        self.drain(node);
+        node
+    }
+
+    fn list(&mut self, host: &str, node: NodeId) -> ServerAddress {
+        self.directory.insert(host.into(), node);
+        let identity = self
+            .nodes
+            .get(node.index())
+            .and_then(|node| node.credentials.as_ref()?.identity().ok())
+            .expect("only nodes with a chain of two certificates are listed");
+        ServerAddress { hosts: vec![host.into()], port: "".into(), identity }
+    }
+
+    /// A seed of its own for each machine, so that adding one leaves the keys of the others alone.
+    fn machine_seed(&mut self) -> Seed {
+        let mut bytes: [u8; 32] = self.seed.stream(Stream::World).bytes();
+        let number = u64::try_from(self.nodes.len()).unwrap_or(u64::MAX).to_be_bytes();
+        for (byte, number) in bytes.iter_mut().zip(number) {
+            *byte ^= number;
+        }
+        Seed::new(crate::crypto::sha::sha256(&bytes))
+    }
+}
