@@ -219,3 +219,116 @@ impl fmt::Debug for BatchWriter {
         write!(f, "BatchWriter({} transmissions)", self.count)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::model::server::Protocol;
+    use crate::wire::block;
+    use crate::wire::version::{NtfVersion, SmpVersion};
+    use alloc::vec;
+
+    const SMP: Format = Format::smp(SmpVersion::MAX);
+    const NTF: Format = Format::ntf(NtfVersion::MAX);
+    const NTF_BARE: Format = Format::ntf(NtfVersion::MIN);
+
+    #[test]
+    fn one_transmission_fills_a_batch_up_to_the_reserved_tag() {
+        for (layout, format, max) in [
+            (Layout::plain(Protocol::Smp), SMP, 16363),
+            (Layout::sealed(Protocol::Smp), SMP, 16363),
+            (Layout::plain(Protocol::Ntf), NTF, 491),
+            (Layout::plain(Protocol::Ntf), NTF_BARE, 510),
+        ] {
+            for (len, expected) in [
+                (max - 1, Ok(())),
+                (max, Ok(())),
+                (max + 1, Err(NoRoom::InAnyBlock)),
+                (70_000, Err(NoRoom::InAnyBlock)),
+            ] {
+                let mut batch = BatchWriter::new(layout, format);
+                assert_eq!(batch.push(&vec![0; len]), expected, "{len}");
+                assert_eq!(batch.is_empty(), expected.is_err(), "{len}");
+                let block = batch.finish();
+                assert_eq!(block.as_ref().map(Vec::len), expected.ok().map(|()| layout.block_len()), "{len}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_refused_transmission_leaves_the_batch_as_it_was() {
+        let mut batch = BatchWriter::new(Layout::plain(Protocol::Ntf), NTF);
+        // Three times 2 + 100 and 2 + 185 are 493.
+        for _ in 0..3 {
+            batch.push(&[7; 100]).unwrap();
+        }
+        assert_eq!(batch.push(&[8; 186]), Err(NoRoom::InThisBlock));
+        assert_eq!(batch.push(&[8; 492]), Err(NoRoom::InAnyBlock));
+        batch.push(&[9; 185]).unwrap();
+        assert_eq!(batch.push(&[]), Err(NoRoom::InThisBlock));
+        assert_eq!(batch.len(), 4);
+        let block = batch.finish().unwrap();
+        let content = block::content(&block).unwrap();
+        assert_eq!(content.len(), 494);
+        assert_eq!(content[..4], [4, 0, 100, 7]);
+        assert_eq!(content[494 - 187..494 - 184], [0, 185, 9]);
+    }
+
+    #[test]
+    fn a_batch_holds_255_transmissions() {
+        let mut batch = BatchWriter::new(Layout::plain(Protocol::Smp), SMP);
+        for _ in 0..255 {
+            batch.push(&[0, 0, 0]).unwrap();
+        }
+        assert_eq!(batch.push(&[0, 0, 0]), Err(NoRoom::InThisBlock));
+        let block = batch.finish().unwrap();
+        let reader = BatchReader::new(block::content(&block).unwrap(), SMP).unwrap();
+        assert_eq!(reader.remaining(), 255);
+        assert_eq!(reader.filter(Result::is_ok).count(), 255);
+    }
+
+    #[test]
+    fn a_bare_block_holds_one_transmission() {
+        let mut batch = BatchWriter::new(Layout::plain(Protocol::Ntf), NTF_BARE);
+        batch.push(&[0, 0, 0, 0]).unwrap();
+        assert_eq!(batch.push(&[0, 0, 0, 0]), Err(NoRoom::InThisBlock));
+        let block = batch.finish().unwrap();
+        assert_eq!(block[..7], [0, 4, 0, 0, 0, 0, b'#']);
+        assert_eq!(BatchReader::new(block::content(&block).unwrap(), NTF_BARE).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn an_empty_batch_makes_no_block() {
+        assert_eq!(BatchWriter::new(Layout::plain(Protocol::Smp), SMP).finish(), None);
+    }
+
+    #[test]
+    fn content_is_good_or_bad_as_a_whole() {
+        for (content, remaining) in [
+            (&[][..], None),
+            (&[0], None),
+            (&[0, 0, 0], None),
+            (&[1], None),
+            (&[1, 0], None),
+            (&[1, 0, 0], Some(1)),
+            (&[1, 0, 1], None),
+            (&[1, 0, 1, 7], Some(1)),
+            (&[1, 0, 1, 7, 7], None),
+            (&[2, 0, 1, 7], None),
+            (&[2, 0, 1, 7, 0, 0], Some(2)),
+        ] {
+            let read = BatchReader::new(content, NTF).map(|reader| reader.remaining());
+            assert_eq!(read, remaining.ok_or(PeerFault::BadBlock), "{content:?}");
+        }
+    }
+
+    #[test]
+    fn a_bad_transmission_leaves_the_others_alone() {
+        let content = [3, 0, 3, 0, 0, 0, 0, 2, 9, 9, 0, 4, 0, 0, 0, b'X'];
+        let read: Vec<_> = BatchReader::new(&content, NTF).unwrap().collect();
+        assert!(read[0].is_ok());
+        assert_eq!(read[1], Err(PeerFault::Truncated { field: "authorization" }));
+        assert_eq!(read[2].map(|transmission| transmission.command), Ok(b"X".as_slice()));
+    }
+}

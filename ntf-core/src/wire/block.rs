@@ -96,3 +96,44 @@ impl Layout {
 pub fn content(padded: &[u8]) -> Result<&[u8], PeerFault> {
     pad::unpad(padded)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    #[test]
+    fn content_fills_a_block_and_no_more() {
+        for (layout, max) in [
+            (Layout::plain(Protocol::Ntf), 510),
+            (Layout::plain(Protocol::Smp), 16382),
+            (Layout::sealed(Protocol::Smp), 16366),
+        ] {
+            assert_eq!(layout.content_len_max(), max);
+            for len in [0, 1, max - 1, max] {
+                let block = layout.block(&vec![b'x'; len]).unwrap();
+                assert_eq!(block.len(), layout.block_len(), "{len}");
+                assert!(block[..layout.head()].iter().all(|byte| *byte == 0), "{len}");
+                assert_eq!(content(&block[layout.head()..]), Ok(vec![b'x'; len].as_slice()), "{len}");
+            }
+            let too_long = Misuse::TooLong { field: "block content" };
+            assert_eq!(layout.block(&vec![b'x'; max + 1]), Err(too_long));
+        }
+    }
+
+    #[test]
+    fn a_length_beyond_the_block_is_a_bad_block() {
+        for (padded, expected) in [
+            (&[][..], Err(PeerFault::BadBlock)),
+            (&[0], Err(PeerFault::BadBlock)),
+            (&[0, 0], Ok(&[][..])),
+            (&[0, 1], Err(PeerFault::BadBlock)),
+            (&[0, 1, 7], Ok(&[7])),
+            (&[0, 1, 7, 9], Ok(&[7])),
+            (&[0xff, 0xff, 7], Err(PeerFault::BadBlock)),
+        ] {
+            assert_eq!(content(padded), expected, "{padded:?}");
+        }
+    }
+}

@@ -322,3 +322,102 @@ fn cut<T>(items: &[T], len_max: usize) -> (usize, &[T]) {
     let items = items.get(..len_max).unwrap_or(items);
     (items.len(), items)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    const FIELD: &str = "field";
+    const TRUNCATED: PeerFault = PeerFault::Truncated { field: FIELD };
+    const MALFORMED: PeerFault = PeerFault::Malformed { field: FIELD };
+
+    #[test]
+    fn a_number_needs_all_its_bytes() {
+        let bytes = [1, 2, 3, 4, 5, 6, 7, 8];
+        for len in 0..=bytes.len() {
+            let reader = || Reader::new(&bytes[..len]);
+            assert_eq!(reader().u8(FIELD).is_ok(), len >= 1, "{len}");
+            assert_eq!(reader().u16(FIELD).is_ok(), len >= 2, "{len}");
+            assert_eq!(reader().u32(FIELD).is_ok(), len >= 4, "{len}");
+            assert_eq!(reader().i64(FIELD).is_ok(), len >= 8, "{len}");
+        }
+        assert_eq!(Reader::new(&[0x80; 8]).i64(FIELD), Ok(i64::from_be_bytes([0x80; 8])));
+    }
+
+    #[test]
+    fn a_byte_string_needs_the_bytes_that_it_announces() {
+        for (bytes, short, large) in [
+            (&[][..], Err(TRUNCATED), Err(TRUNCATED)),
+            (&[0], Ok(&[][..]), Err(TRUNCATED)),
+            (&[1], Err(TRUNCATED), Err(TRUNCATED)),
+            (&[1, 7], Ok(&[7]), Err(TRUNCATED)),
+            (&[0, 1, 7], Ok(&[]), Ok(&[7][..])),
+            (&[0, 2, 7], Ok(&[]), Err(TRUNCATED)),
+            (&[2, 7], Err(TRUNCATED), Err(TRUNCATED)),
+        ] {
+            assert_eq!(Reader::new(bytes).short(FIELD), short, "{bytes:?}");
+            assert_eq!(Reader::new(bytes).large(FIELD), large, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn the_longest_fields_come_back_whole() {
+        for len in [254, 255] {
+            let bytes = vec![7; len];
+            let mut out = Vec::new();
+            Writer::new(&mut out).short(&bytes);
+            assert_eq!(Reader::new(&out).short(FIELD), Ok(bytes.as_slice()), "{len}");
+        }
+        for len in [255, 256, 65534, 65535] {
+            let bytes = vec![7; len];
+            let mut out = Vec::new();
+            Writer::new(&mut out).large(&bytes);
+            assert_eq!(Reader::new(&out).large(FIELD), Ok(bytes.as_slice()), "{len}");
+        }
+    }
+
+    #[test]
+    fn tags_have_two_values() {
+        for byte in 0..=255 {
+            let expected = match byte {
+                b'T' => Ok(true),
+                b'F' => Ok(false),
+                _ => Err(MALFORMED),
+            };
+            assert_eq!(Reader::new(&[byte]).bool(FIELD), expected, "{byte}");
+            let expected = match byte {
+                b'0' => Ok(None),
+                b'1' => Ok(Some(7)),
+                _ => Err(MALFORMED),
+            };
+            let bytes = [byte, 7];
+            assert_eq!(Reader::new(&bytes).maybe(FIELD, |reader| reader.u8(FIELD)), expected, "{byte}");
+        }
+        assert_eq!(Reader::new(b"1").maybe(FIELD, |reader| reader.u8(FIELD)), Err(TRUNCATED));
+    }
+
+    #[test]
+    fn a_list_has_one_to_255_items() {
+        for (count, expected) in [(0, Err(MALFORMED)), (1, Ok(1)), (255, Ok(255))] {
+            let mut bytes = vec![count];
+            bytes.resize(1 + usize::from(count), 7);
+            let read = Reader::new(&bytes).nonempty_list(FIELD, |reader| reader.u8(FIELD));
+            assert_eq!(read.map(|items| items.len()), expected, "{count}");
+            let read =
+                Reader::new(&bytes[..usize::from(count)]).nonempty_list(FIELD, |reader| reader.u8(FIELD));
+            assert!(read.is_err(), "{count} items announced, one less sent");
+        }
+    }
+
+    #[test]
+    fn a_delimiter_is_taken_and_not_returned() {
+        let mut reader = Reader::new(b"ab c");
+        assert_eq!(reader.until(b' ', FIELD), Ok(b"ab".as_slice()));
+        assert_eq!(reader.until(b' ', FIELD), Err(TRUNCATED));
+        assert_eq!(reader.finish(FIELD), Err(PeerFault::TrailingBytes { field: FIELD }));
+        assert_eq!(reader.rest(), b"c");
+        assert_eq!(reader.finish(FIELD), Ok(()));
+    }
+}

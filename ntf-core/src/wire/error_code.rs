@@ -470,3 +470,78 @@ fn short_text(bytes: &[u8]) -> Option<&str> {
 fn word_and_text(word: &[u8], text: &str, out: &mut Vec<u8>) {
     Writer::new(out).bytes(word).short(text.as_bytes());
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_error_keeps_its_text() {
+        for text in [
+            "",
+            "TOMORROW",
+            "TOMORROW and more",
+            "block",
+            "BLOCK ",
+            "CMD",
+            "CMD TOMORROW",
+            "PROXY BROKER TOMORROW",
+            "BLOCKED reason=rain",
+            "BLOCKED reason=spam;",
+            "STORE",
+            "AUTH 1",
+        ] {
+            let error = ErrorCode::decode(text.as_bytes());
+            assert_eq!(error, Ok(ErrorCode::Other(text)), "{text:?}");
+            let mut out = Vec::new();
+            error.unwrap().encode(&mut out);
+            assert_eq!(out, text.as_bytes());
+        }
+        assert_eq!(ErrorCode::decode(&[0xff]), Err(PeerFault::Malformed { field: "error" }));
+    }
+
+    #[test]
+    fn all_that_the_grammar_has_is_known() {
+        for text in [
+            "DUPLICATE_",
+            "STORE ",
+            "STORE queue store error",
+            "BLOCKED reason=spam,notice={\"ttl\":1}",
+            "PROXY PROTOCOL PROXY PROTOCOL AUTH",
+            "PROXY BROKER NETWORK",
+            "PROXY BROKER NETWORK CONNECT \u{3}abc",
+            "PROXY BROKER NETWORK TLS \u{0}",
+            "PROXY BROKER NETWORK UNKNOWNCA",
+            "PROXY BROKER NETWORK FAILED",
+            "PROXY BROKER NETWORK TIMEOUT",
+            "PROXY BROKER NETWORK SUBSCRIBE \u{1}x",
+            "PROXY BROKER NO_SERVICE",
+            "PROXY BROKER TRANSPORT BLOCK",
+            "PROXY BROKER TRANSPORT TOMORROW",
+        ] {
+            let error = ErrorCode::decode(text.as_bytes()).unwrap();
+            assert!(!matches!(error, ErrorCode::Other(_)), "{text:?} is {error:?}");
+            let mut out = Vec::new();
+            error.encode(&mut out);
+            assert_eq!(out, text.as_bytes(), "{text:?}");
+        }
+        let former = ErrorCode::decode(b"CMD NO_QUEUE");
+        assert_eq!(former, Ok(ErrorCode::Cmd(CommandError::NoEntity)));
+    }
+
+    #[test]
+    fn a_fault_has_one_word() {
+        let syntax = ErrorCode::Cmd(CommandError::Syntax);
+        for (fault, expected) in [
+            (PeerFault::UnknownCommand, ErrorCode::Cmd(CommandError::Unknown)),
+            (PeerFault::BadBlock, ErrorCode::Block),
+            (PeerFault::Truncated { field: "x" }, syntax),
+            (PeerFault::Malformed { field: "x" }, syntax),
+            (PeerFault::TrailingBytes { field: "x" }, syntax),
+            (PeerFault::TooLong { field: "x" }, syntax),
+        ] {
+            assert_eq!(ErrorCode::of(fault), expected, "{fault:?}");
+        }
+    }
+}

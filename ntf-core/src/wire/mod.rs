@@ -27,3 +27,6 @@ pub mod smp;
 pub mod text;
 pub mod transmission;
 pub mod version;
+
+#[cfg(test)]
+mod tests;

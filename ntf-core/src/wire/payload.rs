@@ -175,3 +175,71 @@ impl fmt::Debug for MessageBody<'_> {
 }
 
 const QUOTA: &[u8] = b"QUOTA ";
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metadata_may_be_followed_by_what_later_versions_add() {
+        let meta = NmsgMeta { message: &[7; 24], sent_at: 1_700_000_000 };
+        let mut out = Vec::new();
+        meta.encode(&mut out);
+        assert_eq!(out.len(), 33);
+        for len in 0..out.len() {
+            assert!(NmsgMeta::decode(&out[..len]).is_err(), "{len} bytes");
+        }
+        out.extend_from_slice(b"later");
+        assert_eq!(NmsgMeta::decode(&out), Ok(meta));
+    }
+
+    #[test]
+    fn a_quota_marker_ends_after_its_time() {
+        let marker = b"QUOTA \0\0\0\0\x65\x53\xf1\0";
+        assert_eq!(MessageBody::decode(marker), Ok(MessageBody::Quota { at: 1_700_000_000 }));
+        assert_eq!(MessageBody::decode(&marker[..13]), Err(PeerFault::Truncated { field: "quota time" }));
+        let longer = [marker.as_slice(), b"x"].concat();
+        assert_eq!(MessageBody::decode(&longer), Err(PeerFault::TrailingBytes { field: "quota marker" }));
+    }
+
+    #[test]
+    fn reserved_flags_are_read_over() {
+        let body = b"\0\0\0\0\x65\x53\xf1\0Txyz hello ";
+        assert_eq!(
+            MessageBody::decode(body),
+            Ok(MessageBody::Message { sent_at: 1_700_000_000, notify: true, message: b"hello " })
+        );
+        let fault = PeerFault::Truncated { field: "message flags" };
+        assert_eq!(MessageBody::decode(b"\0\0\0\0\x65\x53\xf1\0T"), Err(fault));
+        assert_eq!(MessageBody::decode(b"\0\0\0\0\x65\x53\xf1\0 x"), Err(fault));
+    }
+
+    #[test]
+    fn a_notice_has_four_fields() {
+        let address = "smp://AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=@a/AgIC";
+        let nonce = "AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMD";
+        let entry = |time: &str, nonce: &str, meta: &str| alloc::format!("{address} {time} {nonce} {meta}");
+        let good = entry("1700000000", nonce, "BAQE");
+        assert_eq!(decode_notices(good.as_bytes()).map(|notices| notices.len()), Ok(1));
+        let two = [good.as_str(), good.as_str()].join(";");
+        assert_eq!(decode_notices(two.as_bytes()).map(|notices| notices.len()), Ok(2));
+        for bad in [
+            "".into(),
+            alloc::format!("{good};"),
+            alloc::format!(";{good}"),
+            alloc::format!("{good} "),
+            alloc::format!("{good} more"),
+            alloc::format!("{good}; {good}"),
+            entry("", nonce, "BAQE"),
+            entry("x", nonce, "BAQE"),
+            entry("9223372036854775808", nonce, "BAQE"),
+            entry("1700000000", "AwMD", "BAQE"),
+            entry("1700000000", nonce, ""),
+            entry("1700000000", nonce, "!"),
+            alloc::format!("{address} 1700000000 {nonce}"),
+        ] {
+            assert!(decode_notices(bad.as_bytes()).is_err(), "{bad:?}");
+        }
+    }
+}

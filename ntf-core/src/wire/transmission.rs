@@ -188,3 +188,97 @@ pub fn write_body(corr_id: &[u8], entity_id: &[u8], out: &mut Vec<u8>, command: 
 pub fn write_authorized(session_id: &[u8], body: &[u8], out: &mut Vec<u8>) {
     Writer::new(out).short(session_id).bytes(body);
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    const V16: Format = Format::smp(SmpVersion(16));
+
+    fn with_signature(len: usize) -> Vec<u8> {
+        let mut out = vec![1, 7, b'1', u8::try_from(len).unwrap()];
+        out.resize(4 + len, 9);
+        out.extend_from_slice(&[1, b'c', 1, b'e', b'X']);
+        out
+    }
+
+    #[test]
+    fn a_service_signature_has_64_bytes() {
+        let malformed = PeerFault::Malformed { field: "service signature" };
+        for (len, expected) in [(0, Err(malformed)), (63, Err(malformed)), (64, Ok(64)), (65, Err(malformed))]
+        {
+            let bytes = with_signature(len);
+            let read = Transmission::decode(&bytes, V16).map(|read| read.service_signature.unwrap().len());
+            assert_eq!(read, expected, "{len}");
+        }
+    }
+
+    #[test]
+    fn a_service_signature_may_follow_an_authorization_only() {
+        let read = Transmission::decode(&[0, 0, 0, b'X'], V16).unwrap();
+        assert_eq!((read.service_signature, read.command), (None, b"X".as_slice()));
+        let read = Transmission::decode(&[1, 7, b'0', 0, 0, b'X'], V16).unwrap();
+        assert_eq!((read.service_signature, read.command), (None, b"X".as_slice()));
+        let fault = PeerFault::Malformed { field: "service signature" };
+        assert_eq!(Transmission::decode(&[1, 7, 0, 0, b'X'], V16), Err(fault));
+        let read = Transmission::decode(&[1, 7, 0, 0, b'X'], Format::smp(SmpVersion(15))).unwrap();
+        assert_eq!((read.authorization, read.command), ([7].as_slice(), b"X".as_slice()));
+    }
+
+    #[test]
+    fn the_body_is_what_follows_the_session_id() {
+        let read =
+            Transmission::decode(&[0, 2, 5, 5, 1, b'c', 1, b'e', b'X'], Format::smp(SmpVersion(6))).unwrap();
+        assert_eq!(read.session_id, Some([5, 5].as_slice()));
+        assert_eq!(read.body, [1, b'c', 1, b'e', b'X']);
+        assert_eq!((read.corr_id, read.entity_id), (b"c".as_slice(), b"e".as_slice()));
+    }
+
+    #[test]
+    fn a_field_that_is_short_is_named() {
+        for (bytes, field) in [
+            (&[][..], "authorization"),
+            (&[1], "authorization"),
+            (&[0], "session id"),
+            (&[0, 1], "session id"),
+            (&[0, 0], "correlation id"),
+            (&[0, 0, 0], "entity id"),
+            (&[0, 0, 0, 1], "entity id"),
+        ] {
+            let read = Transmission::decode(bytes, Format::smp(SmpVersion(6)));
+            assert_eq!(read, Err(PeerFault::Truncated { field }), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn an_authorization_has_the_length_of_some_kind() {
+        for (len, lawful) in [
+            (0, true),
+            (1, false),
+            (63, false),
+            (64, true),
+            (65, false),
+            (79, false),
+            (80, true),
+            (81, false),
+            (113, false),
+            (114, true),
+            (115, false),
+            (255, false),
+        ] {
+            let authorization = vec![7; len];
+            let read = Transmission {
+                authorization: &authorization,
+                service_signature: None,
+                session_id: None,
+                corr_id: &[],
+                entity_id: &[],
+                command: &[],
+                body: &[0, 0],
+            };
+            assert_eq!(read.has_lawful_authorization(), lawful, "{len}");
+        }
+    }
+}

@@ -227,6 +227,7 @@ impl<V: Version> VersionRange<V> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 mod tests {
     use super::*;
 

@@ -3,7 +3,13 @@
 //! `tests/vectors/README.md` says what each file holds and where it comes from. `NTF_VECTORS` names
 //! another directory to read them from. Each module knows the shape of one file and nothing of its
 //! contents: values, names and their number are whatever the file holds.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::wildcard_enum_match_arm,
+    reason = "tests"
+)]
 
 mod apns;
 mod blocks;

@@ -293,3 +293,119 @@ impl<'a> Parser<'a> {
         AddressError { position: self.text.len() - self.rest.len(), expected }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+mod tests {
+    use super::*;
+    use alloc::boxed::Box;
+    use alloc::format;
+
+    const IDENTITY: &str = "LcJUMfVhwD8yxjAiSaDzzGF3-kLG4Uh0Fl_ZIjrRwjI=";
+
+    #[test]
+    fn the_reference_test_server_reads_and_writes() {
+        let text = format!("smp://{IDENTITY}@localhost:5001");
+        let address = parse_server(&text, Protocol::Smp).unwrap();
+        assert_eq!(address.identity.as_bytes()[..4], [0x2d, 0xc2, 0x54, 0x31]);
+        assert_eq!(&*address.hosts, [Box::from("localhost")]);
+        assert_eq!(&*address.port, "5001");
+        assert_eq!(server(&address, Protocol::Smp), text);
+    }
+
+    #[test]
+    fn an_error_tells_the_position_of_what_is_wrong() {
+        for (text, position, expected) in [
+            ("", 0, Expected::Scheme(Protocol::Smp)),
+            ("ntf://x", 0, Expected::Scheme(Protocol::Smp)),
+            ("smp:/x", 0, Expected::Scheme(Protocol::Smp)),
+            ("smp://@localhost", 6, Expected::Identity),
+            ("smp://AAAA@localhost", 6, Expected::Identity),
+            ("smp://ID", 50, Expected::At),
+            ("smp://ID:secret@localhost", 50, Expected::NoPassword),
+            ("smp://ID@", 51, Expected::Host),
+            ("smp://ID@a,", 53, Expected::Host),
+            ("smp://ID@a,,b", 53, Expected::Host),
+            ("smp://ID@A.onion", 51, Expected::Host),
+            ("smp://ID@a:", 53, Expected::Port),
+            ("smp://ID@a:x", 53, Expected::Port),
+            ("smp://ID@a:65536", 53, Expected::Port),
+            ("smp://ID@a/", 52, Expected::End),
+            ("smp://ID@a:1 ", 54, Expected::End),
+            ("smp://ID@192.168.0.0.1", 62, Expected::End),
+        ] {
+            let text = text.replace("ID", IDENTITY);
+            let error = parse_server(&text, Protocol::Smp).unwrap_err();
+            assert_eq!(error, AddressError { position, expected }, "{text}");
+        }
+    }
+
+    #[test]
+    fn hosts_keep_their_order_and_ipv6_reads_with_brackets() {
+        for (hosts, port) in [("[::1]:5223", "5223"), ("::1", ""), ("[::1]", "")] {
+            let address = parse_server(&format!("ntf://{IDENTITY}@{hosts}"), Protocol::Ntf).unwrap();
+            assert_eq!(&*address.hosts, [Box::from("::1")], "{hosts}");
+            assert_eq!(&*address.port, port, "{hosts}");
+        }
+        let text = format!("smp://{IDENTITY}@b.example.org,abc.onion,10.0.0.1:443");
+        let address = parse_server(&text, Protocol::Smp).unwrap();
+        assert_eq!(&*address.hosts, ["b.example.org", "abc.onion", "10.0.0.1"].map(Box::from));
+        assert_eq!(server(&address, Protocol::Smp), text);
+    }
+
+    #[test]
+    fn the_identity_reads_without_padding() {
+        let short = IDENTITY.trim_end_matches('=');
+        let address = parse_server(&format!("smp://{short}@a"), Protocol::Smp).unwrap();
+        assert_eq!(server(&address, Protocol::Smp), format!("smp://{IDENTITY}@a"));
+    }
+
+    #[test]
+    fn a_password_is_printable_and_fits_its_length_byte() {
+        for (password, is_one) in [
+            ("secret!?", true),
+            ("", false),
+            ("a b", false),
+            ("a/b", false),
+            ("a:b", false),
+            ("é", false),
+            (&"x".repeat(254), true),
+            (&"x".repeat(255), true),
+            (&"x".repeat(256), false),
+        ] {
+            let text = format!("smp://{IDENTITY}:{password}@localhost");
+            let parsed = parse_login(&text, Protocol::Smp);
+            assert_eq!(parsed.is_ok(), is_one, "{password:?}");
+            if let Ok(parsed) = parsed {
+                assert_eq!(parsed.password.as_deref().map(String::as_str), Some(password));
+                assert_eq!(*login(&parsed, Protocol::Smp), text);
+                assert_eq!(format!("{parsed:?}"), "ServerLogin(redacted)");
+            }
+        }
+        let without = parse_login(&format!("smp://{IDENTITY}@localhost"), Protocol::Smp).unwrap();
+        assert_eq!(without.password, None);
+    }
+
+    #[test]
+    fn queue_addresses_end_in_an_id() {
+        let text = format!("smp://{IDENTITY}@localhost:5001/AgICAgICAgICAgICAgICAgICAgICAgIC");
+        let address = parse_sender(&text).unwrap();
+        assert_eq!(address.sender.as_bytes(), [2; 24]);
+        assert_eq!(sender(&address), text);
+        let address = parse_notifier(&text).unwrap();
+        assert_eq!(address.notifier.as_bytes(), [2; 24]);
+        assert_eq!(notifier(&address), text);
+        for wrong in ["", "/", "/!", "AgIC"] {
+            let text = format!("smp://{IDENTITY}@localhost:5001{wrong}");
+            let error = AddressError { position: 65, expected: Expected::Id };
+            assert_eq!(parse_sender(&text), Err(error), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn an_error_reads_as_a_sentence_without_the_address() {
+        let error = parse_server("smp://secret", Protocol::Smp).unwrap_err();
+        let text = "at character 7: expected the server's identity: 32 bytes as base64url, 44 characters";
+        assert_eq!(format!("{error}"), text);
+    }
+}

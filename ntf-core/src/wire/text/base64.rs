@@ -33,3 +33,42 @@ pub fn decode_array<const N: usize>(text: &str) -> Option<[u8; N]> {
     };
     decoded.is_ok_and(|decoded| decoded.len() == N).then_some(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn padding_is_written_and_may_be_missing_but_not_wrong() {
+        for (text, expected) in [
+            ("", None),
+            ("=", None),
+            ("RQ==", Some(&[0x45][..])),
+            ("RQ", Some(&[0x45])),
+            ("RQ=", None),
+            ("RQ===", None),
+            ("R", None),
+            ("RQ9_", Some(&[0x45, 0x0f, 0x7f])),
+            ("RQ9_====", None),
+            ("RQ9/", None),
+            ("RQ 9", None),
+        ] {
+            assert_eq!(decode(text).as_deref(), expected, "{text:?}");
+        }
+        assert_eq!(encode(&[0x45]), "RQ==");
+        assert_eq!(encode(&[0x45, 0x0f, 0x7f]), "RQ9_");
+    }
+
+    #[test]
+    fn an_array_takes_exactly_its_length() {
+        for (text, expected) in [
+            ("RQ9_", Some([0x45, 0x0f, 0x7f])),
+            ("RQ8=", None),
+            ("RQ9_RQ==", None),
+            ("RQ9_RQ9_", None),
+            ("", None),
+        ] {
+            assert_eq!(decode_array::<3>(text), expected, "{text:?}");
+        }
+    }
+}

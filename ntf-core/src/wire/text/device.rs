@@ -54,3 +54,31 @@ pub fn parse_device(text: &str) -> Option<DeviceToken> {
 }
 
 const NULL_TOKEN: &str = "test_ntf_token";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_an_even_number_of_lower_case_digits() {
+        for (text, is_one) in [
+            ("apns_dev 00", true),
+            ("apns_dev 0aff", true),
+            ("apns_dev 0aF0", false),
+            ("apns_dev 0", false),
+            ("apns_dev 000", false),
+            ("apns_dev ", false),
+            ("apns_dev", false),
+            ("apns_dev  00", false),
+            ("fcm 00", false),
+            ("apns_dev test_ntf_token", false),
+            ("apns_null test_ntf_token", true),
+            ("apns_null 00", true),
+        ] {
+            assert_eq!(parse_device(text).is_some(), is_one, "{text:?}");
+            if let Some(token) = parse_device(text) {
+                assert_eq!(device(&token), text);
+            }
+        }
+    }
+}

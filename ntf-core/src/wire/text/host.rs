@@ -3,7 +3,7 @@
 //! ```text
 //! host   = IPv4 | IPv6 | "[" IPv6 "]" | onion | domain, the first that fits
 //! onion  = one or more of a-z 0-9, then ".onion"
-//! domain = one or more characters other than : # , ; / @ space tab CR LF, not ending in ".onion"
+//! domain = one or more characters other than : # , ; / space tab CR LF, not ending in ".onion"
 //! ```
 //!
 //! What begins as an IPv4 address must end as one: `192.168.0.0.1` is no host. What is only almost an
@@ -92,7 +92,73 @@ fn onion(text: &str) -> Option<(&str, &str)> {
 }
 
 fn domain(text: &str) -> Option<(&str, &str)> {
-    let end = text.find([':', '#', ',', ';', '/', '@', ' ', '\t', '\r', '\n']).unwrap_or(text.len());
+    let end = text.find([':', '#', ',', ';', '/', ' ', '\t', '\r', '\n']).unwrap_or(text.len());
     let (name, rest) = text.split_at_checked(end)?;
     (!name.is_empty() && !name.ends_with(ONION)).then_some((name, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::String;
+
+    #[test]
+    fn a_host_is_what_the_reference_takes_for_one() {
+        for (text, expected) in [
+            ("192.168.0.1", Ok("192.168.0.1")),
+            ("192.256.0.1", Ok("192.256.0.1")),
+            ("192.168.1", Ok("192.168.1")),
+            ("192.168.0.0.1", Err(NotAHost)),
+            ("1.2.3.4.example.org", Err(NotAHost)),
+            ("::1", Ok("::1")),
+            ("[::1]", Ok("::1")),
+            ("[::1", Err(NotAHost)),
+            ("[example.org]", Ok("[example.org]")),
+            ("2001:db8:0:1::ff", Ok("2001:db8:0:1::ff")),
+            ("abc7.onion", Ok("abc7.onion")),
+            ("ABC.onion", Err(NotAHost)),
+            ("a-b.onion", Err(NotAHost)),
+            (".onion", Err(NotAHost)),
+            ("abc.onion.org", Err(NotAHost)),
+            ("localhost", Ok("localhost")),
+            ("smp1.example.org", Ok("smp1.example.org")),
+            ("cafe", Ok("cafe")),
+            ("", Err(NotAHost)),
+            ("a b", Err(NotAHost)),
+            ("a,b", Err(NotAHost)),
+            ("a;b", Err(NotAHost)),
+            ("a#b", Err(NotAHost)),
+            ("a/b", Err(NotAHost)),
+            ("a:b", Err(NotAHost)),
+            ("a\r", Err(NotAHost)),
+        ] {
+            assert_eq!(check(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_host_fits_its_length_byte() {
+        for (len, is_host) in [(254, true), (255, true), (256, false)] {
+            let text: String = core::iter::repeat_n('a', len).collect();
+            assert_eq!(check(&text).is_ok(), is_host, "{len} bytes");
+        }
+    }
+
+    #[test]
+    fn a_port_is_empty_or_a_number_below_65536() {
+        for (text, expected) in [
+            ("", true),
+            ("0", true),
+            ("443", true),
+            ("65535", true),
+            ("65536", false),
+            ("05223", true),
+            ("005223", false),
+            ("-1", false),
+            ("+1", false),
+            ("5223,443", false),
+        ] {
+            assert_eq!(is_port(text), expected, "{text:?}");
+        }
+    }
 }

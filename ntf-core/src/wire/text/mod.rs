@@ -18,3 +18,15 @@ pub mod status;
 pub fn cut(text: &str, len_max: usize) -> &str {
     text.get(..text.floor_char_boundary(len_max)).unwrap_or(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_cut_between_characters() {
+        for (len_max, expected) in [(0, ""), (1, "a"), (2, "a"), (3, "aé"), (4, "aéb"), (5, "aéb")] {
+            assert_eq!(cut("aéb", len_max), expected, "{len_max}");
+        }
+    }
+}

@@ -23,3 +23,31 @@ const PRESETS: [(&str, &str); 6] = [
     ("smp9.simplex.im", "jssqzccmrcws6bhmn77vgmhfjmhwlyr3u7puw4erkyoosywgl67slqqd.onion"),
     ("smp10.simplex.im", "rb2pbttocvnbrngnwziclp2f4ckjq65kebafws6g4hy22cdaiv5dwjqd.onion"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::server::Fingerprint;
+    use alloc::vec;
+
+    #[test]
+    fn only_a_preset_server_with_one_host_is_completed() {
+        for (hosts, len) in [
+            (vec!["smp8.simplex.im"], 2),
+            (vec!["smp7.simplex.im"], 1),
+            (vec!["SMP8.simplex.im"], 1),
+            (vec!["smp8.simplex.im", "other.onion"], 2),
+            (vec!["localhost"], 1),
+        ] {
+            let mut server = ServerAddress {
+                hosts: hosts.iter().copied().map(Into::into).collect(),
+                port: "".into(),
+                identity: Fingerprint::new([0; 32]),
+            };
+            add_onion(&mut server);
+            assert_eq!(server.hosts.len(), len, "{hosts:?}");
+            let given: vec::Vec<_> = server.hosts.iter().take(hosts.len()).map(|host| &**host).collect();
+            assert_eq!(given, hosts);
+        }
+    }
+}
