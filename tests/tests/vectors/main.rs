@@ -22,11 +22,16 @@ mod ntf_blocks;
 mod ntf_commands;
 mod ntf_decode;
 mod ntf_responses;
+mod ntf_transcripts;
 mod pn_messages;
+mod recording;
+mod replay;
+mod replay_link;
 mod server_addresses;
 mod smp_blocks;
 mod smp_commands;
 mod smp_responses;
+mod smp_transcripts;
 mod statuses;
 mod values;
 
