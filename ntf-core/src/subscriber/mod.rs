@@ -49,6 +49,9 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
+#[cfg(test)]
+mod tests;
+
 /// The notifications subscriber.
 #[derive(Debug)]
 pub struct Subscriber {

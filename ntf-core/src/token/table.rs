@@ -24,7 +24,8 @@ use hashbrown::HashTable;
 /// Bounds of the table. Source: ours, one shard of a server with a few gigabytes.
 #[derive(Clone, Copy, Debug)]
 pub struct TokenLimits {
-    /// Registrations, and device tokens; beyond it TNEW is refused. Default 1,000,000.
+    /// Registrations; beyond it TNEW is refused. Device tokens are held for up to twice as many, see
+    /// [`Tokens::next_rest`]. Default 1,000,000.
     pub tokens: u32,
     /// Registrations of one device token that were never verified; beyond it the oldest one goes, so that a
     /// stranger who knows a device token cannot keep its owner out. Default 8.
@@ -198,7 +199,7 @@ impl Tokens {
     pub fn new(limits: TokenLimits, hashing: &mut Rng) -> Self {
         Self {
             rows: Slab::new(limits.tokens),
-            devices: Slab::new(limits.tokens),
+            devices: Slab::new(limits.tokens.saturating_mul(2)),
             by_id: HashTable::new(),
             by_device: HashTable::new(),
             resting: BTreeSet::new(),
@@ -348,8 +349,8 @@ impl Tokens {
     ///
     /// # Errors
     ///
-    /// [`TokenRefusal::Taken`] when another row has the same device token and verify key,
-    /// [`TokenRefusal::Full`] when there is no room for one more device; nothing is changed then.
+    /// [`TokenRefusal::Taken`] when another row has the same device token and verify key; nothing is changed
+    /// then.
     pub fn replace(
         &mut self,
         index: TokenIndex,
@@ -462,6 +463,12 @@ impl Tokens {
     fn device_row(&mut self, token: DeviceToken) -> Result<DeviceIndex, TokenRefusal> {
         if let Some(device) = self.find_device(&token) {
             return Ok(device);
+        }
+        // Devices in use are no more than the registrations, so a full table has one that only rests.
+        if self.devices.is_full()
+            && let Some((_, oldest)) = self.resting.pop_first()
+        {
+            self.forget_device(oldest);
         }
         let hashed = self.hash.of(&token);
         let device = Device { token, registrations: Vec::new(), verification_budget: Budget::new() };
@@ -632,8 +639,21 @@ mod tests {
         assert_eq!(world.register(3, 3, 9), Err(TokenRefusal::Full));
         let id = world.tokens.remove(first).unwrap();
         assert_eq!(world.tokens.by_id(&id), None);
-        world.tokens.rest(now(0));
         assert!(world.register(3, 3, 9).is_ok());
+    }
+
+    #[test]
+    fn devices_that_only_rest_give_way_when_there_are_too_many() {
+        let mut world = world(TokenLimits { tokens: 2, ..TokenLimits::default() });
+        let stays = world.fresh(0, 1);
+        for name in 1..20 {
+            let index = world.fresh(name, 1);
+            assert_eq!(world.tokens.admit_verification_push(now(name.into()), index), Some(Admit::Now));
+            world.tokens.remove(index);
+            assert!(world.tokens.devices().count() <= 4);
+        }
+        let World { tokens, makers } = &mut world;
+        assert_eq!(tokens.replace(stays, device(99), makers), Ok(()), "there is room to move");
     }
 
     #[test]

@@ -1,0 +1,9 @@
+//! The subscriber between devices that speak raw transmissions, SMP servers that follow a script, and a push
+//! server that answers as told. Blocks, keys and hellos are real; time is not.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+
+mod commands;
+mod flow;
+mod laws;
+mod servers;
+mod world;

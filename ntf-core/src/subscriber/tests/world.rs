@@ -1,0 +1,602 @@
+//! Everything around the subscriber.
+
+use crate::base::fault::PeerFault;
+use crate::base::id::{EntityId, LinkId};
+use crate::base::rng::{Rng, Seed, Stream};
+use crate::base::time::{Mono, Now, Wall};
+use crate::crypto::auth;
+use crate::crypto::boxed::BoxKey;
+use crate::crypto::cert::ServerCredentials;
+use crate::crypto::keys::{
+    AuthPrivateKey, AuthPublicKey, Ed25519Private, SigningKey, X25519Private, X25519Public,
+};
+use crate::crypto::sha::sha256;
+use crate::link::dialect::{Ntf, Smp};
+use crate::link::event::{Block, DownReason, LinkAction, LinkEvent, Transport};
+use crate::link::responder::{Credential, Responder};
+use crate::link::state::{BlockEncryption, ClientGreeting, ClientSession};
+use crate::machine::{Machine, Step};
+use crate::model::notification::Notice;
+use crate::model::push::{PushId, PushOrder, PushOutcome, PushPayload, PushResult, Sealed};
+use crate::model::server::{NotifierAddress, ServerAddress};
+use crate::model::token::{DeviceToken, Provider};
+use crate::subscriber::effect::{Effect, Milestone};
+use crate::subscriber::input::Input;
+use crate::subscriber::{Config, Subscriber};
+use crate::wire::batch::BatchReader;
+use crate::wire::error_code::ErrorCode;
+use crate::wire::ntf::command::{Command, Device as DeviceField};
+use crate::wire::ntf::response::Response;
+use crate::wire::payload;
+use crate::wire::smp::command::Command as SmpCommand;
+use crate::wire::smp::response::Message;
+use crate::wire::transmission::{self, Format};
+use crate::wire::version::{NtfVersion, VersionRange};
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+/// The subscriber and everything that it talks to.
+pub(super) struct World {
+    pub(super) subscriber: Subscriber,
+    pub(super) now: Now,
+    pub(super) orders: Vec<PushOrder>,
+    pub(super) milestones: Vec<Milestone>,
+    pub(super) smp: Smps,
+    /// Whether orders are answered as accepted at once.
+    pub(super) accepts_pushes: bool,
+    /// A line for each effect, to compare runs.
+    pub(super) trace: Vec<String>,
+    pub(super) closed: Vec<LinkId>,
+    devices: BTreeMap<LinkId, Vec<Block>>,
+    links_made: u64,
+}
+
+/// All SMP servers: they share a certificate and a script.
+pub(super) struct Smps {
+    pub(super) credentials: ServerCredentials,
+    pub(super) is_up: bool,
+    /// What a notifier id is answered; absent ones are unknown queues.
+    pub(super) queues: BTreeMap<Vec<u8>, (AuthPublicKey, Answer)>,
+    /// NSUBs that came, by link.
+    pub(super) asked: Vec<(LinkId, Vec<u8>)>,
+    pub(super) links: BTreeMap<LinkId, Responder<Smp>>,
+    pub(super) connects: Vec<(LinkId, ServerAddress)>,
+    keys: Rng,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answer {
+    Sok,
+    Error(ErrorCode<'static>),
+    Silence,
+}
+
+impl World {
+    pub(super) fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    pub(super) fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = Config::new(credentials(1));
+        config.allow_test_provider = true;
+        change(&mut config);
+        let now = Now { mono: Mono::ZERO, wall: Wall::from_secs(1_800_000_000) };
+        Self {
+            subscriber: Subscriber::new(config, Seed::from_number(7), now),
+            now,
+            orders: Vec::new(),
+            milestones: Vec::new(),
+            smp: Smps {
+                credentials: credentials(2),
+                is_up: true,
+                queues: BTreeMap::new(),
+                asked: Vec::new(),
+                links: BTreeMap::new(),
+                connects: Vec::new(),
+                keys: Seed::from_number(8).stream(Stream::Keys),
+            },
+            accepts_pushes: true,
+            trace: Vec::new(),
+            closed: Vec::new(),
+            devices: BTreeMap::new(),
+            links_made: 0,
+        }
+    }
+
+    pub(super) fn handle(&mut self, input: Input<'_>) {
+        self.subscriber.handle(self.now, input);
+        self.drain();
+    }
+
+    /// Performs effects until there is none, and checks that a second drain finds none.
+    pub(super) fn drain(&mut self) {
+        while let Step::Do(effect) = self.subscriber.poll() {
+            self.trace.push(alloc::format!("{effect:?}"));
+            self.perform(effect);
+        }
+        assert!(matches!(self.subscriber.poll(), Step::Idle(_)), "a second drain yields nothing");
+    }
+
+    fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::Link(LinkAction::Connect { link, server, .. }) => self.connect(link, server),
+            Effect::Link(LinkAction::Send { link, block }) => {
+                self.trace.push(hex::encode(sha256(&block)));
+                self.subscriber.handle(self.now, Input::Link(LinkEvent::Sent { link, blocks: 1 }));
+                if let Some(inbox) = self.devices.get_mut(&link) {
+                    inbox.push(block);
+                } else if let Some(responder) = self.smp.links.get_mut(&link) {
+                    let mut block = block;
+                    serve(responder, &self.smp.queues, &mut self.smp.asked, link, &mut block);
+                    self.pump(link);
+                }
+            }
+            Effect::Link(LinkAction::Close { link }) => {
+                self.closed.push(link);
+                self.devices.remove(&link);
+                self.smp.links.remove(&link);
+                let reason = DownReason::Asked;
+                self.subscriber.handle(self.now, Input::Link(LinkEvent::Down { link, reason }));
+            }
+            Effect::Push(order) => {
+                let outcome = PushOutcome { id: order.id, result: PushResult::Accepted };
+                self.orders.push(order);
+                if self.accepts_pushes {
+                    self.subscriber.handle(self.now, Input::Outcome(outcome));
+                }
+            }
+            Effect::Milestone(milestone) => self.milestones.push(milestone),
+        }
+    }
+
+    fn connect(&mut self, link: LinkId, server: ServerAddress) {
+        self.smp.connects.push((link, server));
+        if !self.smp.is_up {
+            let reason = DownReason::Unreachable;
+            return self.subscriber.handle(self.now, Input::Link(LinkEvent::Down { link, reason }));
+        }
+        let transport = |peer_chain| transport(link, peer_chain);
+        let credentials = &self.smp.credentials;
+        let responder =
+            Responder::accept(&transport(Vec::new()), credentials, VersionRange::SMP, &mut self.smp.keys);
+        self.smp.links.insert(link, responder.unwrap());
+        let transport = transport(credentials.chain.clone());
+        self.subscriber.handle(self.now, Input::Link(LinkEvent::Up { link, transport }));
+        self.pump(link);
+    }
+
+    /// Hands what an SMP server wrote to the subscriber.
+    fn pump(&mut self, link: LinkId) {
+        while let Some(mut block) = self.smp.links.get_mut(&link).and_then(Responder::take_block) {
+            if let Some(responder) = self.smp.links.get_mut(&link) {
+                responder.on_sent(1);
+            }
+            self.subscriber.handle(self.now, Input::Link(LinkEvent::Block { link, block: &mut block }));
+        }
+    }
+
+    /// An event from the SMP server at the other end of this link.
+    pub(super) fn smp_says(&mut self, link: LinkId, notifier: &[u8], message: &Message<'_>) {
+        self.smp.links.get_mut(&link).unwrap().event(notifier, message);
+        self.pump(link);
+        self.drain();
+    }
+
+    /// NMSG for a queue, on the newest link.
+    pub(super) fn notify(&mut self, notifier: &[u8], nonce: u8) {
+        let link = *self.smp.links.last_key_value().unwrap().0;
+        self.smp_says(link, notifier, &Message::Nmsg { nonce: [nonce; 24], meta: &[nonce; 144] });
+    }
+
+    /// All links with SMP servers break.
+    pub(super) fn break_smp(&mut self) {
+        for link in core::mem::take(&mut self.smp.links).into_keys() {
+            let reason = DownReason::Broken;
+            self.handle(Input::Link(LinkEvent::Down { link, reason }));
+        }
+    }
+
+    pub(super) fn deadline(&mut self) -> Option<Mono> {
+        match self.subscriber.poll() {
+            Step::Idle(deadline) => deadline.map(|deadline| deadline.at),
+            Step::Do(effect) => panic!("not drained: {effect:?}"),
+        }
+    }
+
+    /// Lets time pass, waking the subscriber whenever it asked for it.
+    pub(super) fn advance(&mut self, span: Duration) {
+        let until = self.now.mono + span;
+        let mut wakes = 0;
+        while let Some(at) = self.deadline().filter(|at| *at <= until) {
+            let passed = at.since(self.now.mono);
+            self.pass(passed);
+            self.handle(Input::Tick);
+            assert!(self.deadline() != Some(at) || passed > Duration::ZERO, "a deadline that stays put");
+            wakes += 1;
+            assert!(wakes < 100_000, "no progress");
+        }
+        self.pass(until.since(self.now.mono));
+    }
+
+    fn pass(&mut self, span: Duration) {
+        self.now.mono = self.now.mono + span;
+        self.now.wall =
+            Wall::from_millis(self.now.wall.as_millis() + u64::try_from(span.as_millis()).unwrap());
+    }
+
+    pub(super) fn outcome(&mut self, id: PushId, result: PushResult) {
+        self.handle(Input::Outcome(PushOutcome { id, result }));
+    }
+
+    pub(super) fn device(&mut self) -> Device {
+        self.device_of(VersionRange::NTF)
+    }
+
+    /// A device that is connected and past its hellos.
+    pub(super) fn device_of(&mut self, versions: VersionRange<NtfVersion>) -> Device {
+        let link = self.open_link();
+        let hello = self.devices.get_mut(&link).unwrap().remove(0);
+        let identity = credentials(1).identity().unwrap();
+        let transport = transport(link, credentials(1).chain);
+        let greeting =
+            ClientGreeting::<Ntf>::new(transport, identity, versions, BlockEncryption::WherePossible);
+        let mut keys = Seed::from_number(3).stream(Stream::Keys);
+        let (session, mut answer) = greeting.on_hello(&hello, &mut keys).unwrap();
+        self.handle(Input::Link(LinkEvent::Block { link, block: &mut answer }));
+        Device { link, session, next_corr: 0 }
+    }
+
+    /// A device's link with TLS up; our hello has been sent.
+    pub(super) fn open_link(&mut self) -> LinkId {
+        let link = LinkId::accepted(self.links_made);
+        self.links_made += 1;
+        self.devices.insert(link, Vec::new());
+        let transport = transport(link, Vec::new());
+        self.handle(Input::Link(LinkEvent::Up { link, transport }));
+        link
+    }
+
+    pub(super) fn is_open(&self, link: LinkId) -> bool {
+        self.devices.contains_key(&link)
+    }
+
+    /// The one order made since the last look.
+    pub(super) fn take_order(&mut self) -> PushOrder {
+        assert_eq!(self.orders.len(), 1, "{:?}", self.orders);
+        self.orders.remove(0)
+    }
+
+    /// A queue that the SMP servers know.
+    pub(super) fn queue(&mut self, number: u8) -> Queue {
+        let key = AuthPrivateKey::Ed25519(Ed25519Private::from_seed([number; 32]));
+        let notifier = [number; 24];
+        self.smp.queues.insert(notifier.into(), (key.public().unwrap(), Answer::Sok));
+        Queue { notifier, key }
+    }
+
+    pub(super) fn answer(&mut self, queue: &Queue, answer: Answer) {
+        self.smp.queues.get_mut(&queue.notifier[..]).unwrap().1 = answer;
+    }
+
+    pub(super) fn smp_address(&self, host: &str) -> ServerAddress {
+        ServerAddress {
+            hosts: vec![host.into()],
+            port: "".into(),
+            identity: self.smp.credentials.identity().unwrap(),
+        }
+    }
+}
+
+/// Answers what the subscriber asks an SMP server.
+fn serve(
+    responder: &mut Responder<Smp>,
+    queues: &BTreeMap<Vec<u8>, (AuthPublicKey, Answer)>,
+    asked: &mut Vec<(LinkId, Vec<u8>)>,
+    link: LinkId,
+    block: &mut [u8],
+) {
+    let mut requests = responder.on_block(block).unwrap();
+    while let Some(request) = responder.next_request(&mut requests) {
+        let entity: Vec<u8> = request.entity().into();
+        let queue = queues.get(&entity);
+        let credential = match (request.command(), queue) {
+            (SmpCommand::Ping, _) => Credential::Open,
+            (_, Some((key, _))) => Credential::Key(key),
+            (_, None) => Credential::Unknown,
+        };
+        let is_ping = matches!(request.command(), SmpCommand::Ping);
+        if !is_ping {
+            asked.push((link, entity));
+        }
+        let Ok(authorized) = responder.verify(request, credential) else { continue };
+        let message = match queue.map(|(_, answer)| answer) {
+            _ if is_ping => Message::Pong,
+            Some(Answer::Error(code)) => Message::Err(*code),
+            Some(Answer::Silence) => continue,
+            Some(Answer::Sok) | None => Message::Sok { service: None },
+        };
+        responder.reply(authorized.reply_to(), &message);
+    }
+}
+
+pub(super) struct Queue {
+    pub(super) notifier: [u8; 24],
+    pub(super) key: AuthPrivateKey,
+}
+
+impl Queue {
+    pub(super) fn at(&self, server: ServerAddress) -> NotifierAddress {
+        NotifierAddress { server, notifier: EntityId::new(&self.notifier).unwrap() }
+    }
+}
+
+/// A device's end of its link.
+pub(super) struct Device {
+    pub(super) link: LinkId,
+    pub(super) session: ClientSession<Ntf>,
+    next_corr: u64,
+}
+
+/// A reply with its ids.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Reply {
+    pub(super) corr: Vec<u8>,
+    pub(super) entity: Vec<u8>,
+    pub(super) command: Vec<u8>,
+}
+
+impl Reply {
+    pub(super) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.command).to_string()
+    }
+
+    pub(super) fn response(&self) -> Result<Response<'_>, PeerFault> {
+        Response::decode(&self.command, NtfVersion::MAX)
+    }
+}
+
+impl Device {
+    /// Sends blocks of raw transmissions; gives all replies.
+    pub(super) fn send(&mut self, world: &mut World, transmissions: &[Vec<u8>]) -> Vec<Reply> {
+        for transmission in transmissions {
+            self.session.outgoing.push(|out| out.extend_from_slice(transmission)).unwrap();
+        }
+        let mut replies = Vec::new();
+        while let Some(mut block) = self.session.outgoing.take() {
+            self.session.outgoing.on_sent(1);
+            replies.extend(self.send_block(world, &mut block));
+        }
+        replies
+    }
+
+    pub(super) fn send_block(&mut self, world: &mut World, block: &mut [u8]) -> Vec<Reply> {
+        world.handle(Input::Link(LinkEvent::Block { link: self.link, block }));
+        let format = Format::ntf(self.session.version());
+        let mut replies = Vec::new();
+        for mut block in world.devices.get_mut(&self.link).map(core::mem::take).unwrap_or_default() {
+            let content = self.session.session.open(&mut block).unwrap();
+            for item in BatchReader::new(content, format).unwrap() {
+                let item = item.unwrap();
+                assert!(item.authorization.is_empty());
+                replies.push(Reply {
+                    corr: item.corr_id.into(),
+                    entity: item.entity_id.into(),
+                    command: item.command.into(),
+                });
+            }
+        }
+        replies
+    }
+
+    pub(super) fn corr(&mut self) -> [u8; 24] {
+        self.next_corr += 1;
+        let mut corr = [0; 24];
+        corr[..8].copy_from_slice(&self.next_corr.to_be_bytes());
+        corr
+    }
+
+    /// A transmission of these parts, authorized with the key if there is one.
+    pub(super) fn write(
+        &self,
+        key: Option<&AuthPrivateKey>,
+        corr: &[u8],
+        entity: &[u8],
+        command: &[u8],
+    ) -> Vec<u8> {
+        let mut body = Vec::new();
+        transmission::write_body(corr, entity, &mut body, |out| out.extend_from_slice(command));
+        let mut to_auth = Vec::new();
+        transmission::write_authorized(&self.session.session.id, &body, &mut to_auth);
+        let server_key = self.session.server_key.as_ref();
+        let authorization = key.map(|key| auth::authorize(key, server_key, corr, &to_auth).unwrap());
+        let authorization = authorization.as_ref().map_or(&[][..], |bytes| bytes.as_bytes());
+        self.write_signed(authorization, &body)
+    }
+
+    /// A transmission with this authorization, whatever it is worth.
+    pub(super) fn write_signed(&self, authorization: &[u8], body: &[u8]) -> Vec<u8> {
+        let mut out = vec![u8::try_from(authorization.len()).unwrap()];
+        out.extend_from_slice(authorization);
+        if Format::ntf(self.session.version()).sends_session_id() {
+            out.push(u8::try_from(self.session.session.id.len()).unwrap());
+            out.extend_from_slice(&self.session.session.id);
+        }
+        out.extend_from_slice(body);
+        out
+    }
+
+    /// Asks one thing; the reply has the right ids.
+    pub(super) fn ask(
+        &mut self,
+        world: &mut World,
+        key: Option<&AuthPrivateKey>,
+        entity: &[u8],
+        command: &Command<'_>,
+    ) -> Reply {
+        let mut bytes = Vec::new();
+        command.encode(self.session.version(), &mut bytes);
+        let corr = self.corr();
+        let transmission = self.write(key, &corr, entity, &bytes);
+        let mut replies = self.send(world, &[transmission]);
+        assert_eq!(replies.len(), 1, "{replies:?}");
+        let reply = replies.remove(0);
+        assert_eq!((&reply.corr[..], &reply.entity[..]), (&corr[..], entity));
+        reply
+    }
+}
+
+/// The app on a device: its keys, and what it learned.
+pub(super) struct App {
+    pub(super) key: AuthPrivateKey,
+    pub(super) dh: X25519Private,
+    pub(super) token: DeviceToken,
+    pub(super) id: Vec<u8>,
+    server_public: Option<X25519Public>,
+}
+
+impl App {
+    /// An app with keys made from `number`, on a device with this token.
+    pub(super) fn new(number: u8, token: &str) -> Self {
+        Self {
+            key: AuthPrivateKey::Ed25519(Ed25519Private::from_seed([number; 32])),
+            dh: X25519Private::from_bytes([number; 32]),
+            token: DeviceToken { provider: Provider::ApnsTest, token: token.as_bytes().into() },
+            id: Vec::new(),
+            server_public: None,
+        }
+    }
+
+    pub(super) fn try_register(&self, world: &mut World, device: &mut Device) -> Reply {
+        let command = Command::Tnew {
+            device: DeviceField::of(&self.token),
+            auth: self.key.public().unwrap(),
+            dh: self.dh.public(),
+        };
+        device.ask(world, Some(&self.key), &[], &command)
+    }
+
+    pub(super) fn register(&mut self, world: &mut World, device: &mut Device) {
+        let reply = self.try_register(world, device);
+        let Ok(Response::Idtkn { token, dh }) = reply.response() else { panic!("{}", reply.text()) };
+        self.id = token.into();
+        self.server_public = Some(dh);
+    }
+
+    /// The code in a verification push.
+    pub(super) fn code(&self, order: &PushOrder) -> Vec<u8> {
+        assert_eq!(order.device, self.token);
+        match &order.payload {
+            PushPayload::Verification(sealed) => self.open(sealed),
+            PushPayload::Message(_) | PushPayload::CheckMessages => panic!("no verification: {order:?}"),
+        }
+    }
+
+    /// The code in an order, if it is a verification push for this app.
+    pub(super) fn try_code(&self, order: &PushOrder) -> Option<Vec<u8>> {
+        let PushPayload::Verification(sealed) = &order.payload else { return None };
+        let key = BoxKey::of_dh(&self.dh.agree(&self.server_public?));
+        let mut bytes = sealed.ciphertext.to_vec();
+        key.open_padded(&sealed.nonce, &mut bytes).ok().map(<[u8]>::to_vec)
+    }
+
+    /// The notices in a push, oldest first.
+    pub(super) fn notices(&self, order: &PushOrder) -> Vec<(NotifierAddress, Notice)> {
+        assert_eq!(order.device, self.token);
+        match &order.payload {
+            PushPayload::Message(sealed) => payload::decode_notices(&self.open(sealed)).unwrap(),
+            PushPayload::Verification(_) | PushPayload::CheckMessages => panic!("no message: {order:?}"),
+        }
+    }
+
+    fn open(&self, sealed: &Sealed) -> Vec<u8> {
+        let key = BoxKey::of_dh(&self.dh.agree(&self.server_public.unwrap()));
+        let mut bytes = sealed.ciphertext.to_vec();
+        key.open_padded(&sealed.nonce, &mut bytes).unwrap().into()
+    }
+
+    pub(super) fn ask(&self, world: &mut World, device: &mut Device, command: &Command<'_>) -> String {
+        device.ask(world, Some(&self.key), &self.id, command).text()
+    }
+
+    /// Registers and echoes the code.
+    pub(super) fn verified(world: &mut World, device: &mut Device, number: u8, token: &str) -> Self {
+        let mut app = Self::new(number, token);
+        app.register(world, device);
+        let code = app.code(&world.take_order());
+        assert_eq!(app.ask(world, device, &Command::Tvfy { code: &code }), "OK");
+        app
+    }
+
+    pub(super) fn try_subscribe(
+        &self,
+        world: &mut World,
+        device: &mut Device,
+        notifier: NotifierAddress,
+        key: &AuthPrivateKey,
+    ) -> Reply {
+        let command = Command::Snew { token: &self.id, notifier, key: key.clone() };
+        device.ask(world, Some(&self.key), &[], &command)
+    }
+
+    /// Subscribes a queue of the server at `host`.
+    pub(super) fn subscribe(
+        &self,
+        world: &mut World,
+        device: &mut Device,
+        host: &str,
+        queue: &Queue,
+    ) -> Vec<u8> {
+        let notifier = queue.at(world.smp_address(host));
+        let reply = self.try_subscribe(world, device, notifier, &queue.key);
+        match reply.response() {
+            Ok(Response::Idsub { subscription }) => subscription.into(),
+            _ => panic!("{}", reply.text()),
+        }
+    }
+
+    pub(super) fn status(&self, world: &mut World, device: &mut Device, subscription: &[u8]) -> String {
+        device.ask(world, Some(&self.key), subscription, &Command::Schk).text()
+    }
+}
+
+/// What TLS tells both ends of a link.
+fn transport(link: LinkId, peer_chain: Vec<Box<[u8]>>) -> Transport {
+    let mut session_id = [5; 32];
+    session_id[..8].copy_from_slice(&u64::from(link.is_accepted()).to_be_bytes());
+    Transport { session_id: session_id.into(), has_alpn: true, peer_chain, showed_certificate: false }
+}
+
+/// A server whose leaf key is Ed25519 with this seed. What links read of a certificate is there; TLS would
+/// want more.
+pub(super) fn credentials(byte: u8) -> ServerCredentials {
+    let leaf_key = Ed25519Private::from_seed([byte; 32]);
+    let leaf = certificate(&leaf_key.public().to_spki());
+    let identity = certificate(&Ed25519Private::from_seed([byte ^ 0xff; 32]).public().to_spki());
+    ServerCredentials { chain: vec![leaf, identity], leaf_key: SigningKey::Ed25519(leaf_key) }
+}
+
+/// The least that is an X.509 certificate of this key.
+fn certificate(spki: &[u8]) -> Box<[u8]> {
+    let algorithm = der(0x30, &[&[6, 3, 0x2b, 0x65, 0x70]]);
+    let time = der(0x17, &[b"260101000000Z"]);
+    let times = der(0x30, &[&time, &time]);
+    let nobody = der(0x30, &[]);
+    let to_be_signed =
+        der(0x30, &[&[0xa0, 3, 2, 1, 2], &[2, 1, 1], &algorithm, &nobody, &times, &nobody, spki]);
+    der(0x30, &[&to_be_signed, &algorithm, &der(3, &[&[0; 65]])]).into()
+}
+
+fn der(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+    let content = parts.concat();
+    let mut out = vec![tag];
+    match u8::try_from(content.len()).unwrap() {
+        len @ ..128 => out.push(len),
+        len => out.extend([0x81, len]),
+    }
+    out.extend(content);
+    out
+}
