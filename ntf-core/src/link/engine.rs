@@ -33,6 +33,7 @@ use crate::model::server::ServerAddress;
 use crate::wire::version::VersionRange;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use core::fmt;
 use core::time::Duration;
 
 /// A client of one subscriber (NTF server).
@@ -190,6 +191,18 @@ impl Loss {
             Self::Fault(_) => DownReason::Broken,
             Self::ConnectTimeout | Self::Silent => DownReason::TimedOut,
             Self::Asked => DownReason::Asked,
+        }
+    }
+}
+
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Down(reason) => reason.fmt(f),
+            Self::Fault(fault) => fault.fmt(f),
+            Self::ConnectTimeout => f.write_str("the server did not answer in time"),
+            Self::Silent => f.write_str("the server fell silent"),
+            Self::Asked => f.write_str("the connection was closed on this side"),
         }
     }
 }

@@ -18,6 +18,7 @@ mod device_tokens;
 mod encodings;
 mod file;
 mod handshakes;
+mod links;
 mod ntf_blocks;
 mod ntf_commands;
 mod ntf_decode;
