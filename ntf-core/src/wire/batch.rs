@@ -9,13 +9,14 @@
 //! the sum of 2 + length over a batch is at most 16365 (SMP) or 493 (NTF). A reader takes what fits the
 //! block. Source: `smp-transport` 4.1 and 4.8, `ntf-protocol` 1.5.
 
+use alloc::vec::Vec;
+use core::fmt;
+
 use crate::base::fault::PeerFault;
 use crate::base::limits::TAG_LEN;
 use crate::wire::block::Layout;
 use crate::wire::cursor::{Reader, Writer};
 use crate::wire::transmission::{Format, Transmission};
-use alloc::vec::Vec;
-use core::fmt;
 
 /// Most transmissions in a batch.
 pub const BATCH_COUNT_MAX: u8 = u8::MAX;

@@ -8,11 +8,12 @@
 //! This file lays blocks out so that the cipher of the link seals them where they lie; it does not encrypt.
 //! Source: `smp-transport` 3.1 and 3.6, `ntf-protocol` 1.2.
 
+use alloc::vec::Vec;
+
 use crate::base::fault::{Misuse, PeerFault};
 use crate::base::limits::TAG_LEN;
 use crate::crypto::pad;
 use crate::model::server::Protocol;
-use alloc::vec::Vec;
 
 /// How blocks of one direction of a link are laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,8 +3,9 @@
 //! [`Reader`] takes fields off the front of a slice and says which field was short; [`Writer`] is its
 //! mirror and appends to the caller's buffer. Neither knows a message.
 
-use crate::base::fault::PeerFault;
 use alloc::vec::Vec;
+
+use crate::base::fault::PeerFault;
 
 /// Most bytes of a [`Writer::short`] field.
 pub const SHORT_MAX: usize = u8::MAX as usize;

@@ -7,11 +7,12 @@
 //! A word without parameters takes no space after it: `SUB=` is unknown, `SUB ` is a syntax error.
 //! Source: `smp-transport` 4.6 and 5, `ntf-protocol` 1.7.
 
+use alloc::vec::Vec;
+
 use crate::base::fault::PeerFault;
 use crate::crypto::keys::{AuthPublicKey, X25519Public};
 use crate::wire::cursor::{Reader, Writer};
 use crate::wire::error_code::split;
-use alloc::vec::Vec;
 
 /// A command split at its first space.
 pub(super) struct Command<'a> {

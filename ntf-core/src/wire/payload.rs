@@ -9,14 +9,15 @@
 //!
 //! Encryption and padding are the caller's. Source: `ntf-protocol` 3.4, `smp-transport` 5.5 and 6.1.
 
+use alloc::string::ToString;
+use alloc::vec::Vec;
+use core::fmt;
+
 use crate::base::fault::PeerFault;
 use crate::model::notification::Notice;
 use crate::model::server::NotifierAddress;
 use crate::wire::cursor::{Reader, Writer, utf8};
 use crate::wire::text::{address, base64, preset};
-use alloc::string::ToString;
-use alloc::vec::Vec;
-use core::fmt;
 
 /// Bytes to which the metadata of NMSG are padded. Source: `smp-transport` 6.1.
 pub const NMSG_META_PADDED_LEN: usize = 128;

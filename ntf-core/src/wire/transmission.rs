@@ -11,12 +11,13 @@
 //! The service signature's `maybe` byte is there only after a non-empty authorization. Nothing is verified
 //! here. Source: `smp-transport` 4.2 and 4.3, `ntf-protocol` 1.5.
 
+use alloc::vec::Vec;
+use core::fmt;
+
 use crate::base::fault::PeerFault;
 use crate::crypto::keys::{ED448_SIGNATURE_LEN, ED25519_SIGNATURE_LEN};
 use crate::wire::cursor::{Reader, Writer};
 use crate::wire::version::{NtfVersion, SmpVersion};
-use alloc::vec::Vec;
-use core::fmt;
 
 /// Bytes of an X25519 authenticator. Source: `smp-transport` 4.4.
 pub const AUTHENTICATOR_LEN: usize = 80;

@@ -123,6 +123,9 @@ fn check(vector: &Vector, content: &[u8], protocol: Protocol) {
     assert_eq!(hex::encode(content), vector.output("encoded").text(), "{}", vector.name);
     let block = Layout::plain(protocol).block(content).unwrap();
     assert_eq!(sha256(&block), vector.output("block_sha256").text(), "{}", vector.name);
+    if let Some(whole) = vector.output("block").some() {
+        assert_eq!(hex::encode(&block), whole.text(), "{}", vector.name);
+    }
 }
 
 fn signed(vector: &Vector, chain: &str, key: &str) -> (Vec<u8>, Vec<Vec<u8>>, Vec<u8>) {

@@ -7,12 +7,13 @@
 //!
 //! Source: `ntf-protocol` 1.3.
 
+use alloc::vec::Vec;
+
 use crate::base::fault::PeerFault;
 use crate::model::server::Fingerprint;
 use crate::wire::cursor::{Reader, Writer};
 use crate::wire::server;
 use crate::wire::version::{NtfVersion, VersionRange};
-use alloc::vec::Vec;
 
 /// What a server says first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

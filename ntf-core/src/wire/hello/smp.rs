@@ -14,6 +14,9 @@
 //!
 //! Source: `smp-transport` 3.2 to 3.4.
 
+use alloc::vec::Vec;
+use core::fmt;
+
 use crate::base::fault::PeerFault;
 use crate::crypto::keys::X25519Public;
 use crate::model::server::Fingerprint;
@@ -21,8 +24,6 @@ use crate::wire::cursor::{Reader, Writer};
 use crate::wire::error_code::TransportError;
 use crate::wire::server;
 use crate::wire::version::{SmpVersion, VersionRange};
-use alloc::vec::Vec;
-use core::fmt;
 
 /// A key that the holder of a certificate vouches for. Both are opaque here.
 #[derive(Clone, Debug, PartialEq, Eq)]

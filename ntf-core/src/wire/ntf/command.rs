@@ -10,6 +10,9 @@
 //!
 //! The same in every version. Source: `ntf-protocol` 2.1 and 2.2.
 
+use alloc::vec::Vec;
+use core::fmt;
+
 use crate::base::fault::PeerFault;
 use crate::crypto::keys::{AuthPrivateKey, AuthPublicKey, X25519Public};
 use crate::model::server::NotifierAddress;
@@ -20,8 +23,6 @@ use crate::wire::params::{self, auth_key, dh_key, write_auth_key, write_dh_key, 
 use crate::wire::server;
 use crate::wire::transmission::Transmission;
 use crate::wire::version::NtfVersion;
-use alloc::vec::Vec;
-use core::fmt;
 
 /// A command. Prints its word only.
 #[derive(Clone, PartialEq, Eq)]

@@ -7,6 +7,9 @@
 //!
 //! The reason of `INVALID` goes to version 3 only. Source: `ntf-protocol` 2.3 to 2.6.
 
+use alloc::vec::Vec;
+use core::fmt;
+
 use crate::base::fault::PeerFault;
 use crate::crypto::keys::X25519Public;
 use crate::model::subscription::SubscriptionStatus;
@@ -16,8 +19,6 @@ use crate::wire::error_code::ErrorCode;
 use crate::wire::params::{self, dh_key, write_dh_key, write_word};
 use crate::wire::text::status;
 use crate::wire::version::NtfVersion;
-use alloc::vec::Vec;
-use core::fmt;
 
 /// An answer. Prints its word only.
 #[derive(Clone, PartialEq, Eq)]

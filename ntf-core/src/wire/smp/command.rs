@@ -12,6 +12,9 @@
 //!
 //! Words are the same in every version; only NEW changes. Source: `smp-transport` 5.1 to 5.9.
 
+use alloc::vec::Vec;
+use core::fmt;
+
 use crate::base::fault::PeerFault;
 use crate::crypto::keys::{AuthPublicKey, X25519Public};
 use crate::model::server::ServerAddress;
@@ -22,8 +25,6 @@ use crate::wire::server;
 use crate::wire::smp::queue::{LinkData, NewQueue};
 use crate::wire::transmission::Transmission;
 use crate::wire::version::SmpVersion;
-use alloc::vec::Vec;
-use core::fmt;
 
 /// Most bytes of the flags of SEND. Source: `smp-transport` 5.4.
 pub const FLAGS_LEN_MAX: usize = 7;

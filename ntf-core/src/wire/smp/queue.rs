@@ -20,12 +20,13 @@
 //! mode: true is messaging, anything else false, and false is read as contact.
 //! Source: `smp-transport` 5.2.
 
+use core::fmt;
+
 use crate::base::fault::PeerFault;
 use crate::crypto::keys::{AuthPublicKey, X25519Public};
 use crate::wire::cursor::{Reader, Writer};
 use crate::wire::params::{auth_key, dh_key, write_auth_key, write_dh_key};
 use crate::wire::version::SmpVersion;
-use core::fmt;
 
 /// Who may send to a queue, and how it is secured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -12,6 +12,9 @@
 //!
 //! Source: `smp-transport` 5.2 to 5.9.
 
+use alloc::vec::Vec;
+use core::fmt;
+
 use crate::base::fault::PeerFault;
 use crate::base::limits::NONCE_LEN;
 use crate::wire::error_code::ErrorCode;
@@ -19,8 +22,6 @@ use crate::wire::hello::smp::SignedKey;
 use crate::wire::params::{self, write_word};
 use crate::wire::smp::queue::{LinkData, NotifierIds, QueueIds};
 use crate::wire::version::{SmpVersion, VersionRange};
-use alloc::vec::Vec;
-use core::fmt;
 
 /// An answer or event. Prints its word only.
 #[derive(Clone, PartialEq, Eq)]

@@ -1,5 +1,8 @@
 //! The worked examples of `smp-transport` 9 and `ntf-protocol` 8, as far as they concern bytes.
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use crate::base::id::EntityId;
 use crate::crypto::auth::authorize;
 use crate::crypto::keys::{AuthPrivateKey, AuthPublicKey, Ed25519Private, X25519Private, X25519Public};
@@ -20,8 +23,6 @@ use crate::wire::smp::response::Message;
 use crate::wire::text::base64;
 use crate::wire::transmission::{Format, Outgoing, Transmission, write_authorized, write_body};
 use crate::wire::version::{NtfVersion, SmpVersion, VersionRange};
-use alloc::string::String;
-use alloc::vec::Vec;
 
 /// Bytes counted up from `first`: the ids of section 9.2.
 fn run<const N: usize>(first: u8) -> [u8; N] {

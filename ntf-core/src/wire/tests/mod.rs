@@ -12,4 +12,5 @@
 mod examples;
 mod limits;
 mod properties;
+mod samples;
 mod tape;

@@ -1,5 +1,11 @@
 //! For all bytes and all values: nothing panics, and what is written reads back.
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
 use crate::base::fault::PeerFault;
 use crate::model::server::Protocol;
 use crate::wire::batch::{BatchReader, BatchWriter, NoRoom};
@@ -17,10 +23,6 @@ use crate::wire::tests::tape::Tape;
 use crate::wire::text::{address, base64, device, host, status};
 use crate::wire::transmission::{Format, Outgoing, Transmission};
 use crate::wire::version::{NtfVersion, SmpVersion};
-use alloc::string::String;
-use alloc::vec::Vec;
-use proptest::collection::vec;
-use proptest::prelude::*;
 
 const SMP_VERSIONS: core::ops::RangeInclusive<u16> = 6..=18;
 const NTF_VERSIONS: core::ops::RangeInclusive<u16> = 1..=3;

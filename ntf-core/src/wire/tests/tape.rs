@@ -1,5 +1,7 @@
 //! Values made from a tape of bytes, so that any bytes give some value and the values borrow from them.
 
+use alloc::vec::Vec;
+
 use crate::base::id::EntityId;
 use crate::crypto::keys::{
     AuthPrivateKey, AuthPublicKey, Ed448Private, Ed448Public, Ed25519Private, Ed25519Public, X25519Private,
@@ -23,7 +25,6 @@ use crate::wire::smp::queue::{
 };
 use crate::wire::smp::response::Message;
 use crate::wire::version::{SmpVersion, VersionRange};
-use alloc::vec::Vec;
 
 /// Bytes to make values from; all zero after their end.
 pub(super) struct Tape<'a> {

@@ -12,13 +12,15 @@
 //! brackets it is read right. Ids of queues are secrets, so errors tell a position and never quote.
 //! Source: `smp-transport` 1.8, `ntf-protocol` 3.4; the sender's form is ours, shaped like the notifier's.
 
-use crate::base::id::EntityId;
-use crate::model::server::{Fingerprint, NotifierAddress, Protocol, SenderAddress, ServerAddress};
-use crate::wire::text::{base64, host};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
+
 use zeroize::Zeroizing;
+
+use crate::base::id::EntityId;
+use crate::model::server::{Fingerprint, NotifierAddress, Protocol, SenderAddress, ServerAddress};
+use crate::wire::text::{base64, host};
 
 /// What a text lacks to be an address, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,6 +5,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+
 use base64ct::{Base64Url, Base64UrlUnpadded, Encoding};
 
 /// The text of these bytes, with padding.

@@ -7,8 +7,9 @@
 //! A token is read as an even number of lower-case hex digits, or is the null provider's
 //! `test_ntf_token`. Source: `ntf-protocol` 2.2.
 
-use crate::model::token::{DeviceToken, Provider};
 use alloc::string::String;
+
+use crate::model::token::{DeviceToken, Provider};
 
 /// The name of a provider.
 #[must_use]

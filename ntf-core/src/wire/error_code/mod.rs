@@ -16,10 +16,17 @@
 //! decide about it. What a fault of a peer is called on the wire is decided in [`ErrorCode::of`] and nowhere
 //! else. Source: `smp-transport` 5.8, `ntf-protocol` 2.4.
 
-use crate::base::fault::PeerFault;
-use crate::wire::cursor::{Reader, Writer, utf8};
-use crate::wire::version::SmpVersion;
 use alloc::vec::Vec;
+
+use crate::base::fault::PeerFault;
+use crate::wire::cursor::{Reader, utf8};
+use crate::wire::version::SmpVersion;
+
+mod proxy;
+mod transport;
+
+pub use proxy::{BrokerError, NetworkError, ProxyError};
+pub use transport::{HandshakeError, TransportError};
 
 /// An error of either protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,89 +98,6 @@ pub enum BlockReason {
     Spam,
     /// Unlawful content.
     Content,
-}
-
-/// An error of a proxy of messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ProxyError<'a> {
-    /// The relay's answer to the proxy: an error to be read with [`ErrorCode::decode`].
-    ///
-    /// Kept as bytes, so that errors nested by a peer cost no stack.
-    Protocol(&'a [u8]),
-    /// The proxy cannot talk to the relay.
-    Broker(BrokerError<'a>),
-    /// Proxying is off, or the password is wrong.
-    BasicAuth,
-    /// The proxy has no such session.
-    NoSession,
-}
-
-/// How talking to a relay failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BrokerError<'a> {
-    /// An answer that does not parse.
-    Response(&'a str),
-    /// An answer of another kind than expected.
-    Unexpected(&'a str),
-    /// The network failed; how is seldom said.
-    Network(Option<NetworkError<'a>>),
-    /// No answer in time.
-    Timeout,
-    /// The host is not allowed or not compatible.
-    Host,
-    /// No service there.
-    NoService,
-    /// The transport failed.
-    Transport(TransportError<'a>),
-}
-
-/// How the network failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NetworkError<'a> {
-    /// No connection.
-    Connect(&'a str),
-    /// TLS failed.
-    Tls(&'a str),
-    /// The certificate is not the expected one.
-    UnknownCa,
-    /// Failed in another way.
-    Failed,
-    /// Too slow.
-    Timeout,
-    /// Subscribing failed.
-    Subscribe(&'a str),
-}
-
-/// How a transport failed. Source: `smp-transport` 3.4.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TransportError<'a> {
-    /// A bad block.
-    Block,
-    /// No common version.
-    Version,
-    /// A message too long.
-    LargeMsg,
-    /// A wrong session id.
-    Session,
-    /// No key to authorize with.
-    NoAuth,
-    /// The greeting failed.
-    Handshake(HandshakeError),
-    /// Another failure, as it was written.
-    Other(&'a str),
-}
-
-/// How a greeting failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum HandshakeError {
-    /// A hello does not parse.
-    Parse,
-    /// The server is not the one that the client expects.
-    Identity,
-    /// A signed key does not verify.
-    BadAuth,
-    /// The service is refused.
-    BadService,
 }
 
 impl<'a> ErrorCode<'a> {
@@ -325,150 +249,13 @@ impl<'a> Blocked<'a> {
     }
 }
 
-impl<'a> ProxyError<'a> {
-    fn known(bytes: &'a [u8]) -> Option<Self> {
-        match split(bytes) {
-            (b"PROTOCOL", Some(rest)) => Some(Self::Protocol(rest)),
-            (b"BROKER", Some(rest)) => BrokerError::known(rest).map(Self::Broker),
-            (b"BASIC_AUTH", None) => Some(Self::BasicAuth),
-            (b"NO_SESSION", None) => Some(Self::NoSession),
-            _ => None,
-        }
-    }
-
-    fn encode(&self, out: &mut Vec<u8>) {
-        match self {
-            Self::Protocol(error) => {
-                out.extend_from_slice(b"PROTOCOL ");
-                out.extend_from_slice(error);
-            }
-            Self::Broker(error) => {
-                out.extend_from_slice(b"BROKER ");
-                error.encode(out);
-            }
-            Self::BasicAuth => out.extend_from_slice(b"BASIC_AUTH"),
-            Self::NoSession => out.extend_from_slice(b"NO_SESSION"),
-        }
-    }
-}
-
-impl<'a> BrokerError<'a> {
-    fn known(bytes: &'a [u8]) -> Option<Self> {
-        match split(bytes) {
-            (b"RESPONSE", Some(rest)) => short_text(rest).map(Self::Response),
-            (b"UNEXPECTED", Some(rest)) => short_text(rest).map(Self::Unexpected),
-            (b"NETWORK", None) => Some(Self::Network(None)),
-            (b"NETWORK", Some(rest)) => NetworkError::known(rest).map(|error| Self::Network(Some(error))),
-            (b"TIMEOUT", None) => Some(Self::Timeout),
-            (b"HOST", None) => Some(Self::Host),
-            (b"NO_SERVICE", None) => Some(Self::NoService),
-            (b"TRANSPORT", Some(rest)) => TransportError::decode(rest).ok().map(Self::Transport),
-            _ => None,
-        }
-    }
-
-    fn encode(&self, out: &mut Vec<u8>) {
-        match self {
-            Self::Response(text) => word_and_text(b"RESPONSE ", text, out),
-            Self::Unexpected(text) => word_and_text(b"UNEXPECTED ", text, out),
-            Self::Network(None) => out.extend_from_slice(b"NETWORK"),
-            Self::Network(Some(error)) => {
-                out.extend_from_slice(b"NETWORK ");
-                error.encode(out);
-            }
-            Self::Timeout => out.extend_from_slice(b"TIMEOUT"),
-            Self::Host => out.extend_from_slice(b"HOST"),
-            Self::NoService => out.extend_from_slice(b"NO_SERVICE"),
-            Self::Transport(error) => {
-                out.extend_from_slice(b"TRANSPORT ");
-                error.encode(out);
-            }
-        }
-    }
-}
-
-impl<'a> NetworkError<'a> {
-    fn known(bytes: &'a [u8]) -> Option<Self> {
-        match split(bytes) {
-            (b"CONNECT", Some(rest)) => short_text(rest).map(Self::Connect),
-            (b"TLS", Some(rest)) => short_text(rest).map(Self::Tls),
-            (b"UNKNOWNCA", None) => Some(Self::UnknownCa),
-            (b"FAILED", None) => Some(Self::Failed),
-            (b"TIMEOUT", None) => Some(Self::Timeout),
-            (b"SUBSCRIBE", Some(rest)) => short_text(rest).map(Self::Subscribe),
-            _ => None,
-        }
-    }
-
-    fn encode(&self, out: &mut Vec<u8>) {
-        match self {
-            Self::Connect(text) => word_and_text(b"CONNECT ", text, out),
-            Self::Tls(text) => word_and_text(b"TLS ", text, out),
-            Self::UnknownCa => out.extend_from_slice(b"UNKNOWNCA"),
-            Self::Failed => out.extend_from_slice(b"FAILED"),
-            Self::Timeout => out.extend_from_slice(b"TIMEOUT"),
-            Self::Subscribe(text) => word_and_text(b"SUBSCRIBE ", text, out),
-        }
-    }
-}
-
-impl<'a> TransportError<'a> {
-    /// Reads a transport error to its end.
-    ///
-    /// # Errors
-    ///
-    /// [`PeerFault::Malformed`] when it is of no known form and not UTF-8 either.
-    pub fn decode(bytes: &'a [u8]) -> Result<Self, PeerFault> {
-        match bytes {
-            b"BLOCK" => Ok(Self::Block),
-            b"VERSION" => Ok(Self::Version),
-            b"LARGE_MSG" => Ok(Self::LargeMsg),
-            b"SESSION" => Ok(Self::Session),
-            b"NO_AUTH" => Ok(Self::NoAuth),
-            b"HANDSHAKE PARSE" => Ok(Self::Handshake(HandshakeError::Parse)),
-            b"HANDSHAKE IDENTITY" => Ok(Self::Handshake(HandshakeError::Identity)),
-            b"HANDSHAKE BAD_AUTH" => Ok(Self::Handshake(HandshakeError::BadAuth)),
-            b"HANDSHAKE BAD_SERVICE" => Ok(Self::Handshake(HandshakeError::BadService)),
-            other => utf8(other, "transport error").map(Self::Other),
-        }
-    }
-
-    /// Appends the error.
-    pub fn encode(&self, out: &mut Vec<u8>) {
-        let text = match self {
-            Self::Block => "BLOCK",
-            Self::Version => "VERSION",
-            Self::LargeMsg => "LARGE_MSG",
-            Self::Session => "SESSION",
-            Self::NoAuth => "NO_AUTH",
-            Self::Handshake(HandshakeError::Parse) => "HANDSHAKE PARSE",
-            Self::Handshake(HandshakeError::Identity) => "HANDSHAKE IDENTITY",
-            Self::Handshake(HandshakeError::BadAuth) => "HANDSHAKE BAD_AUTH",
-            Self::Handshake(HandshakeError::BadService) => "HANDSHAKE BAD_SERVICE",
-            Self::Other(text) => text,
-        };
-        out.extend_from_slice(text.as_bytes());
-    }
-}
-
 /// The word before the first space, and what follows that space if there is one.
-pub(super) fn split(bytes: &[u8]) -> (&[u8], Option<&[u8]>) {
+pub(in crate::wire) fn split(bytes: &[u8]) -> (&[u8], Option<&[u8]>) {
     let mut reader = Reader::new(bytes);
     match reader.until(b' ', "word") {
         Ok(word) => (word, Some(reader.rest())),
         Err(_) => (bytes, None),
     }
-}
-
-/// A `short(text)` that ends the message.
-fn short_text(bytes: &[u8]) -> Option<&str> {
-    let mut reader = Reader::new(bytes);
-    let text = reader.short_text("text").ok()?;
-    reader.is_empty().then_some(text)
-}
-
-fn word_and_text(word: &[u8], text: &str, out: &mut Vec<u8>) {
-    Writer::new(out).bytes(word).short(text.as_bytes());
 }
 
 #[cfg(test)]
