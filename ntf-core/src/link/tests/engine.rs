@@ -261,6 +261,28 @@ fn failed_attempts_are_repeated_with_growing_delays() {
 }
 
 #[test]
+fn a_server_that_only_says_hello_is_tried_ever_more_seldom() {
+    let mut world = World::new();
+    world.client.connect(now(0));
+    world.drain(now(0));
+    let mut at = now(0);
+    for _ in 0..8 {
+        world.up(at);
+        world.down(at, DownReason::Closed);
+        let until = world.client.deadline().unwrap().at;
+        assert!(until > at.mono);
+        at.mono = until;
+        world.tick(at);
+    }
+    assert!(at.mono >= now(45).mono, "eight pauses that grow");
+    world.up(at);
+    assert_eq!(world.nsub(at, 5), Ok(()));
+    world.down(at, DownReason::Closed);
+    let pause = world.client.deadline().unwrap().at.since(at.mono);
+    assert!(pause <= Duration::from_secs(1), "one that answers is tried soon: {pause:?}");
+}
+
+#[test]
 fn a_server_that_does_not_say_hello_is_left() {
     let mut world = World::new();
     world.client.connect(now(0));

@@ -17,24 +17,26 @@
 //!
 //! Source: `smp-transport` 7.
 
-use super::dialect::{Dialect, Ntf};
-use super::event::{DownReason, LinkAction, LinkEvent};
-use super::keepalive::{Keepalive, KeepalivePlan, Silence};
-use super::requester::{
-    Incoming, Messages, NotSent, ReplyFault, Requester, RequesterPlan, Stray, Timeliness,
-};
-use super::state::{BlockEncryption, ClientGreeting, LinkFault};
-use crate::base::backoff::{Backoff, BackoffPlan};
+mod happening;
+mod plan;
+
+pub use happening::{ClientEvent, Loss};
+pub use plan::EnginePlan;
+
+use crate::base::backoff::Backoff;
 use crate::base::id::{EntityId, LinkId};
 use crate::base::rng::{Rng, Seed, Stream};
 use crate::base::time::{Deadline, Mono, Now};
 use crate::crypto::keys::AuthPrivateKey;
+use crate::link::dialect::{Dialect, Ntf};
+use crate::link::event::{LinkAction, LinkEvent};
+use crate::link::keepalive::{Keepalive, Silence};
+use crate::link::requester::{Messages, NotSent, Requester};
+use crate::link::state::ClientGreeting;
 use crate::model::server::ServerAddress;
-use crate::wire::version::VersionRange;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
-use core::fmt;
-use core::time::Duration;
+use happening::Noted;
 
 /// A client of one subscriber (NTF server).
 pub type NtfClient<T> = Engine<Ntf, T>;
@@ -53,38 +55,6 @@ pub struct Engine<D: Dialect, T> {
     /// Events that do not come from a block. At most the requests in flight and a few more, as roles read
     /// all of them after each input.
     events: VecDeque<Noted<D, T>>,
-}
-
-/// How a client behaves. The default is for background work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EnginePlan<D: Dialect> {
-    /// The versions we offer. Default: all.
-    pub versions: VersionRange<D::Version>,
-    /// Whether blocks are encrypted inside TLS. Default: where possible.
-    pub encryption: BlockEncryption,
-    /// From asking for a link to the end of the hellos. Default 45 s. Source: `smp-transport` 7.1.
-    pub connect_timeout: Duration,
-    /// How requests wait.
-    pub requester: RequesterPlan,
-    /// When a silent server is asked and given up.
-    pub keepalive: KeepalivePlan,
-    /// Delays before connecting again. Default 1 s, growing to 30 s. The reference stays at 10 s; at
-    /// thousands of servers, a longer pause for those that are gone costs little, as an SMP server keeps
-    /// notifications for a day. Source: ours.
-    pub backoff: BackoffPlan,
-}
-
-impl<D: Dialect> Default for EnginePlan<D> {
-    fn default() -> Self {
-        Self {
-            versions: D::VERSIONS,
-            encryption: BlockEncryption::default(),
-            connect_timeout: Duration::from_secs(45),
-            requester: RequesterPlan::default(),
-            keepalive: KeepalivePlan::default(),
-            backoff: BackoffPlan { first: Duration::from_secs(1), max: Duration::from_secs(30) },
-        }
-    }
 }
 
 #[derive(Debug)]
@@ -109,113 +79,6 @@ struct Open<D: Dialect, T> {
     requester: Requester<D, T>,
     keepalive: Keepalive,
     heard: Mono,
-}
-
-/// What happened at one server.
-#[derive(Debug)]
-pub enum ClientEvent<'b, D: Dialect, T> {
-    /// The link is open; requests can be made.
-    Ready {
-        /// The agreed version.
-        version: D::Version,
-    },
-    /// The reply to a request.
-    Reply {
-        /// The request's tag.
-        tag: T,
-        /// Whether the tag was reported as timed out before.
-        timeliness: Timeliness,
-        /// The reply, `ERR` included.
-        result: Result<D::Message<'b>, ReplyFault>,
-    },
-    /// The server says something about an entity unasked: MSG, NMSG, END, ENDS, DELD, `ERR BLOCKED`.
-    Unasked {
-        /// The entity; not empty.
-        entity: &'b [u8],
-        /// What it says.
-        message: D::Message<'b>,
-    },
-    /// No reply in time. One may still come, as late.
-    TimedOut {
-        /// The request's tag.
-        tag: T,
-    },
-    /// The link broke before the reply came, or before the request left: it may or may not have been
-    /// carried out. Comes after [`Down`](Self::Down); nothing will come for the tag any more.
-    Lost {
-        /// The request's tag.
-        tag: T,
-    },
-    /// The open link is gone, and with it everything the server did for it.
-    Down {
-        /// Why.
-        why: Loss,
-        /// When the next attempt is made; `None` after [`Engine::disconnect`].
-        retry_at: Option<Mono>,
-    },
-    /// An attempt to open a link failed.
-    Unreachable {
-        /// Why.
-        why: Loss,
-        /// When the next attempt is made.
-        retry_at: Option<Mono>,
-    },
-    /// Something came that nobody waits for; to be counted.
-    Stray(Stray),
-}
-
-/// Why there is no link.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Loss {
-    /// The adapter said so.
-    Down(DownReason),
-    /// The server broke the protocol.
-    Fault(LinkFault),
-    /// TLS and hellos took too long.
-    ConnectTimeout,
-    /// The server answered neither requests nor PINGs.
-    Silent,
-    /// The role asked for it.
-    Asked,
-}
-
-impl Loss {
-    /// The reason as adapters put it, for telling users.
-    #[must_use]
-    pub const fn down_reason(self) -> DownReason {
-        match self {
-            Self::Down(reason) => reason,
-            Self::Fault(LinkFault::WrongIdentity | LinkFault::UnsignedKey | LinkFault::WrongSession) => {
-                DownReason::WrongIdentity
-            }
-            Self::Fault(_) => DownReason::Broken,
-            Self::ConnectTimeout | Self::Silent => DownReason::TimedOut,
-            Self::Asked => DownReason::Asked,
-        }
-    }
-}
-
-impl fmt::Display for Loss {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Down(reason) => reason.fmt(f),
-            Self::Fault(fault) => fault.fmt(f),
-            Self::ConnectTimeout => f.write_str("the server did not answer in time"),
-            Self::Silent => f.write_str("the server fell silent"),
-            Self::Asked => f.write_str("the connection was closed on this side"),
-        }
-    }
-}
-
-/// An event that borrows nothing.
-#[derive(Debug)]
-enum Noted<D: Dialect, T> {
-    Ready(D::Version),
-    TimedOut(T),
-    Lost(T),
-    Down { why: Loss, retry_at: Option<Mono> },
-    Unreachable { why: Loss, retry_at: Option<Mono> },
-    Stray(Stray),
 }
 
 /// The messages of the block that an input brought, if it brought one.
@@ -482,7 +345,6 @@ impl<D: Dialect, T: Copy> Engine<D, T> {
                     Ok((session, hello)) => {
                         self.actions.push_back(LinkAction::Send { link, block: hello });
                         self.events.push_back(Noted::Ready(session.version()));
-                        self.backoff.reset();
                         let correlation = Seed::new(self.keys.bytes()).stream(Stream::Correlation);
                         self.state = State::Open(Box::new(Open {
                             link,
@@ -496,6 +358,8 @@ impl<D: Dialect, T: Copy> Engine<D, T> {
                 Inbox::default()
             }
             State::Open(mut open) => {
+                // A server that only says hello and closes is not reached yet.
+                self.backoff.reset();
                 open.heard = now.mono;
                 open.keepalive.on_heard(now.mono);
                 let result = open.requester.on_block(block);
@@ -559,29 +423,6 @@ impl<D: Dialect, T: Copy> Engine<D, T> {
                 self.events.push_back(Noted::Unreachable { why, retry_at });
             }
             State::Resting | State::Waiting { .. } => {}
-        }
-    }
-}
-
-impl<D: Dialect, T> From<Noted<D, T>> for ClientEvent<'_, D, T> {
-    fn from(noted: Noted<D, T>) -> Self {
-        match noted {
-            Noted::Ready(version) => Self::Ready { version },
-            Noted::TimedOut(tag) => Self::TimedOut { tag },
-            Noted::Lost(tag) => Self::Lost { tag },
-            Noted::Down { why, retry_at } => Self::Down { why, retry_at },
-            Noted::Unreachable { why, retry_at } => Self::Unreachable { why, retry_at },
-            Noted::Stray(stray) => Self::Stray(stray),
-        }
-    }
-}
-
-impl<'b, D: Dialect, T> From<Incoming<'b, D, T>> for ClientEvent<'b, D, T> {
-    fn from(incoming: Incoming<'b, D, T>) -> Self {
-        match incoming {
-            Incoming::Reply { tag, timeliness, result } => Self::Reply { tag, timeliness, result },
-            Incoming::Unasked { entity, message } => Self::Unasked { entity, message },
-            Incoming::Stray(stray) => Self::Stray(stray),
         }
     }
 }
