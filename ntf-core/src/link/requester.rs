@@ -216,7 +216,11 @@ impl<D: Dialect, T: Copy> Requester<D, T> {
     /// Whose is it? `None` for the answer to a PING.
     fn sort<'b>(&mut self, transmission: &Transmission<'b>) -> Option<Incoming<'b, D, T>> {
         let entity = transmission.entity_id;
-        let message = D::decode_message(transmission.command, self.version());
+        let message = match transmission.session_id {
+            // Another session's answer says nothing about this one (`smp-transport` 4.3).
+            Some(id) if id != &*self.open.session.id => Err(PeerFault::Malformed { field: "session id" }),
+            Some(_) | None => D::decode_message(transmission.command, self.version()),
+        };
         if transmission.corr_id.is_empty() {
             return Some(match message {
                 Ok(message) if !entity.is_empty() && D::may_have_entity(&message, entity) => {

@@ -268,6 +268,31 @@ fn old_versions_name_the_session_and_are_held_to_it() {
 }
 
 #[test]
+fn an_answer_that_names_another_session_is_none() {
+    let mut pair = Pair::<Smp>::new(6, BlockEncryption::Never);
+    let key = ed25519_key(7);
+    pair.client.request(now(0).mono, Some(&super::entity(1)), Some(&key), &Command::Nsub, 5).unwrap();
+    let mut block = pair.client.take_block().unwrap();
+    let mut requests = pair.server.on_block(&mut block).unwrap();
+    let request = pair.server.next_request(&mut requests).unwrap();
+    pair.server.reply(request.reply_to(), &Message::Ok);
+    pair.server.event(&[3; 24], &Message::End);
+    let mut block = pair.server_blocks().remove(0).into_vec();
+    for at in 0..block.len() - SESSION_ID.len() {
+        if block[at..].starts_with(&SESSION_ID) {
+            block[at] ^= 1;
+        }
+    }
+    assert_eq!(
+        pair.read(block.into()),
+        [
+            "5 InTime Err(Malformed(Malformed { field: \"session id\" }))",
+            "Message(Malformed { field: \"session id\" })"
+        ]
+    );
+}
+
+#[test]
 fn ntf_errors_are_placed_as_the_protocol_says() {
     let signature = [&[64][..], &[0; 64]].concat();
     let (corr, entity) = (&[1, 0xc0][..], &[1, 0xe0][..]);
