@@ -1,0 +1,614 @@
+//! Peers that may misbehave: TLS and blocks over blocking sockets, and no role code.
+//!
+//! [`Pipe`] is one side of a connection that speaks whole blocks, [`Talk`] a client that has greeted a server
+//! and can say what no client of ours would, [`FakeSmp`] a server that does with each connection what a test
+//! wants. All fail by panicking, and none waits longer than [`PATIENCE`].
+
+#![allow(clippy::panic, clippy::missing_panics_doc, reason = "a helper of tests fails by panicking")]
+
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use ntf_core::base::rng::{Rng, Stream};
+use ntf_core::base::time::Wall;
+use ntf_core::crypto::auth::authorize;
+use ntf_core::crypto::cert::{ServerCredentials, leaf_public_key, sign_session_key, verify_session_key};
+use ntf_core::crypto::chain::BlockChains;
+use ntf_core::crypto::keys::{AuthPrivateKey, Ed25519Private, X25519Private, X25519Public};
+use ntf_core::model::server::{Fingerprint, Protocol, ServerAddress};
+use ntf_core::tls::{ServerEndpoint, Session, TlsFault, Transport};
+use ntf_core::wire::batch::{BatchReader, BatchWriter};
+use ntf_core::wire::block::{Layout, content};
+use ntf_core::wire::cursor::Writer;
+use ntf_core::wire::hello::smp::SignedKey;
+use ntf_core::wire::hello::{ntf, smp};
+use ntf_core::wire::transmission::{Format, Outgoing, write_authorized, write_body};
+use ntf_core::wire::version::{NtfVersion, SmpVersion, VersionRange};
+use ntf_runtime_tokio::clock::Clock;
+use ntf_runtime_tokio::identity::Identity;
+use ntf_runtime_tokio::service::os_seed;
+
+/// Nothing on loopback takes this long; what does has failed.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A generator of whatever a test needs.
+#[must_use]
+pub fn randomness() -> Rng {
+    os_seed().expect("randomness").stream(Stream::World)
+}
+
+fn wall() -> Wall {
+    Clock::start().now().wall
+}
+
+/// A bare TCP connection to a server on loopback, with timeouts.
+#[must_use]
+pub fn tcp(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).expect("the server accepts");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    stream.set_write_timeout(Some(PATIENCE)).expect("a timeout");
+    stream.set_nodelay(true).expect("no delay");
+    stream
+}
+
+/// Reads until the peer closes; panics when it does not.
+pub fn read_to_close(stream: &mut TcpStream) -> Vec<u8> {
+    let mut all = Vec::new();
+    match stream.read_to_end(&mut all) {
+        Ok(_) => all,
+        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => all,
+        Err(error) => panic!("the peer should close, but: {error}"),
+    }
+}
+
+/// Why no block came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The peer closed, with or without a goodbye.
+    Closed,
+    /// TLS is over.
+    Tls(TlsFault),
+}
+
+/// One side of a TLS connection that carries blocks.
+#[derive(Debug)]
+pub struct Pipe {
+    stream: TcpStream,
+    session: Session,
+    /// Bytes that came behind a whole block.
+    rest: Vec<u8>,
+}
+
+impl Pipe {
+    /// A client's side, TLS up, offering these ALPN names.
+    ///
+    /// # Errors
+    ///
+    /// What the server said instead of completing the handshake.
+    pub fn connect(
+        address: SocketAddr,
+        protocol: Protocol,
+        identity: &Fingerprint,
+        names: &[&[u8]],
+    ) -> Result<(Self, Transport), End> {
+        let session = Session::connect_offering(&protocol.into(), names, identity, wall());
+        Self::new(tcp(address), session.expect("randomness")).handshake()
+    }
+
+    fn new(stream: TcpStream, session: Session) -> Self {
+        Self { stream, session, rest: Vec::new() }
+    }
+
+    fn handshake(mut self) -> Result<(Self, Transport), End> {
+        loop {
+            self.flush();
+            if let Some(transport) = self.session.take_transport() {
+                return Ok((self, transport));
+            }
+            self.read()?;
+        }
+    }
+
+    fn flush(&mut self) {
+        while self.session.wants_write() {
+            // A peer that has closed meanwhile is noticed when reading.
+            if self.session.write_to(&mut self.stream).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn read(&mut self) -> Result<(), End> {
+        if self.rest.is_empty() {
+            let mut bytes = [0; 4096];
+            let count = match self.stream.read(&mut bytes) {
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => 0,
+                Err(error) => panic!("neither bytes nor an end from the peer: {error}"),
+            };
+            if count == 0 {
+                return Err(End::Closed);
+            }
+            self.rest.extend_from_slice(bytes.get(..count).unwrap_or_default());
+        }
+        let fed = self.session.feed(&self.rest);
+        self.flush();
+        self.rest.drain(..fed.map_err(End::Tls)?);
+        Ok(())
+    }
+
+    /// The next block.
+    ///
+    /// # Errors
+    ///
+    /// That there is none to come.
+    pub fn read_block(&mut self) -> Result<Vec<u8>, End> {
+        loop {
+            if let Some(block) = self.session.take_block() {
+                return Ok(block.into_vec());
+            }
+            if self.session.is_closed() {
+                return Err(End::Closed);
+            }
+            self.read()?;
+        }
+    }
+
+    /// Sends a block as it is. Whether it arrives is for the peer to show.
+    pub fn write_block(&mut self, block: &[u8]) {
+        self.session.queue_block(block).expect("a block of the right length on an open session");
+        self.flush();
+    }
+
+    /// Waits until the peer closes; panics on a block.
+    pub fn expect_close(&mut self) {
+        match self.read_block() {
+            Ok(_) => panic!("the peer should close, but sent a block"),
+            Err(End::Closed | End::Tls(_)) => {}
+        }
+    }
+
+    /// Says goodbye.
+    pub fn close(&mut self) {
+        self.session.close();
+        self.flush();
+    }
+
+    /// The socket under it, for what TLS would not say.
+    #[must_use]
+    pub const fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+}
+
+/// What authorizes a transmission.
+#[derive(Clone, Copy, Debug)]
+pub enum Auth<'a> {
+    /// Nothing.
+    None,
+    /// This key, rightly.
+    Key(&'a AuthPrivateKey),
+    /// These bytes, whatever they are.
+    Bytes(&'a [u8]),
+}
+
+/// An answer or event as it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The correlation id.
+    pub corr: Vec<u8>,
+    /// The entity id.
+    pub entity: Vec<u8>,
+    /// Word and parameters.
+    pub command: Vec<u8>,
+}
+
+impl Answer {
+    /// An answer to nobody in particular.
+    #[must_use]
+    pub fn to_nobody(command: &str) -> Self {
+        Self { corr: Vec::new(), entity: Vec::new(), command: command.as_bytes().to_vec() }
+    }
+
+    /// The command as text, for messages and comparisons.
+    #[must_use]
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.command).into_owned()
+    }
+}
+
+/// A transmission that is ready to be sent.
+#[derive(Clone, Debug)]
+pub struct Item {
+    /// Its correlation id.
+    pub corr: Vec<u8>,
+    /// All of it, without its length.
+    pub bytes: Vec<u8>,
+}
+
+/// A client that has greeted a server.
+#[derive(Debug)]
+pub struct Talk {
+    /// The connection.
+    pub pipe: Pipe,
+    /// For ids and keys.
+    pub rng: Rng,
+    protocol: Protocol,
+    format: Format,
+    session_id: Vec<u8>,
+    server_key: Option<X25519Public>,
+    chains: Option<BlockChains>,
+    /// Answers of a block that were not asked for yet, last first.
+    unread: Vec<Answer>,
+}
+
+/// The SMP server hello that came, read.
+#[derive(Debug)]
+pub struct SmpOffer {
+    /// The offered versions.
+    pub versions: VersionRange<SmpVersion>,
+    /// The server's session key.
+    pub key: Option<X25519Public>,
+    session_id: Vec<u8>,
+}
+
+/// The NTF server hello that came, read.
+#[derive(Debug)]
+pub struct NtfOffer {
+    /// The offered versions.
+    pub versions: VersionRange<NtfVersion>,
+    /// The server's session key.
+    pub key: Option<X25519Public>,
+    session_id: Vec<u8>,
+}
+
+/// Connects to an SMP server and reads its hello.
+#[must_use]
+pub fn smp_hello(address: SocketAddr, server: &ServerAddress, names: &[&[u8]]) -> (Pipe, SmpOffer) {
+    let (mut pipe, transport) =
+        Pipe::connect(address, Protocol::Smp, &server.identity, names).expect("TLS comes up");
+    let block = pipe.read_block().expect("a hello");
+    let hello = smp::ServerHello::decode(content(&block).expect("padding")).expect("a hello");
+    assert_eq!(hello.session_id, transport.session_id.as_slice(), "the server names the session");
+    let key = hello.key.map(|key| signed(&transport, key.signed_key));
+    let session_id = hello.session_id.to_vec();
+    (pipe, SmpOffer { versions: hello.versions, key, session_id })
+}
+
+/// Connects to a subscriber and reads its hello.
+#[must_use]
+pub fn ntf_hello(address: SocketAddr, server: &ServerAddress, names: &[&[u8]]) -> (Pipe, NtfOffer) {
+    let (mut pipe, transport) =
+        Pipe::connect(address, Protocol::Ntf, &server.identity, names).expect("TLS comes up");
+    let block = pipe.read_block().expect("a hello");
+    let hello = ntf::ServerHello::decode(content(&block).expect("padding")).expect("a hello");
+    assert_eq!(hello.session_id, transport.session_id.as_slice(), "the server names the session");
+    let key = hello.signed_key.map(|key| signed(&transport, key));
+    let session_id = hello.session_id.to_vec();
+    (pipe, NtfOffer { versions: hello.versions, key, session_id })
+}
+
+fn signed(transport: &Transport, object: &[u8]) -> X25519Public {
+    let leaf = transport.peer_chain.first().expect("a server shows its certificates");
+    let leaf = leaf_public_key(leaf).expect("a leaf certificate");
+    verify_session_key(object, &leaf).expect("signed by the leaf")
+}
+
+impl Talk {
+    /// Greets an SMP server with the newest version and block encryption.
+    #[must_use]
+    pub fn smp(address: SocketAddr, server: &ServerAddress) -> Self {
+        Self::smp_in(address, server, SmpVersion::MAX, &[Protocol::Smp.alpn()])
+    }
+
+    /// Greets an SMP server with a version it offers.
+    #[must_use]
+    pub fn smp_in(address: SocketAddr, server: &ServerAddress, version: SmpVersion, names: &[&[u8]]) -> Self {
+        let (mut pipe, offer) = smp_hello(address, server, names);
+        assert!(offer.versions.contains(version), "the server speaks {version:?}");
+        let mut rng = randomness();
+        let own = X25519Private::generate(&mut rng);
+        let hello = smp::ClientHello {
+            version,
+            identity: server.identity,
+            session_key: Some(own.public()),
+            is_proxy: false,
+            service: None,
+        };
+        let mut bytes = Vec::new();
+        hello.encode(&mut bytes);
+        pipe.write_block(&Layout::plain(Protocol::Smp).block(&bytes).expect("a hello fits"));
+        let chains = match &offer.key {
+            Some(key) if version.encrypts_blocks() => {
+                Some(BlockChains::derive(&offer.session_id, &own.agree(key)))
+            }
+            Some(_) | None => None,
+        };
+        Self {
+            pipe,
+            rng,
+            protocol: Protocol::Smp,
+            format: Format::smp(version),
+            session_id: offer.session_id,
+            server_key: offer.key,
+            chains,
+            unread: Vec::new(),
+        }
+    }
+
+    /// Greets a subscriber with the newest version.
+    #[must_use]
+    pub fn ntf(address: SocketAddr, server: &ServerAddress) -> Self {
+        Self::ntf_in(address, server, NtfVersion::MAX, &[Protocol::Ntf.alpn()])
+    }
+
+    /// Greets a subscriber with a version it offers.
+    #[must_use]
+    pub fn ntf_in(address: SocketAddr, server: &ServerAddress, version: NtfVersion, names: &[&[u8]]) -> Self {
+        let (mut pipe, offer) = ntf_hello(address, server, names);
+        assert!(offer.versions.contains(version), "the server speaks {version:?}");
+        let mut bytes = Vec::new();
+        ntf::ClientHello { version, identity: server.identity }.encode(&mut bytes);
+        pipe.write_block(&Layout::plain(Protocol::Ntf).block(&bytes).expect("a hello fits"));
+        Self {
+            pipe,
+            rng: randomness(),
+            protocol: Protocol::Ntf,
+            format: Format::ntf(version),
+            session_id: offer.session_id,
+            server_key: offer.key,
+            chains: None,
+            unread: Vec::new(),
+        }
+    }
+
+    fn layout(&self) -> Layout {
+        match self.chains {
+            Some(_) => Layout::sealed(self.protocol),
+            None => Layout::plain(self.protocol),
+        }
+    }
+
+    /// A transmission with a fresh correlation id.
+    pub fn item(&mut self, auth: Auth<'_>, entity: &[u8], command: &[u8]) -> Item {
+        let corr = self.rng.bytes::<24>().to_vec();
+        let mut body = Vec::new();
+        write_body(&corr, entity, &mut body, |out| out.extend_from_slice(command));
+        let mut to_auth = Vec::new();
+        write_authorized(&self.session_id, &body, &mut to_auth);
+        let authorization = match auth {
+            Auth::None => Vec::new(),
+            Auth::Key(key) => authorize(key, self.server_key.as_ref(), &corr, &to_auth)
+                .expect("a key that this link can use")
+                .as_bytes()
+                .to_vec(),
+            Auth::Bytes(bytes) => bytes.to_vec(),
+        };
+        let mut bytes = Vec::new();
+        let outgoing = Outgoing {
+            authorization: &authorization,
+            service_signature: None,
+            session_id: &self.session_id,
+            body: &body,
+        };
+        outgoing.encode(self.format, &mut bytes);
+        Item { corr, bytes }
+    }
+
+    /// Sends transmissions in one block.
+    pub fn send(&mut self, items: &[&[u8]]) {
+        let mut batch = BatchWriter::new(self.layout(), self.format);
+        for item in items {
+            batch.push(item).expect("the items of a test fit one block");
+        }
+        let block = batch.finish().expect("at least one item");
+        self.seal_and_send(block);
+    }
+
+    /// Sends a block with this content, lawful or not.
+    pub fn send_content(&mut self, content: &[u8]) {
+        let block = self.layout().block(content).expect("content that fits a block");
+        self.seal_and_send(block);
+    }
+
+    /// Sends a block whose inner length says more than the block holds.
+    pub fn send_bad_length(&mut self) {
+        let layout = self.layout();
+        let mut block = layout.block(b"").expect("an empty block");
+        for byte in block.iter_mut().skip(layout.head()).take(2) {
+            *byte = 0xff;
+        }
+        self.seal_and_send(block);
+    }
+
+    fn seal_and_send(&mut self, mut block: Vec<u8>) {
+        if let Some(chains) = &mut self.chains {
+            chains.client_to_server.seal_block(&mut block);
+        }
+        self.pipe.write_block(&block);
+    }
+
+    /// The next answer or event.
+    pub fn read(&mut self) -> Answer {
+        loop {
+            if let Some(answer) = self.unread.pop() {
+                return answer;
+            }
+            let mut block = self.pipe.read_block().expect("an answer rather than the end");
+            let padded = match &mut self.chains {
+                Some(chains) => &*chains.server_to_client.open_block(&mut block).expect("a sealed block"),
+                None => &*block,
+            };
+            let batch = BatchReader::new(content(padded).expect("padding"), self.format).expect("a batch");
+            for item in batch {
+                let item = item.expect("a transmission");
+                assert!(item.authorization.is_empty(), "servers sign nothing");
+                self.unread.push(Answer {
+                    corr: item.corr_id.to_vec(),
+                    entity: item.entity_id.to_vec(),
+                    command: item.command.to_vec(),
+                });
+            }
+            self.unread.reverse();
+        }
+    }
+
+    /// Sends one transmission and reads its answer.
+    pub fn ask(&mut self, auth: Auth<'_>, entity: &[u8], command: &[u8]) -> Answer {
+        let item = self.item(auth, entity, command);
+        self.send(&[&item.bytes]);
+        let answer = self.read();
+        assert_eq!(answer.corr, item.corr, "the answer to {}", String::from_utf8_lossy(command));
+        answer
+    }
+
+    /// Asks, and says what came as text; the answer must be about the same entity.
+    pub fn ask_text(&mut self, auth: Auth<'_>, entity: &[u8], command: &[u8]) -> String {
+        let answer = self.ask(auth, entity, command);
+        assert_eq!(answer.entity, entity, "the entity of the answer {}", answer.text());
+        answer.text()
+    }
+
+    /// The connection still works: PING is answered.
+    pub fn expect_alive(&mut self) {
+        assert_eq!(self.ask_text(Auth::None, b"", b"PING"), "PONG");
+    }
+
+    /// A fresh Ed25519 key.
+    pub fn key(&mut self) -> AuthPrivateKey {
+        AuthPrivateKey::Ed25519(Ed25519Private::generate(&mut self.rng))
+    }
+}
+
+/// An SMP server that does with each connection what a test wants.
+#[derive(Debug)]
+pub struct FakeSmp {
+    /// Its address; any connection there reaches the test's function.
+    pub address: ServerAddress,
+    listening: SocketAddr,
+    connections: mpsc::Receiver<()>,
+    stop: mpsc::Sender<()>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+/// A connection that a [`FakeSmp`] accepted.
+#[derive(Debug)]
+pub struct Accepted {
+    /// The bare socket.
+    pub stream: TcpStream,
+    /// The certificates and key of the server.
+    pub credentials: ServerCredentials,
+    /// How many came before.
+    pub number: usize,
+}
+
+impl Accepted {
+    /// Brings TLS up.
+    ///
+    /// # Errors
+    ///
+    /// That the client did not want it.
+    pub fn tls(self) -> Result<(Pipe, Transport, ServerCredentials), End> {
+        let endpoint =
+            ServerEndpoint::new(Protocol::Smp.into(), &self.credentials).expect("the key fits the chain");
+        let (pipe, transport) = Pipe::new(self.stream, Session::accept(&endpoint, wall())).handshake()?;
+        Ok((pipe, transport, self.credentials))
+    }
+
+    /// Brings TLS up and sends a lawful hello.
+    ///
+    /// # Errors
+    ///
+    /// That the client did not want it.
+    pub fn greet(self) -> Result<Pipe, End> {
+        let (mut pipe, transport, credentials) = self.tls()?;
+        let signed_key =
+            sign_session_key(&credentials.leaf_key, &X25519Private::generate(&mut randomness()).public());
+        let chain = credentials.chain.iter().map(|certificate| &**certificate).collect();
+        let hello = smp::ServerHello {
+            versions: VersionRange::SMP,
+            session_id: transport.session_id.as_slice(),
+            key: Some(SignedKey { chain, signed_key: &signed_key }),
+        };
+        let mut bytes = Vec::new();
+        hello.encode(&mut bytes);
+        pipe.write_block(&Layout::plain(Protocol::Smp).block(&bytes).expect("a hello fits"));
+        Ok(pipe)
+    }
+}
+
+impl FakeSmp {
+    /// Listens; `serve` gets each connection, one after another.
+    #[must_use]
+    pub fn start(mut serve: impl FnMut(Accepted) + Send + 'static) -> Self {
+        let identity = Identity::make("localhost", Protocol::Smp).expect("certificates can be made");
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback can be bound");
+        let listening = listener.local_addr().expect("it listens");
+        let address = identity.address("localhost", listening).expect("an identity");
+        let (tell, connections) = mpsc::channel();
+        let (stop, stopped) = mpsc::channel();
+        let thread = thread::spawn(move || {
+            for (number, stream) in listener.incoming().enumerate() {
+                if stopped.try_recv().is_ok() {
+                    return;
+                }
+                let Ok(stream) = stream else { continue };
+                stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+                stream.set_write_timeout(Some(PATIENCE)).expect("a timeout");
+                serve(Accepted { stream, credentials: identity.credentials(), number });
+                let _ = tell.send(());
+            }
+        });
+        Self { address, listening, connections, stop, thread: Some(thread) }
+    }
+
+    /// Waits until that many connections have been served to their end.
+    pub fn wait_for(&self, count: usize) {
+        for _ in 0..count {
+            self.connections.recv_timeout(PATIENCE).expect("a connection to the fake server");
+        }
+    }
+
+    /// Its address with another fingerprint.
+    #[must_use]
+    pub fn under_another_name(&self) -> ServerAddress {
+        ServerAddress { identity: Fingerprint::new([0x5a; 32]), ..self.address.clone() }
+    }
+}
+
+impl Drop for FakeSmp {
+    fn drop(&mut self) {
+        let _ = self.stop.send(());
+        // Wakes it up if it waits for a connection.
+        let _ = TcpStream::connect(self.listening).and_then(|stream| stream.shutdown(Shutdown::Both));
+        if let Some(thread) = self.thread.take() {
+            let outcome = thread.join();
+            if !thread::panicking() {
+                assert!(outcome.is_ok(), "the fake server's function panicked");
+            }
+        }
+    }
+}
+
+/// Bytes that parse as nothing.
+pub fn junk(rng: &mut Rng, len: usize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(len);
+    while bytes.len() < len {
+        bytes.extend_from_slice(&rng.bytes::<64>());
+    }
+    bytes.truncate(len);
+    bytes
+}
+
+/// Writes bytes, ignoring that the peer may have closed already.
+pub fn write_anyway(stream: &mut TcpStream, bytes: &[u8]) {
+    let _ = stream.write_all(bytes);
+}
+
+/// Appends a `short` field; for commands put together by hand.
+pub fn short(out: &mut Vec<u8>, bytes: &[u8]) {
+    Writer::new(out).short(bytes);
+}
