@@ -59,6 +59,16 @@ pub enum Command {
         /// The message, up to 16048 bytes.
         message: Vec<u8>,
     },
+    /// Send a message without securing the queue: for a sender that keeps no key, so that it, or another, can
+    /// send again. Refused by the server once somebody has secured the queue.
+    SendUnsigned {
+        /// Echoed in the event.
+        tag: RequestTag,
+        /// Where to.
+        to: SenderAddress,
+        /// The message, up to 16048 bytes.
+        message: Vec<u8>,
+    },
     /// Ask the subscriber for the status of the token and of each subscription, now.
     Check,
     /// Delete the token from the subscriber.
@@ -72,6 +82,7 @@ impl fmt::Debug for Command {
             Self::CreateQueue { .. } => "CreateQueue",
             Self::DeleteQueue { .. } => "DeleteQueue",
             Self::Send { .. } => "Send",
+            Self::SendUnsigned { .. } => "SendUnsigned",
             Self::Check => "Check",
             Self::Unregister => "Unregister",
         })

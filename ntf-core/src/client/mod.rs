@@ -38,13 +38,14 @@ use crate::client::on_timer::Timer;
 use crate::client::queue::Queue;
 use crate::client::receive::{Line, NotifierKey};
 use crate::client::register::Leaving;
-use crate::client::send::Senders;
+use crate::client::send::{Phase, Senders};
 use crate::client::servers::Servers;
 use crate::client::token::{Generation, Token};
 use crate::machine::{Machine, Step};
 use crate::model::knowledge::Fact;
 use crate::model::server::SenderAddress;
 use crate::model::token::TokenStatus;
+use crate::wire::text::base64;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec;
@@ -170,7 +171,11 @@ impl Client {
         let fact = |what, number: usize, sample: Option<String>| Fact { what, count: count(number), sample };
         let device = self.token.as_ref().map(|token| &token.device);
         vec![
-            fact("device tokens", device.into_iter().count(), device.map(|device| sample_of(&device.token))),
+            fact(
+                "device tokens",
+                device.into_iter().count(),
+                device.map(|device| sample_of(&String::from_utf8_lossy(&device.token))),
+            ),
             fact(
                 "subscribers",
                 self.token.iter().count(),
@@ -184,13 +189,19 @@ impl Client {
             fact(
                 "recipient ids",
                 live().count(),
-                live().next().map(|live| sample_of(live.recipient.as_bytes())),
+                live().next().map(|live| sample_of(&base64::encode(live.recipient.as_bytes()))),
             ),
-            fact("sender ids", live().count(), live().next().map(|live| sample_of(live.sender.as_bytes()))),
+            fact(
+                "sender ids",
+                live().count(),
+                live().next().map(|live| sample_of(&base64::encode(live.sender.as_bytes()))),
+            ),
             fact(
                 "notifier ids",
                 self.notifiers.len(),
-                live().find_map(|live| live.notifier_keys().map(|keys| sample_of(keys.id.as_bytes()))),
+                live().find_map(|live| {
+                    live.notifier_keys().map(|keys| sample_of(&base64::encode(keys.id.as_bytes())))
+                }),
             ),
             Fact { what: "messages", count: self.counters.messages.total(), sample: None },
         ]
@@ -201,7 +212,10 @@ impl Client {
             Command::Register { server, device } => self.on_register(now, server, device),
             Command::CreateQueue { tag, server } => self.on_create_queue(now, tag, server),
             Command::DeleteQueue { queue } => self.on_delete_queue(now, queue),
-            Command::Send { tag, to, message } => self.on_send(now, tag, to, message),
+            Command::Send { tag, to, message } => self.on_send(now, Phase::Open, tag, to, message),
+            Command::SendUnsigned { tag, to, message } => {
+                self.on_send(now, Phase::Unsigned, tag, to, message)
+            }
             Command::Check => self.on_check(now),
             Command::Unregister => self.on_unregister(now),
         }
@@ -261,13 +275,7 @@ impl core::fmt::Debug for Client {
     }
 }
 
-/// The first bytes in hexadecimal, for people who look at a demonstration.
-fn sample_of(bytes: &[u8]) -> String {
-    let mut sample = String::new();
-    for byte in bytes.iter().take(4) {
-        // Writing to a String cannot fail.
-        let _ = core::fmt::Write::write_fmt(&mut sample, format_args!("{byte:02x}"));
-    }
-    sample.push('…');
-    sample
+/// The first characters, for people who look at a demonstration.
+fn sample_of(text: &str) -> String {
+    text.chars().take(8).chain(['…']).collect()
 }

@@ -53,6 +53,8 @@ pub(super) enum Phase {
     Open,
     /// It has.
     Secured,
+    /// It is left unsecured, and messages go unsigned. Nothing of such an address is worth keeping.
+    Unsigned,
 }
 
 struct Outgoing {
@@ -83,9 +85,9 @@ impl Senders {
         Some(id)
     }
 
-    /// All of them, in the order they were entered.
-    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = &Sender> + Clone {
-        self.all.values()
+    /// All whose key must be kept, in the order they were entered.
+    pub(super) fn kept(&self) -> impl Iterator<Item = &Sender> + Clone {
+        self.all.values().filter(|sender| sender.phase != Phase::Unsigned)
     }
 
     /// Messages that wait to be sent.
@@ -95,13 +97,20 @@ impl Senders {
 }
 
 impl Client {
-    pub(super) fn on_send(&mut self, now: Now, tag: RequestTag, to: SenderAddress, message: Vec<u8>) {
+    pub(super) fn on_send(
+        &mut self,
+        now: Now,
+        begin: Phase,
+        tag: RequestTag,
+        to: SenderAddress,
+        message: Vec<u8>,
+    ) {
         if message.len() > MESSAGE_LEN_MAX {
             return self.fail(Some(tag), format!("a message has at most {MESSAGE_LEN_MAX} bytes"));
         }
         let keys = &mut self.keys;
         let key = || AuthPrivateKey::Ed25519(Ed25519Private::generate(keys));
-        let Some(id) = self.senders.enter(to, self.config.senders_max, key, Phase::Open) else {
+        let Some(id) = self.senders.enter(to, self.config.senders_max, key, begin) else {
             return self.fail(Some(tag), "this client sends to as many addresses as it may");
         };
         let Some(sender) = self.senders.all.get_mut(&id) else { return };
@@ -120,14 +129,16 @@ impl Client {
             return;
         }
         let (command, tag) = match (sender.phase, sender.auth.public()) {
-            (Phase::Secured, _) => (Command::Send { notify: true, message: &next.message }, SmpTag::Send(id)),
+            (Phase::Secured | Phase::Unsigned, _) => {
+                (Command::Send { notify: true, message: &next.message }, SmpTag::Send(id))
+            }
             (Phase::Open, Some(public)) => (Command::Skey { sender: public }, SmpTag::Skey(id)),
             // A key of another kind than we make, from a state file of another build.
             (Phase::Open, None) => return self.fail_sender(id, "the key of this address cannot be used"),
         };
         let SenderAddress { server, sender: entity } = &sender.address;
-        match self.servers.ask_smp(now, &self.config, server, Some(entity), Some(&sender.auth), &command, tag)
-        {
+        let auth = Some(&sender.auth).filter(|_| sender.phase != Phase::Unsigned);
+        match self.servers.ask_smp(now, &self.config, server, Some(entity), auth, &command, tag) {
             Ask::Out => sender.lane = Lane::Busy,
             Ask::Later => {}
             Ask::Impossible(why) => self.fail_sender(id, why),

@@ -109,7 +109,7 @@ impl Client {
     #[must_use]
     pub fn export(&self) -> Zeroizing<Vec<u8>> {
         // Room for all of it at once: a vector that grows leaves copies of secrets behind.
-        let room = 4096 + 2048 * (self.queues.len() + self.senders.iter().len() + self.leaving.len());
+        let room = 4096 + 2048 * (self.queues.len() + self.senders.kept().count() + self.leaving.len());
         let mut bytes = Zeroizing::new(Vec::with_capacity(room));
         let mut writer = Writer::new(&mut bytes);
         writer.bytes(MAGIC).u8(VERSION).u32(self.queues_made);
@@ -131,7 +131,7 @@ impl Client {
             server::encode(&queue.server, writer);
             writer.short(&queue.auth.to_pkcs8()).short(recipient.as_bytes());
         });
-        write_list(&mut writer, self.senders.iter(), |writer, sender| {
+        write_list(&mut writer, self.senders.kept(), |writer, sender| {
             server::encode(&sender.address.server, writer);
             writer.short(sender.address.sender.as_bytes()).short(&sender.auth.to_pkcs8());
             writer.bool(sender.phase == SenderPhase::Secured);
