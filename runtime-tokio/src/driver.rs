@@ -79,6 +79,8 @@ const MAILBOX_LEN: usize = 256;
 /// After the role was told to stop, its links get this long to send what they hold.
 const STOP_GRACE: Duration = Duration::from_secs(5);
 
+type Mailbox<M> = (mpsc::UnboundedSender<Letter<M>>, mpsc::UnboundedReceiver<Letter<M>>);
+
 /// A machine with everything that moves it.
 pub struct Driver<R: Role> {
     role: R,
@@ -88,7 +90,7 @@ pub struct Driver<R: Role> {
     connecting: HashSet<LinkId>,
     abandoned: HashSet<LinkId>,
     link_letters: (mpsc::Sender<LinkLetter>, mpsc::Receiver<LinkLetter>),
-    mail: (mpsc::UnboundedSender<Letter<R::Mail>>, mpsc::UnboundedReceiver<Letter<R::Mail>>),
+    mail: Mailbox<R::Mail>,
 }
 
 impl<R: Role> fmt::Debug for Driver<R> {

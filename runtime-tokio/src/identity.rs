@@ -131,6 +131,7 @@ fn fresh(host: &str, protocol: Protocol) -> Result<Generated, Failure> {
 }
 
 /// Reads a text file.
+#[allow(clippy::wildcard_enum_match_arm, reason = "the remedy for most kinds of failure is the same")]
 pub(crate) fn read(path: &Path) -> Result<Zeroizing<String>, Failure> {
     fs::read_to_string(path).map(Zeroizing::new).map_err(|error| {
         let remedy = match error.kind() {

@@ -1,5 +1,7 @@
 //! The rules of the house that a reader of the source can check, checked by reading the source.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -210,6 +212,9 @@ fn no_test_is_ignored_or_sleeps_and_nothing_is_left_undone() {
 fn files_hold_one_idea() {
     for package in ["ntf-core/src", "runtime-tokio/src"] {
         for path in sources(&PathBuf::from(ROOT).join(package)) {
+            if path.iter().any(|part| part == "tests" || part == "tests.rs") {
+                continue;
+            }
             let lines = code(&path).lines().count();
             assert!(
                 lines <= 500,

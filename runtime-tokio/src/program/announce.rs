@@ -41,6 +41,7 @@ pub(crate) fn randomness() -> Result<Seed, Failure> {
 }
 
 /// Why an address cannot be listened on, and what to do.
+#[allow(clippy::wildcard_enum_match_arm, reason = "the remedy for most kinds of failure is the same")]
 pub(crate) fn bind_failure(address: SocketAddr, error: &io::Error) -> Failure {
     let remedy = match error.kind() {
         io::ErrorKind::AddrInUse => {

@@ -1,5 +1,7 @@
 //! `ntf device`: a device on the command line, for trying things out.
 
+#![allow(clippy::wildcard_enum_match_arm, reason = "a watcher passes over events that it does not show")]
+
 use std::io::Write;
 
 use ntf_core::client::effect::Event;
@@ -91,7 +93,7 @@ async fn send(options: cli::Send) -> Result<(), Failure> {
     })?;
     let (client, mut events) = start_client()?;
     let message = options.message.into_bytes();
-    client.send(ClientMail::Command(Command::Send { tag: RequestTag(1), to, message }));
+    client.send(ClientMail::Command(Command::SendUnsigned { tag: RequestTag(1), to, message }));
     while let Some(event) = events.recv().await {
         match event {
             Event::Sent { .. } => {

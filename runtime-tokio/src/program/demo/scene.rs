@@ -1,5 +1,7 @@
 //! The parties of the demonstration, started on loopback.
 
+#![allow(clippy::wildcard_enum_match_arm, reason = "a watcher passes over events that it does not show")]
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
