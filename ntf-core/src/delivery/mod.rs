@@ -4,6 +4,8 @@
 //! never slows down whoever reads notices. Knows neither bytes, nor links, nor what a token or a
 //! subscription is beyond its index. Read [`notices`] first; [`orders`] keeps the books.
 
+pub mod limits;
+pub mod meters;
 pub mod notices;
 pub mod orders;
 pub mod verification;

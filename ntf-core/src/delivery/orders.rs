@@ -3,13 +3,14 @@
 //! A token has at most one order of notices and one verification push out. What comes meanwhile merges in
 //! its [`Notices`], so memory depends on the number of queues and never on how long a push server is away.
 
-use crate::base::backoff::{Backoff, BackoffPlan};
-use crate::base::meter::Counter;
+use crate::base::backoff::Backoff;
 use crate::base::rng::Rng;
 use crate::base::time::{Mono, Now};
 use crate::base::timers::Timers;
+use crate::delivery::limits::DeliveryLimits;
+use crate::delivery::meters::DeliveryCounters;
 use crate::delivery::notices::{Ended, Held, Notices, Selection};
-use crate::delivery::verification::{Next, ResendPlan, Until, Verification};
+use crate::delivery::verification::{Next, Until, Verification};
 use crate::model::index::{SubscriptionIndex, TokenIndex};
 use crate::model::notification::Notice;
 use crate::model::push::{PushId, PushKind, PushOutcome, PushResult};
@@ -18,76 +19,6 @@ use core::time::Duration;
 
 #[cfg(test)]
 mod tests;
-
-/// Bounds and delays of delivery. Source: ours, where nothing else is said.
-#[derive(Clone, Copy, Debug)]
-pub struct DeliveryLimits {
-    /// Queues of one token whose notices wait; beyond it the oldest notice goes and is counted. Default 64.
-    pub queues_per_token: usize,
-    /// Notices held for all tokens; beyond it a token that holds none gets none, which is counted. Default
-    /// 4,000,000, each some 300 bytes.
-    pub notices: usize,
-    /// Orders out at once; beyond it tokens wait in line, and their notices merge. Default 4096.
-    pub orders: usize,
-    /// When an order without outcome counts as lost. Default 2 minutes: a provider's timeout of 25 s, tried
-    /// twice, and the way to the push server fit in.
-    pub order_timeout: Duration,
-    /// Pauses after an order that did not reach the provider. Default 1 s, doubled up to 5 minutes.
-    pub retry: BackoffPlan,
-    /// When verification pushes are sent again.
-    pub resend: ResendPlan,
-}
-
-impl Default for DeliveryLimits {
-    fn default() -> Self {
-        Self {
-            queues_per_token: 64,
-            notices: 4_000_000,
-            orders: 4096,
-            order_timeout: Duration::from_secs(120),
-            retry: BackoffPlan { first: Duration::from_secs(1), max: Duration::from_secs(300) },
-            resend: ResendPlan::default(),
-        }
-    }
-}
-
-/// What became of notices and orders.
-///
-/// Every notice taken in ends in exactly one of `ordered`, `merged`, `displaced`, `oversize` and
-/// `forgotten`, or is still fresh.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DeliveryCounters {
-    /// Notices taken in.
-    pub taken_in: Counter,
-    /// Notices that went into an order, each counted once.
-    pub ordered: Counter,
-    /// Notices whose place a newer one of the same queue took before they were ordered.
-    pub merged: Counter,
-    /// Notices dropped because too many queues of the token waited.
-    pub displaced: Counter,
-    /// Notices that fit into no push.
-    pub oversize: Counter,
-    /// Notices dropped with their token or subscription.
-    pub forgotten: Counter,
-    /// Notices not taken in, because the tables were full.
-    pub refused_full: Counter,
-    /// Orders of notices.
-    pub message_orders: Counter,
-    /// Verification pushes ordered.
-    pub verification_orders: Counter,
-    /// Orders that the provider took.
-    pub accepted: Counter,
-    /// Orders put off.
-    pub put_off: Counter,
-    /// Orders refused for good.
-    pub refused: Counter,
-    /// Orders that found the device token invalid.
-    pub token_invalid: Counter,
-    /// Orders without outcome in time.
-    pub lost: Counter,
-    /// Outcomes of orders that nobody waits for any more.
-    pub late: Counter,
-}
 
 /// Something that wants to be ordered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

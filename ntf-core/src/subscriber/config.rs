@@ -1,10 +1,10 @@
 //! What a subscriber needs to be told.
 
 use crate::crypto::cert::ServerCredentials;
-use crate::delivery::orders::DeliveryLimits;
+use crate::delivery::limits::DeliveryLimits;
 use crate::smp::client::SmpPlan;
-use crate::subscription::table::SubscriptionLimits;
-use crate::token::table::TokenLimits;
+use crate::subscription::limits::SubscriptionLimits;
+use crate::token::limits::TokenLimits;
 use crate::wire::version::{NtfVersion, VersionRange};
 use core::time::Duration;
 

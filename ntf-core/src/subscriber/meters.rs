@@ -1,7 +1,7 @@
 //! What a subscriber counts, and what its tables hold. Numbers only.
 
 use crate::base::meter::Counter;
-use crate::delivery::orders::DeliveryCounters;
+use crate::delivery::meters::DeliveryCounters;
 
 /// What happened so far.
 ///

@@ -4,7 +4,7 @@
 //! bytes an entry. `table/tests.rs` holds the sum to at most 160 bytes.
 
 use crate::base::hash::HashKey;
-use crate::base::id::{EntityId, SubscriptionId};
+use crate::base::id::SubscriptionId;
 use crate::base::rng::Rng;
 use crate::base::secret::Secret;
 use crate::base::slab::Slab;
@@ -12,7 +12,9 @@ use crate::crypto::keys::{AuthPrivateKey, Ed448Private, Ed25519Private, X25519Pr
 use crate::model::index::{ServerIndex, SubscriptionIndex, TokenIndex};
 use crate::model::server::ServerAddress;
 use crate::model::subscription::SubscriptionStatus;
+use crate::subscription::limits::{SubscriptionLimits, SubscriptionsFull};
 use crate::subscription::list::{Links, List, Threads};
+use crate::subscription::row::{Ask, PackedKey, Subscription, Wanted};
 use crate::subscription::servers::{Server, Servers};
 use crate::subscription::state::{Over, Session, Standing};
 use alloc::boxed::Box;
@@ -22,104 +24,6 @@ use hashbrown::HashTable;
 
 #[cfg(test)]
 mod tests;
-
-/// Bounds of the table. Source: ours, one shard of a server with a few gigabytes.
-#[derive(Clone, Copy, Debug)]
-pub struct SubscriptionLimits {
-    /// Subscriptions in all; beyond it SNEW is refused. Default 10,000,000.
-    pub subscriptions: u32,
-    /// Subscriptions of one token; beyond it SNEW is refused. Default 20,000; dropping a token drops all of
-    /// its subscriptions in one go, so this also bounds the work of that.
-    pub per_token: u32,
-    /// SMP servers watched, each with a connection of its own; beyond it SNEW for one more is refused.
-    /// Default 4096.
-    pub servers: u32,
-}
-
-impl Default for SubscriptionLimits {
-    fn default() -> Self {
-        Self { subscriptions: 10_000_000, per_token: 20_000, servers: 4096 }
-    }
-}
-
-/// A subscription of a token to a queue.
-pub struct Subscription {
-    id: SubscriptionId,
-    notifier: EntityId,
-    key: PackedKey,
-    owner: TokenIndex,
-    /// The slot of the server's row, which stays while a row names it.
-    server: u32,
-    session: u32,
-    on_server: Links,
-    on_owner: Links,
-    standing: Standing,
-}
-
-impl Subscription {
-    /// The name the client uses.
-    #[must_use]
-    pub const fn id(&self) -> SubscriptionId {
-        self.id
-    }
-
-    /// The queue's notifier id.
-    #[must_use]
-    pub const fn notifier(&self) -> &EntityId {
-        &self.notifier
-    }
-
-    /// The token it belongs to.
-    #[must_use]
-    pub const fn owner(&self) -> TokenIndex {
-        self.owner
-    }
-}
-
-/// A notifier key in 33 bytes: without the public half, which is computed again for each NSUB. The rare
-/// Ed448 keys are kept beside the table.
-enum PackedKey {
-    Ed25519(Secret<32>),
-    X25519(Secret<32>),
-    Ed448,
-}
-
-/// A subscription to ask for.
-#[derive(Debug)]
-pub struct Ask {
-    /// The subscription.
-    pub index: SubscriptionIndex,
-    /// The queue's notifier id.
-    pub notifier: EntityId,
-    /// Authorizes the NSUB.
-    pub key: AuthPrivateKey,
-}
-
-/// What a SNEW asks for.
-#[derive(Debug)]
-pub struct Wanted {
-    /// The name it will have.
-    pub id: SubscriptionId,
-    /// The token it belongs to.
-    pub owner: TokenIndex,
-    /// The SMP server that holds the queue.
-    pub server: ServerAddress,
-    /// The queue's notifier id.
-    pub notifier: EntityId,
-    /// The key that authorizes NSUB.
-    pub key: AuthPrivateKey,
-}
-
-/// Which bound stands in the way of one more subscription.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SubscriptionsFull {
-    /// [`SubscriptionLimits::subscriptions`].
-    Table,
-    /// [`SubscriptionLimits::per_token`].
-    Token,
-    /// [`SubscriptionLimits::servers`].
-    Servers,
-}
 
 /// All subscriptions of a subscriber.
 #[derive(Debug)]

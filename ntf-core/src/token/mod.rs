@@ -3,6 +3,8 @@
 //! Knows neither bytes of the protocol, nor links, nor what is subscribed for a token. Read [`state`]
 //! first; [`table`] keeps the rows and finds them.
 
+pub mod limits;
+pub mod registration;
 pub mod shape;
 pub mod state;
 pub mod table;

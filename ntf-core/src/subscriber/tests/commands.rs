@@ -1,6 +1,7 @@
 //! Each command, each refusal, and where its error is put.
 
-use super::world::{App, Device, Reply, World};
+use super::app::{App, Device, Reply};
+use super::world::World;
 use crate::base::budget::BudgetPlan;
 use crate::base::time::Mono;
 use crate::crypto::keys::{AuthPrivateKey, X25519Private};
@@ -456,4 +457,21 @@ fn so_many_devices_are_connected_at_a_time() {
     let third = world.open_link();
     assert!(world.is_open(first) && world.is_open(second) && !world.is_open(third));
     assert_eq!(world.subscriber.counters().links.refused_full.total(), 1);
+}
+
+#[test]
+fn a_device_that_asks_without_reading_the_answers_is_closed() {
+    let mut world = World::new();
+    let mut device = world.device();
+    world.devices_read = false;
+    for sent in 1..=200_u32 {
+        let ping = device.write(None, b"p", &[], b"PING");
+        device.send(&mut world, &[ping]);
+        if !world.is_open(device.link) {
+            assert!(sent > 64, "not before the window is used up twice");
+            break;
+        }
+    }
+    assert!(!world.is_open(device.link));
+    assert_eq!(world.subscriber.counters().links.congested.total(), 1);
 }

@@ -1,6 +1,7 @@
 //! From NMSG to an order, and from an outcome to what the token is.
 
-use super::world::{App, World};
+use super::app::App;
+use super::world::World;
 use crate::model::push::{PushPayload, PushResult};
 use crate::model::token::InvalidReason;
 use crate::subscriber::effect::Milestone;

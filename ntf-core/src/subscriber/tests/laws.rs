@@ -1,6 +1,7 @@
 //! What holds whatever happens: books that balance, bounds, equal runs, an end that is one.
 
-use super::world::{Answer, App, Device, Queue, World};
+use super::app::{App, Device};
+use super::world::{Answer, Queue, World};
 use crate::base::rng::{Rng, Seed, Stream};
 use crate::link::event::LinkEvent;
 use crate::link::state::BlockEncryption;

@@ -2,6 +2,7 @@
 //! server that answers as told. Blocks, keys and hellos are real; time is not.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
+mod app;
 mod commands;
 mod flow;
 mod laws;

@@ -1,6 +1,7 @@
 //! Subscribing at SMP servers, keeping it up, and what their answers and events make of subscriptions.
 
-use super::world::{Answer, App, Device, World};
+use super::app::{App, Device};
+use super::world::{Answer, World};
 use crate::link::event::LinkEvent;
 use crate::subscriber::input::Input;
 use crate::wire::error_code::{CommandError, ErrorCode};

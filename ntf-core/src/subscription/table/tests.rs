@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
+use crate::base::id::EntityId;
 use crate::base::rng::{Seed, Stream};
 use crate::model::server::Fingerprint;
 use crate::model::subscription::SubscriptionStatus as Status;

@@ -1,0 +1,41 @@
+//! What delivery counts.
+
+use crate::base::meter::Counter;
+
+/// What became of notices and orders.
+///
+/// Every notice taken in ends in exactly one of `ordered`, `merged`, `displaced`, `oversize` and
+/// `forgotten`, or is still fresh.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DeliveryCounters {
+    /// Notices taken in.
+    pub taken_in: Counter,
+    /// Notices that went into an order, each counted once.
+    pub ordered: Counter,
+    /// Notices whose place a newer one of the same queue took before they were ordered.
+    pub merged: Counter,
+    /// Notices dropped because too many queues of the token waited.
+    pub displaced: Counter,
+    /// Notices that fit into no push.
+    pub oversize: Counter,
+    /// Notices dropped with their token or subscription.
+    pub forgotten: Counter,
+    /// Notices not taken in, because the tables were full.
+    pub refused_full: Counter,
+    /// Orders of notices.
+    pub message_orders: Counter,
+    /// Verification pushes ordered.
+    pub verification_orders: Counter,
+    /// Orders that the provider took.
+    pub accepted: Counter,
+    /// Orders put off.
+    pub put_off: Counter,
+    /// Orders refused for good.
+    pub refused: Counter,
+    /// Orders that found the device token invalid.
+    pub token_invalid: Counter,
+    /// Orders without outcome in time.
+    pub lost: Counter,
+    /// Outcomes of orders that nobody waits for any more.
+    pub late: Counter,
+}

@@ -1,0 +1,148 @@
+//! A registration and the device it is for, as the table holds them; what is asked of the table, and what it
+//! answers.
+
+use crate::base::budget::Budget;
+use crate::base::id::TokenId;
+use crate::base::limits::CODE_LEN;
+use crate::base::rng::Rng;
+use crate::base::secret::Secret;
+use crate::base::time::Wall;
+use crate::crypto::boxed::BoxKey;
+use crate::crypto::keys::{AuthPublicKey, X25519Private, X25519Public};
+use crate::model::cron::Cron;
+use crate::model::index::{DeviceIndex, TokenIndex};
+use crate::model::token::DeviceToken;
+use crate::token::state::{Challenge, State};
+use alloc::vec::Vec;
+
+/// One registration of a device token under one verify key.
+#[derive(Debug)]
+pub struct Token {
+    pub(super) id: TokenId,
+    pub(super) verify_key: AuthPublicKey,
+    pub(super) device: DeviceIndex,
+    pub(super) server_key: X25519Private,
+    pub(super) server_public: X25519Public,
+    pub(super) box_key: BoxKey,
+    pub(super) challenge: Challenge,
+    pub(super) state: State,
+    pub(super) was_verified: bool,
+    pub(super) cron: Cron,
+    pub(super) cron_from: Wall,
+}
+
+impl Token {
+    /// The name the client uses.
+    #[must_use]
+    pub const fn id(&self) -> TokenId {
+        self.id
+    }
+
+    /// The key that authorizes commands of this token and of its subscriptions.
+    #[must_use]
+    pub const fn verify_key(&self) -> &AuthPublicKey {
+        &self.verify_key
+    }
+
+    /// The server's half of the agreement, as IDTKN carries it.
+    #[must_use]
+    pub const fn server_public(&self) -> &X25519Public {
+        &self.server_public
+    }
+
+    /// Encrypts every payload of this token.
+    #[must_use]
+    pub const fn box_key(&self) -> &BoxKey {
+        &self.box_key
+    }
+
+    /// The code that the verification push carries.
+    #[must_use]
+    pub const fn code(&self) -> &Secret<CODE_LEN> {
+        self.challenge.code()
+    }
+
+    /// Where the registration stands.
+    #[must_use]
+    pub const fn state(&self) -> State {
+        self.state
+    }
+
+    /// The device token's row.
+    #[must_use]
+    pub const fn device(&self) -> DeviceIndex {
+        self.device
+    }
+
+    /// The interval of periodic notifications, and since when it holds.
+    #[must_use]
+    pub const fn cron(&self) -> (Cron, Wall) {
+        (self.cron, self.cron_from)
+    }
+}
+
+/// A device token with its registrations, oldest first.
+#[derive(Debug)]
+pub struct Device {
+    pub(super) token: DeviceToken,
+    pub(super) registrations: Vec<TokenIndex>,
+    pub(super) verification_budget: Budget,
+}
+
+impl Device {
+    /// The device token.
+    #[must_use]
+    pub const fn token(&self) -> &DeviceToken {
+        &self.token
+    }
+}
+
+/// What a TNEW asks for.
+#[derive(Debug)]
+pub struct Registration {
+    /// The device token to register.
+    pub device: DeviceToken,
+    /// The key that will authorize commands.
+    pub verify_key: AuthPublicKey,
+    /// The client's half of the agreement.
+    pub client_public: X25519Public,
+}
+
+/// Where fresh ids, keys and codes come from: a stream for each.
+#[derive(Debug)]
+pub struct Makers {
+    /// Ids of tokens.
+    pub ids: Rng,
+    /// Key pairs.
+    pub keys: Rng,
+    /// Verification codes.
+    pub codes: Rng,
+}
+
+/// What a TNEW came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Registered {
+    /// A registration that was not there before.
+    Fresh(TokenIndex),
+    /// The same registration, asked for again.
+    Again(TokenIndex),
+}
+
+impl Registered {
+    /// The registration.
+    #[must_use]
+    pub const fn index(self) -> TokenIndex {
+        match self {
+            Self::Fresh(index) | Self::Again(index) => index,
+        }
+    }
+}
+
+/// A lawful no to TNEW or TRPL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenRefusal {
+    /// The same device token and verify key are registered with another agreement, or by another row.
+    Taken,
+    /// The table is full.
+    Full,
+}
