@@ -1,10 +1,13 @@
 //! The whole path in simulated time, inside one process, without sockets: senders, SMP servers, subscriber,
 //! push server, provider, devices.
 
+#![allow(clippy::indexing_slicing, clippy::wildcard_enum_match_arm, reason = "tests")]
+
 use ntf_core::base::rng::Seed;
 use ntf_core::client::effect::Event;
 use ntf_core::client::input::{Command, QueueId, RequestTag};
 use ntf_core::crypto::es256::Es256Key;
+use ntf_core::link::event::DownReason;
 use ntf_core::model::server::{SenderAddress, ServerAddress};
 use ntf_core::model::token::{DeviceToken, Provider, TokenStatus};
 use ntf_core::sim::{Config, NodeId, World};
@@ -60,6 +63,47 @@ fn what_is_sent_while_a_device_is_away_is_fetched_with_one_push() {
     };
     assert_eq!(of_queue(&received), of_queue(&sent) + usize::from(last), "all of the queue, by one push");
     run.assert_nothing_left();
+}
+
+#[test]
+fn links_that_break_at_any_moment_lose_no_message() {
+    for seed in 20..30 {
+        let mut run = Run::new(seed);
+        let queues: Vec<_> = run.devices.iter().map(|device| device.queues[0].1.clone()).collect();
+        let mut sent = Vec::new();
+        for number in 0..8_usize {
+            let tag = run.tag();
+            let message = format!("message {number}").into_bytes();
+            sent.push(message.clone());
+            let to = queues[number % queues.len()].clone();
+            run.world.command(run.sender, Command::Send { tag, to, message });
+            // Some land in the hello, some between GET and ACK, some before an answer.
+            run.world.run_for(Duration::from_millis(40 * (seed + u64::try_from(number).expect("small"))));
+            let cut = if number % 2 == 0 { run.sender } else { run.devices[number % 4 / 2].node };
+            run.world.cut_links(cut);
+        }
+        run.settle();
+        let mut received: Vec<_> = run.received().into_iter().map(|(_, message)| message).collect();
+        received.sort();
+        // A message whose answer was lost is sent again; the receiving end of an app drops the second.
+        received.dedup();
+        assert_eq!(received, sent, "seed {seed}");
+        run.assert_nothing_left();
+    }
+}
+
+#[test]
+fn an_impostor_is_told_from_the_server() {
+    let mut run = Run::new(40);
+    let (tag, mut server) = (run.tag(), run.servers[0].1.clone());
+    server.identity = run.servers[1].1.identity;
+    run.world.command(run.sender, Command::CreateQueue { tag, server });
+    run.world.run_for(Duration::from_secs(1));
+    let told = run.world.take_events(run.sender);
+    assert!(
+        matches!(told.as_slice(), [(_, Event::Unreachable { reason: DownReason::WrongIdentity, .. }), ..]),
+        "{told:?}"
+    );
 }
 
 /// Whom a message is for.

@@ -23,6 +23,10 @@ pub mod state;
 mod subscribe;
 mod token;
 
+// The servers that the tests play show certificates of the simulator's making.
+#[cfg(all(test, feature = "sim"))]
+mod tests;
+
 pub use config::Config;
 pub use send::MESSAGE_LEN_MAX;
 pub use state::ImportError;

@@ -42,15 +42,15 @@ impl Client {
     pub(super) fn on_register(&mut self, now: Now, server: ServerAddress, device: DeviceToken) {
         match &mut self.token {
             Some(token) if token.server == server => {
-                if token.device != device {
-                    token.device = device;
-                    token.wants.replacement = token.issued().is_some();
-                }
+                let is_same_device = token.device == device;
+                token.device = device;
                 match &token.phase {
+                    Phase::New => {}
+                    _ if !is_same_device => token.wants.replacement = true,
                     // A code that is on its way still verifies; TNEW gives the same token again.
                     Phase::Registered(_) | Phase::Refused(..) => token.wants.another_push = true,
                     Phase::Active(_) => token.wants.check = true,
-                    Phase::New | Phase::Verifying(..) => {}
+                    Phase::Verifying(..) => {}
                 }
                 self.timers.cancel(&Timer::Register);
             }
