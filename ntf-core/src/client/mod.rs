@@ -1,9 +1,9 @@
 //! The device side: registers, subscribes, opens pushes, fetches messages; and sends them.
 //!
-//! [`input`] and [`effect`] are its face, [`Client`] the machine. One file per concern: `register` and
-//! `subscribe` talk to the subscriber, `queues` to SMP servers as a recipient, `send` as a sender,
-//! `receive` opens pushes and fetches what they announce. Each concern keeps what it wants in its own
-//! state and goes on with it whenever something changes, so a lost link loses no intention.
+//! [`input`] and [`effect`] are its face, [`Client`] the machine. One file per concern: `register`,
+//! `verify`, `leave` and `subscribe` talk to the subscriber, `queues` to SMP servers as a recipient, `send`
+//! as a sender, `receive` opens pushes and fetches what they announce. Each concern keeps what it wants
+//! in its own state and goes on with it whenever something changes, so a lost link loses no intention.
 //!
 //! Keys are made here and never leave, except by [`Client::export`].
 
@@ -11,6 +11,7 @@ mod body;
 pub mod config;
 pub mod effect;
 pub mod input;
+mod leave;
 mod on_link;
 mod on_timer;
 mod queue;
@@ -22,6 +23,7 @@ mod servers;
 pub mod state;
 mod subscribe;
 mod token;
+mod verify;
 
 // The servers that the tests play show certificates of the simulator's making.
 #[cfg(all(test, feature = "sim"))]
@@ -38,10 +40,10 @@ use crate::base::time::{Deadline, Now};
 use crate::base::timers::Timers;
 use crate::client::effect::{Effect, Event};
 use crate::client::input::{Command, Input, QueueId, RequestTag};
+use crate::client::leave::Leaving;
 use crate::client::on_timer::Timer;
 use crate::client::queue::Queue;
 use crate::client::receive::{Line, NotifierKey};
-use crate::client::register::Leaving;
 use crate::client::send::{Phase, Senders};
 use crate::client::servers::Servers;
 use crate::client::token::{Generation, Token};

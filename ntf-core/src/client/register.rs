@@ -1,42 +1,23 @@
-//! The device token and its subscriber: TNEW, TVFY, TCHK, TRPL, TDEL.
+//! The device token and its subscriber: TNEW, TCHK, TRPL.
 //!
 //! One command of a token is out at a time. A subscriber keeps everything in memory, so AUTH to TCHK or
 //! TVFY is an everyday event after its restart: the token is registered anew with fresh keys, and every
 //! subscription with it (`ntf-protocol` 7.2, D23).
 
-use crate::base::fault::PeerFault;
 use crate::base::id::EntityId;
-use crate::base::limits::CODE_LEN;
-use crate::base::secret::Secret;
 use crate::base::time::Now;
 use crate::client::Client;
-use crate::client::body::SealedText;
 use crate::client::effect::Event;
 use crate::client::on_timer::Timer;
 use crate::client::queue::Lane;
 use crate::client::servers::{Ask, NtfAnswer, NtfTag, words};
 use crate::client::token::{Generation, Issued, Phase, Token};
-use crate::crypto::boxed::BoxKey;
-use crate::crypto::keys::AuthPrivateKey;
 use crate::model::server::ServerAddress;
 use crate::model::token::{DeviceToken, TokenStatus};
 use crate::wire::error_code::ErrorCode;
 use crate::wire::ntf::command::{Command, Device};
 use crate::wire::ntf::response::Response;
 use alloc::vec::Vec;
-
-/// Registrations whose TDEL is not answered yet.
-///
-/// Source: ours; one is usual, and a subscriber forgets idle tokens by itself.
-const LEAVING_MAX: usize = 8;
-
-/// A registration that is no longer wanted.
-pub(super) struct Leaving {
-    pub(super) server: ServerAddress,
-    pub(super) id: EntityId,
-    pub(super) auth: AuthPrivateKey,
-    pub(super) lane: Lane,
-}
 
 impl Client {
     pub(super) fn on_register(&mut self, now: Now, server: ServerAddress, device: DeviceToken) {
@@ -62,14 +43,6 @@ impl Client {
         self.advance_token(now);
     }
 
-    pub(super) fn on_unregister(&mut self, now: Now) {
-        if self.token.is_none() {
-            return self.fail(None, "there is no token to delete");
-        }
-        self.leave_token(now);
-        self.tell(Event::Unregistered);
-    }
-
     pub(super) fn on_check(&mut self, now: Now) {
         let Some(token) = &mut self.token else {
             return self.fail(None, "there is no token to check");
@@ -90,24 +63,8 @@ impl Client {
         self.token = Some(Token::new(self.generation, server, device, &mut self.keys));
     }
 
-    /// Forgets the token here and deletes it there; its subscriptions go with it.
-    fn leave_token(&mut self, now: Now) {
-        let Some(token) = self.token.take() else { return };
-        self.timers.cancel(&Timer::Register);
-        self.timers.cancel(&Timer::Check);
-        self.drop_subscriptions(now);
-        let Some(issued) = token.issued() else { return };
-        if self.leaving.len() >= LEAVING_MAX {
-            self.leaving.pop_first();
-        }
-        let id = issued.id.clone();
-        let Token { generation, server, auth, .. } = token;
-        self.leaving.insert(generation, Leaving { server, id, auth, lane: Lane::Free });
-        self.ask_tdel(now, generation);
-    }
-
     /// Registers the same device anew with fresh keys, after a delay that grows with each such attempt.
-    fn restart_token(&mut self, now: Now) {
+    pub(super) fn restart_token(&mut self, now: Now) {
         let Some(old) = self.token.take() else { return };
         self.timers.cancel(&Timer::Check);
         self.drop_subscriptions(now);
@@ -188,7 +145,7 @@ impl Client {
     }
 
     /// The token that a command was about, with its lane free again; `None` if it was replaced meanwhile.
-    fn answered(&mut self, generation: Generation) -> Option<&mut Token> {
+    pub(super) fn answered(&mut self, generation: Generation) -> Option<&mut Token> {
         let token = self.token.as_mut().filter(|token| token.generation == generation)?;
         token.lane = Lane::Free;
         Some(token)
@@ -227,89 +184,14 @@ impl Client {
     }
 
     /// Tries a refused registration again later; TNEW is what every phase without a code begins with.
-    fn delay_registration(&mut self, now: Now) {
+    pub(super) fn delay_registration(&mut self, now: Now) {
         let Some(token) = &mut self.token else { return };
         let delay = token.backoff.next_delay(self.config.retry, &mut self.jitter);
         self.timers.set(Timer::Register, now.mono + delay);
     }
 
-    /// The token is known to the subscriber; the code is to come by push.
-    fn await_verification(&mut self, now: Now) {
-        let Some(token) = &mut self.token else { return };
-        let delay = token.backoff.next_delay(self.config.verification, &mut self.jitter);
-        self.timers.set(Timer::Register, now.mono + delay);
-        let early = token.early.take();
-        self.tell(Event::Token(TokenStatus::Registered));
-        if let Some(sealed) = early {
-            self.on_verification(now, sealed);
-        }
-    }
-
-    /// A verification push.
-    pub(super) fn on_verification(&mut self, now: Now, mut sealed: SealedText) {
-        let Some(token) = &mut self.token else {
-            return self.reject_push("a verification push came, but no token is registered");
-        };
-        let Some(issued) = token.issued().cloned() else {
-            // It has overtaken the answer to TNEW. The last one is the one that counts.
-            token.early = Some(sealed);
-            return;
-        };
-        let code = match open_code(&issued, &mut sealed) {
-            Ok(code) => code,
-            Err(why) => return self.reject_push(why),
-        };
-        match &token.phase {
-            // Every TNEW is answered with a push; the second of two is no news.
-            Phase::Active(_) | Phase::New => {}
-            Phase::Registered(_) | Phase::Verifying(..) | Phase::Refused(..) => {
-                token.phase = Phase::Verifying(issued, code);
-                self.timers.cancel(&Timer::Register);
-                self.advance_token(now);
-            }
-        }
-    }
-
-    pub(super) fn on_tvfy_answer(&mut self, now: Now, generation: Generation, answer: NtfAnswer<'_>) {
-        let Some(token) = self.answered(generation) else { return };
-        match answer {
-            NtfAnswer::Response(Response::Ok) => {
-                if let Phase::Verifying(issued, _) = &token.phase {
-                    token.phase = Phase::Active(issued.clone());
-                    self.on_active(now);
-                }
-            }
-            NtfAnswer::Lost => {}
-            NtfAnswer::Error(ErrorCode::Auth) => {
-                self.restart_token(now);
-                return self.fail(
-                    None,
-                    "TVFY: the subscriber does not know the token or the code (AUTH); registering anew",
-                );
-            }
-            NtfAnswer::Error(code) => {
-                self.back_to_registered(now);
-                return self.fail(None, words("TVFY", "the subscriber", &code));
-            }
-            NtfAnswer::Response(_) | NtfAnswer::Unfit => {
-                self.back_to_registered(now);
-                return self.unfit_ntf("TVFY");
-            }
-        }
-        self.advance_token(now);
-    }
-
-    /// The code was not accepted, for no reason of ours: asks for another push after a while.
-    fn back_to_registered(&mut self, now: Now) {
-        let Some(token) = &mut self.token else { return };
-        if let Some(issued) = token.issued().cloned() {
-            token.phase = Phase::Registered(issued);
-        }
-        self.delay_registration(now);
-    }
-
     /// The subscriber pushes to this token: makes every subscription that is missing.
-    fn on_active(&mut self, now: Now) {
+    pub(super) fn on_active(&mut self, now: Now) {
         if let Some(token) = &mut self.token {
             token.backoff.reset();
         }
@@ -405,35 +287,6 @@ impl Client {
         self.advance_token(now);
     }
 
-    fn ask_tdel(&mut self, now: Now, generation: Generation) {
-        let Some(leaving) = self.leaving.get_mut(&generation) else { return };
-        if leaving.lane == Lane::Busy {
-            return;
-        }
-        let Leaving { server, id, auth, .. } = &*leaving;
-        let tag = NtfTag::Tdel(generation);
-        match self.servers.ask_ntf(now, &self.config, server, Some(id), auth, &Command::Tdel, tag) {
-            Ask::Out => leaving.lane = Lane::Busy,
-            Ask::Later => {}
-            Ask::Impossible(_) => {
-                self.leaving.remove(&generation);
-            }
-        }
-    }
-
-    pub(super) fn on_tdel_answer(&mut self, now: Now, generation: Generation, answer: NtfAnswer<'_>) {
-        let Some(leaving) = self.leaving.get_mut(&generation) else { return };
-        leaving.lane = Lane::Free;
-        match answer {
-            NtfAnswer::Lost => return self.ask_tdel(now, generation),
-            // AUTH: it is gone already.
-            NtfAnswer::Response(Response::Ok) | NtfAnswer::Error(ErrorCode::Auth) => {}
-            NtfAnswer::Error(code) => self.fail(None, words("TDEL", "the subscriber", &code)),
-            NtfAnswer::Response(_) | NtfAnswer::Unfit => self.unfit_ntf("TDEL"),
-        }
-        self.leaving.remove(&generation);
-    }
-
     /// Goes on with tokens and subscriptions at a subscriber that has come up.
     pub(super) fn resume_token(&mut self, now: Now, server: &ServerAddress) {
         let leaving: Vec<_> = self
@@ -456,13 +309,4 @@ impl Client {
         self.counters.answers_unfit.count();
         self.fail(None, alloc::format!("{command}: the subscriber's answer is none to this command"));
     }
-}
-
-/// The code inside a verification push. Source: `ntf-protocol` 3.2.
-fn open_code(issued: &Issued, sealed: &mut SealedText) -> Result<Secret<CODE_LEN>, &'static str> {
-    let key = BoxKey::of_dh(&issued.secret);
-    let opened: Result<&[u8], PeerFault> = key.open_padded(&sealed.nonce, &mut sealed.ciphertext);
-    let code = opened.map_err(|_| "the verification push does not open with the key of the token")?;
-    let code = code.try_into().map_err(|_| "the verification push opens, but holds no code of 32 bytes")?;
-    Ok(Secret::new(code))
 }

@@ -30,10 +30,10 @@ use crate::base::time::Now;
 use crate::client::Client;
 use crate::client::config::Config;
 use crate::client::input::QueueId;
+use crate::client::leave::Leaving;
 use crate::client::queue::{
     Check, DeleteStep, Lane, Live, Notifier, NotifierKeys, Phase as QueuePhase, Queue, Subscription,
 };
-use crate::client::register::Leaving;
 use crate::client::send::Phase as SenderPhase;
 use crate::client::token::{Issued, Phase, Token};
 use crate::crypto::keys::{AuthPrivateKey, DhSecret, X25519Private};
