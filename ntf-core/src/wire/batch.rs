@@ -325,6 +325,17 @@ mod tests {
     }
 
     #[test]
+    fn a_reader_takes_what_fills_the_content() {
+        // Stock clients send single commands without the room for a tag that batches keep.
+        let mut content = vec![1, 1, 251];
+        content.resize(510, 0);
+        let block = Layout::plain(Protocol::Ntf).block(&content).unwrap();
+        let read: Vec<_> = BatchReader::new(block::content(&block).unwrap(), NTF).unwrap().collect();
+        assert_eq!(read.len(), 1);
+        assert_eq!(read[0].map(|transmission| transmission.command.len()), Ok(507 - 3));
+    }
+
+    #[test]
     fn a_bad_transmission_leaves_the_others_alone() {
         let content = [3, 0, 3, 0, 0, 0, 0, 2, 9, 9, 0, 4, 0, 0, 0, b'X'];
         let read: Vec<_> = BatchReader::new(&content, NTF).unwrap().collect();

@@ -22,6 +22,7 @@ fn the_whole_way_of_a_token() {
     assert_eq!(app.id, id);
     assert_eq!(app.code(&first), app.code(&second));
     assert_ne!(first.id, second.id);
+    assert_ne!(first.payload, second.payload, "each push has a nonce of its own");
     let code = app.code(&first);
     assert_eq!(app.ask(&mut world, &mut device, &Command::Tvfy { code: &code }), "OK");
 
