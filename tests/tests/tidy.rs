@@ -125,9 +125,7 @@ fn layers_import_only_what_is_below_them() {
     for path in sources(&root) {
         let relative = path.strip_prefix(&root).unwrap().with_extension("");
         let words: Vec<String> = relative.iter().map(|part| part.to_string_lossy().into_owned()).collect();
-        if matches!(words.as_slice(), [only] if only == "lib")
-            || words.iter().any(|name| name == "tests")
-        {
+        if matches!(words.as_slice(), [only] if only == "lib") || words.iter().any(|name| name == "tests") {
             continue;
         }
         if words.first().is_some_and(|first| first == "smp") && words.get(1).is_some_and(|name| name == "mod")
