@@ -101,6 +101,7 @@ fn spans(cell: &str) -> Vec<Place> {
 impl Place {
     fn read(span: &str) -> Self {
         let (path, name) = span.split_once(" :: ").unwrap_or_else(|| panic!("{span} is no place"));
+        assert!(!name.trim().is_empty(), "{span} names nothing");
         Self { path: path.to_owned(), name: name.to_owned() }
     }
 
