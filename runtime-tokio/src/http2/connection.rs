@@ -205,7 +205,7 @@ impl Connection {
         let tls = timeout(shared.connect_timeout, dial)
             .await
             .map_err(|_| fault(Stage::Time, format!("nothing within {:?}", shared.connect_timeout)))??;
-        if tls.get_ref().1.alpn_protocol() != Some(b"h2") {
+        if !shared.endpoint.is_http2(tls.get_ref().1.alpn_protocol()) {
             return Err(fault(Stage::Alpn, "it agreed to no protocol".to_owned()));
         }
         let (sender, connection) = http2::Builder::new(TokioExecutor::new())

@@ -34,6 +34,17 @@ pub struct Endpoint {
     authority: String,
     name: ServerName<'static>,
     port: u16,
+    negotiation: Negotiation,
+}
+
+/// What an endpoint must say about the protocol during the TLS handshake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Negotiation {
+    /// That it is HTTP/2, as RFC 9113 3.2 demands. Apple does.
+    Required,
+    /// Nothing at all will do: whoever configured the address vouches for HTTP/2. Simple test servers,
+    /// the reference's mock of Apple among them, know no ALPN.
+    MayBeSilent,
 }
 
 impl Endpoint {
@@ -51,7 +62,7 @@ impl Endpoint {
 
     fn apple(host: &'static str) -> Self {
         let name = ServerName::try_from(host).expect("Apple's hosts are domain names");
-        Self { authority: host.to_owned(), name, port: 443 }
+        Self { authority: host.to_owned(), name, port: 443, negotiation: Negotiation::Required }
     }
 
     /// Reads `https://host` or `https://host:port`; the port is 443 when left out.
@@ -82,12 +93,21 @@ impl Endpoint {
         };
         let plain = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let name = ServerName::try_from(plain).map_err(|_| bad("its host is no name or IP address"))?;
-        Ok(Self { authority: host.to_owned(), name, port })
+        Ok(Self { authority: host.to_owned(), name, port, negotiation: Negotiation::MayBeSilent })
     }
 
     /// The host as it stands in a request, without the port.
     pub(crate) fn authority(&self) -> &str {
         &self.authority
+    }
+
+    /// Whether an agreed protocol satisfies this endpoint.
+    pub(super) fn is_http2(&self, agreed: Option<&[u8]>) -> bool {
+        match (agreed, self.negotiation) {
+            (Some(name), _) => name == b"h2",
+            (None, Negotiation::MayBeSilent) => true,
+            (None, Negotiation::Required) => false,
+        }
     }
 
     /// The name the certificate must have.
@@ -242,4 +262,20 @@ fn read(what: &'static str, path: &Path) -> Result<Vec<u8>, SetUpFault> {
         });
     }
     std::fs::read(path).map_err(unreadable)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn silence_about_the_protocol_is_enough_from_a_configured_endpoint_only() {
+        let configured = Endpoint::parse("https://localhost:6010").unwrap();
+        for (agreed, from_apple, from_configured) in
+            [(Some(&b"h2"[..]), true, true), (Some(&b"http/1.1"[..]), false, false), (None, false, true)]
+        {
+            assert_eq!(Endpoint::apns_prod().is_http2(agreed), from_apple, "{agreed:?}");
+            assert_eq!(configured.is_http2(agreed), from_configured, "{agreed:?}");
+        }
+    }
 }
