@@ -9,10 +9,10 @@ use std::time::Duration;
 use ntf_core::base::id::LinkId;
 use ntf_core::base::limits::LINK_WINDOW_BLOCKS;
 use ntf_core::link::event::{Block, DownReason, Transport};
-use ntf_core::tls::{Session, TlsFault};
+use ntf_core::tls::{SendFault, Session, TlsFault};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::driver::LinkLetter;
 
@@ -52,6 +52,10 @@ const READ_LEN: usize = 18 * 1024;
 /// A peer that does not read gets this long to take the last bytes of a closing link.
 const CLOSE_GRACE: Duration = Duration::from_secs(2);
 
+/// A link whose peer takes not a byte for this long, though there are some, is given up: it holds a place
+/// and a window of blocks. Source: ours; a phone that went to sleep comes back on a new connection.
+const STALL_MAX: Duration = Duration::from_secs(60);
+
 /// A socket with its TLS session.
 pub(crate) struct Wire {
     stream: TcpStream,
@@ -59,13 +63,14 @@ pub(crate) struct Wire {
     traffic: Arc<Traffic>,
     /// Whole blocks of the last read: at most two of SMP, or 36 of NTF.
     blocks: VecDeque<Block>,
+    stall_max: Duration,
 }
 
 impl Wire {
     pub(crate) fn new(stream: TcpStream, session: Session, traffic: Arc<Traffic>) -> Self {
         // Blocks are whole messages: waiting to fill a segment only adds latency.
         let _ = stream.set_nodelay(true);
-        Self { stream, session, traffic, blocks: VecDeque::new() }
+        Self { stream, session, traffic, blocks: VecDeque::new(), stall_max: STALL_MAX }
     }
 
     /// Brings TLS up.
@@ -122,23 +127,45 @@ impl Wire {
         Ok(())
     }
 
-    /// Writes until the socket is full or nothing is left.
-    fn try_write(&mut self) -> io::Result<()> {
+    /// Writes until the socket is full or nothing is left. Whether it took anything.
+    fn try_write(&mut self) -> io::Result<bool> {
+        let mut has_moved = false;
         while self.session.wants_write() {
             match self.session.write_to(&mut TryWriter(&self.stream)) {
                 Ok(count) => {
+                    has_moved = true;
                     self.traffic.sent.fetch_add(count as u64, Ordering::Relaxed);
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) => return Err(error),
             }
         }
-        Ok(())
+        Ok(has_moved)
     }
 
-    async fn close(&mut self) -> DownReason {
-        self.session.close();
-        let _ = timeout(CLOSE_GRACE, self.flush()).await;
+    /// Encrypts blocks while there is room for them, and says how many.
+    fn seal(&mut self, unsealed: &mut VecDeque<Block>) -> Result<u32, SendFault> {
+        let mut sealed = 0_u32;
+        while self.session.has_room() {
+            let Some(block) = unsealed.pop_front() else { break };
+            self.session.queue_block(&block)?;
+            sealed = sealed.saturating_add(1);
+        }
+        Ok(sealed)
+    }
+
+    /// Sends what was handed over and says goodbye, if the peer takes it in time.
+    async fn close(&mut self, mut unsealed: VecDeque<Block>) -> DownReason {
+        let goodbye = async {
+            while self.seal(&mut unsealed).is_ok_and(|sealed| sealed > 0) {
+                if self.flush().await.is_err() {
+                    return;
+                }
+            }
+            self.session.close();
+            let _ = self.flush().await;
+        };
+        let _ = timeout(CLOSE_GRACE, goodbye).await;
         DownReason::Asked
     }
 }
@@ -196,9 +223,22 @@ async fn move_blocks(
     letters: &mpsc::Sender<LinkLetter>,
 ) -> DownReason {
     let mut queued = 0_u32;
+    // Handed over while the session had no room. Taken from the channel all the same: a Close behind them
+    // must not wait for a peer that never reads.
+    let mut unsealed = VecDeque::new();
+    let mut moved_at = Instant::now();
     loop {
-        if wire.try_write().is_err() {
-            return DownReason::Broken;
+        if !wire.session.wants_write() {
+            moved_at = Instant::now();
+        }
+        match wire.seal(&mut unsealed) {
+            Ok(sealed) => queued = queued.saturating_add(sealed),
+            Err(_) => return DownReason::Broken,
+        }
+        match wire.try_write() {
+            Ok(true) => moved_at = Instant::now(),
+            Ok(false) => {}
+            Err(_) => return DownReason::Broken,
         }
         let sent = wire.session.take_sent();
         queued = queued.saturating_sub(sent);
@@ -213,25 +253,29 @@ async fn move_blocks(
         if wire.session.is_closed() {
             return DownReason::Closed;
         }
-        let waiting = u32::try_from(commands.len()).unwrap_or(u32::MAX).saturating_add(queued);
+        if !unsealed.is_empty() && wire.session.has_room() {
+            continue;
+        }
+        let waiting = u32::try_from(commands.len().saturating_add(unsealed.len()))
+            .unwrap_or(u32::MAX)
+            .saturating_add(queued);
         tokio::select! {
-            command = commands.recv(), if wire.session.has_room() => {
+            command = commands.recv() => {
+                // What else is ready goes into the same write.
                 let mut next = command;
                 loop {
                     match next {
-                        Some(LinkCommand::Send(block)) if wire.session.queue_block(&block).is_ok() => queued += 1,
-                        Some(LinkCommand::Send(_)) => return DownReason::Broken,
-                        Some(LinkCommand::Close) | None => return wire.close().await,
-                    }
-                    // What else is ready goes into the same write.
-                    if !wire.session.has_room() {
-                        break;
+                        Some(LinkCommand::Send(block)) => unsealed.push_back(block),
+                        Some(LinkCommand::Close) | None => return wire.close(unsealed).await,
                     }
                     match commands.try_recv() {
                         Ok(command) => next = Some(command),
                         Err(_) => break,
                     }
                 }
+            }
+            () = sleep_until(moved_at + wire.stall_max), if wire.session.wants_write() => {
+                return DownReason::Broken;
             }
             ready = wire.stream.readable(), if waiting < LINK_WINDOW_BLOCKS => {
                 if ready.is_err() {
@@ -251,6 +295,119 @@ async fn move_blocks(
             ready = wire.stream.writable(), if wire.session.wants_write() => {
                 if ready.is_err() {
                     return DownReason::Broken;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    use ntf_core::base::limits::SMP_BLOCK_LEN;
+    use ntf_core::model::server::Protocol;
+    use tokio::net::TcpListener;
+
+    use crate::clock::Clock;
+    use crate::identity::Identity;
+
+    /// Nothing on loopback takes this long.
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    /// More than the sockets of both sides hold.
+    const FLOOD: usize = 4000;
+
+    const LINK: LinkId = LinkId::accepted(0);
+
+    #[tokio::test]
+    async fn a_link_whose_peer_never_reads_still_closes_when_asked() {
+        let mut pair = Pair::connect(STALL_MAX).await;
+        for _ in 0..FLOOD {
+            pair.send(LinkCommand::Send(block(1)));
+        }
+        pair.send(LinkCommand::Close);
+        assert_eq!(pair.down().await, DownReason::Asked);
+    }
+
+    #[tokio::test]
+    async fn a_link_whose_peer_takes_nothing_for_long_is_given_up() {
+        let mut pair = Pair::connect(Duration::from_millis(50)).await;
+        for _ in 0..FLOOD {
+            pair.send(LinkCommand::Send(block(1)));
+        }
+        assert_eq!(pair.down().await, DownReason::Broken);
+    }
+
+    #[tokio::test]
+    async fn what_was_handed_over_before_the_end_arrives() {
+        let mut pair = Pair::connect(STALL_MAX).await;
+        for number in 0..100 {
+            pair.send(LinkCommand::Send(block(number)));
+        }
+        pair.send(LinkCommand::Close);
+        let mut got = Vec::new();
+        let read = async {
+            loop {
+                pair.peer.stream.readable().await.unwrap();
+                let end = pair.peer.try_read();
+                got.extend(pair.peer.blocks.drain(..).map(|block| block[0]));
+                if end.is_err() || pair.peer.session.is_closed() {
+                    return;
+                }
+            }
+        };
+        timeout(PATIENCE, read).await.expect("the link closes");
+        assert_eq!(got, (0..100).collect::<Vec<u8>>());
+        assert_eq!(pair.down().await, DownReason::Asked);
+    }
+
+    fn block(number: u8) -> Block {
+        Box::from([number; SMP_BLOCK_LEN])
+    }
+
+    /// A served link, and the other end of it.
+    struct Pair {
+        peer: Wire,
+        commands: mpsc::UnboundedSender<LinkCommand>,
+        letters: mpsc::Receiver<LinkLetter>,
+    }
+
+    impl Pair {
+        async fn connect(stall_max: Duration) -> Self {
+            let identity = Identity::make("localhost", Protocol::Smp).unwrap();
+            let endpoint = identity.endpoint(Protocol::Smp).unwrap();
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let wall = Clock::start().now().wall;
+            let fingerprint = identity.credentials().identity().unwrap();
+            let session = Session::connect(&Protocol::Smp.into(), &fingerprint, wall).unwrap();
+            let mut peer =
+                Wire::new(TcpStream::connect(address).await.unwrap(), session, Arc::new(Traffic::default()));
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut wire = Wire::new(stream, Session::accept(&endpoint, wall), Arc::new(Traffic::default()));
+            wire.stall_max = stall_max;
+            let (here, there) = tokio::join!(wire.handshake(), peer.handshake());
+            there.unwrap();
+            let (letters_in, mut letters) = mpsc::channel(256);
+            tokio::spawn(serve(LINK, wire, here.unwrap(), letters_in));
+            match timeout(PATIENCE, letters.recv()).await {
+                Ok(Some(LinkLetter::Up(_, _, commands))) => Self { peer, commands, letters },
+                other => panic!("the link comes up, not {other:?}"),
+            }
+        }
+
+        fn send(&self, command: LinkCommand) {
+            self.commands.send(command).unwrap();
+        }
+
+        async fn down(&mut self) -> DownReason {
+            loop {
+                match timeout(PATIENCE, self.letters.recv()).await {
+                    Ok(Some(LinkLetter::Down(_, reason))) => return reason,
+                    Ok(Some(_)) => {}
+                    Ok(None) | Err(_) => panic!("the link never ends"),
                 }
             }
         }
