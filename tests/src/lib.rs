@@ -1,4 +1,5 @@
 //! Helpers shared by the test suites in `tests/`.
 
+pub mod by_hand;
 pub mod raw;
 pub mod sockets;

@@ -163,6 +163,29 @@ impl Pipe {
         self.flush();
     }
 
+    /// Sends the first half of a block's bytes, cutting TLS in the middle, and ends the connection.
+    pub fn cut_block(&mut self, block: &[u8]) {
+        self.session.queue_block(block).expect("a block of the right length on an open session");
+        let mut bytes = Vec::new();
+        while self.session.wants_write() {
+            self.session.write_to(&mut bytes).expect("memory takes everything");
+        }
+        write_anyway(&mut self.stream, bytes.get(..bytes.len() / 2).unwrap_or_default());
+        self.stream.shutdown(Shutdown::Write).expect("the connection is open");
+    }
+
+    /// Sends a block unless the peer has stopped taking bytes for `patience`. Says whether it was sent.
+    pub fn write_block_within(&mut self, block: &[u8], patience: Duration) -> bool {
+        self.stream.set_write_timeout(Some(patience)).expect("a timeout");
+        self.session.queue_block(block).expect("a block of the right length on an open session");
+        while self.session.wants_write() {
+            if self.session.write_to(&mut self.stream).is_err() {
+                return false;
+            }
+        }
+        true
+    }
+
     /// Waits until the peer closes; panics on a block.
     pub fn expect_close(&mut self) {
         match self.read_block() {
@@ -365,8 +388,10 @@ impl Talk {
         }
     }
 
-    fn layout(&self) -> Layout {
-        match self.chains {
+    /// How blocks are laid out after the hellos.
+    #[must_use]
+    pub const fn layout(&self) -> Layout {
+        match &self.chains {
             Some(_) => Layout::sealed(self.protocol),
             None => Layout::plain(self.protocol),
         }
@@ -429,6 +454,14 @@ impl Talk {
             chains.client_to_server.seal_block(&mut block);
         }
         self.pipe.write_block(&block);
+    }
+
+    /// A block went out past the cipher: brings its chain to where the server's is.
+    pub fn skip_sealed(&mut self) {
+        if let Some(chains) = &mut self.chains {
+            let mut nowhere = Layout::sealed(self.protocol).block(b"").expect("an empty block");
+            chains.client_to_server.seal_block(&mut nowhere);
+        }
     }
 
     /// The next answer or event.
@@ -518,18 +551,18 @@ impl Accepted {
         Ok((pipe, transport, self.credentials))
     }
 
-    /// Brings TLS up and sends a lawful hello.
+    /// Brings TLS up and sends a lawful hello that offers these versions.
     ///
     /// # Errors
     ///
     /// That the client did not want it.
-    pub fn greet(self) -> Result<Pipe, End> {
+    pub fn greet(self, versions: VersionRange<SmpVersion>) -> Result<Pipe, End> {
         let (mut pipe, transport, credentials) = self.tls()?;
-        let signed_key =
-            sign_session_key(&credentials.leaf_key, &X25519Private::generate(&mut randomness()).public());
+        let key = X25519Private::generate(&mut randomness()).public();
+        let signed_key = sign_session_key(&credentials.leaf_key, &key);
         let chain = credentials.chain.iter().map(|certificate| &**certificate).collect();
         let hello = smp::ServerHello {
-            versions: VersionRange::SMP,
+            versions,
             session_id: transport.session_id.as_slice(),
             key: Some(SignedKey { chain, signed_key: &signed_key }),
         };
@@ -538,7 +571,39 @@ impl Accepted {
         pipe.write_block(&Layout::plain(Protocol::Smp).block(&bytes).expect("a hello fits"));
         Ok(pipe)
     }
+
+    /// Greets in [`PLAIN`], and answers each command with what `answer` makes of it, until the client goes.
+    ///
+    /// # Errors
+    ///
+    /// That the client did not want it.
+    pub fn answer(self, mut answer: impl FnMut(&Answer) -> Answer) -> Result<(), End> {
+        let format = Format::smp(PLAIN);
+        let mut pipe = self.greet(VersionRange::new(PLAIN, PLAIN).expect("one version"))?;
+        pipe.read_block()?;
+        loop {
+            let block = pipe.read_block()?;
+            let mut batch = BatchWriter::new(Layout::plain(Protocol::Smp), format);
+            for item in BatchReader::new(content(&block).expect("padding"), format).expect("a batch") {
+                let item = item.expect("a transmission");
+                let answer = answer(&Answer {
+                    corr: item.corr_id.to_vec(),
+                    entity: item.entity_id.to_vec(),
+                    command: item.command.to_vec(),
+                });
+                let mut body = Vec::new();
+                write_body(&answer.corr, &answer.entity, &mut body, |out| out.extend(&answer.command));
+                let mut bytes = vec![0];
+                bytes.extend(&body);
+                batch.push(&bytes).expect("answers are short");
+            }
+            pipe.write_block(&batch.finish().expect("at least one answer"));
+        }
+    }
 }
+
+/// The newest version without block encryption: what a fake server speaks. Source: `smp-transport` 3.5.
+pub const PLAIN: SmpVersion = SmpVersion(10);
 
 impl FakeSmp {
     /// Listens; `serve` gets each connection, one after another.

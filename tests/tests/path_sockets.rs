@@ -140,10 +140,10 @@ async fn a_device_token_that_apple_unregistered_becomes_invalid() {
         person.device.ask(Command::Check);
         let status = person
             .device
-            .wait_for("token status", |event| match event {
-                Event::Token(status) => Some(*status),
-                _ => None,
-            })
+            .wait_for(
+                "token status",
+                |event| if let Event::Token(status) = event { Some(*status) } else { None },
+            )
             .await;
         if status == expected {
             break;
