@@ -77,6 +77,9 @@ pub struct Smp {
     /// Identity and name.
     #[command(flatten)]
     pub identity: Listen,
+    /// Highest version of the SMP protocol to offer.
+    #[arg(long, default_value_t = 18, value_parser = clap::value_parser!(u16).range(6..=18))]
+    pub version_max: u16,
     /// Pause between rounds of notifications, in milliseconds.
     #[arg(long, default_value_t = 1500, value_parser = clap::value_parser!(u64).range(1..=60_000))]
     pub round_ms: u64,
@@ -97,6 +100,9 @@ pub struct Server {
     /// Apple's key.
     #[command(flatten)]
     pub apns: Apns,
+    /// Highest version of the NTF protocol to offer.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=3))]
+    pub version_max: u16,
     /// Length that payloads are padded to before encryption, in bytes. 2912 is the most that keeps the
     /// request within Apple's documented 4096 bytes; the reference uses 3072.
     #[arg(long, default_value_t = 2880, value_parser = clap::value_parser!(u16).range(512..=16_000))]

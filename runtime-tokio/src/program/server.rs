@@ -6,6 +6,7 @@ use ntf_core::model::server::Protocol;
 use ntf_core::model::token::Provider;
 use ntf_core::push::{Config as PushConfig, Push};
 use ntf_core::subscriber::{Config, Subscriber};
+use ntf_core::wire::version::{NtfVersion, VersionRange};
 
 use crate::clock::Clock;
 use crate::http2::{Endpoint, ProviderConfig, Providers, Roots, read_key_file};
@@ -29,6 +30,8 @@ pub async fn run(options: cli::Server) -> Result<(), Failure> {
     let config = Config {
         allow_test_provider: apple.push.allow_test_provider,
         padded_len: usize::from(options.padded_length),
+        versions: VersionRange::new(NtfVersion::MIN, NtfVersion(options.version_max))
+            .unwrap_or(VersionRange::NTF),
         ..Config::new(identity.credentials())
     };
     let subscriber = Subscriber::new(config, randomness()?, clock.now());

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use ntf_core::model::server::Protocol;
 use ntf_core::smp::server::{Config, Server};
+use ntf_core::wire::version::{SmpVersion, VersionRange};
 
 use crate::clock::Clock;
 use crate::program::announce::{announce, bind_failure, identity, randomness};
@@ -20,8 +21,12 @@ use crate::service::run_smp_server;
 pub async fn run(options: cli::Smp) -> Result<(), Failure> {
     let identity = identity(&options.identity, Protocol::Smp)?;
     let clock = Clock::start();
-    let config =
-        Config { nmsg_round: Duration::from_millis(options.round_ms), ..Config::new(identity.credentials()) };
+    let config = Config {
+        nmsg_round: Duration::from_millis(options.round_ms),
+        versions: VersionRange::new(SmpVersion::MIN, SmpVersion(options.version_max))
+            .unwrap_or(VersionRange::SMP),
+        ..Config::new(identity.credentials())
+    };
     let role = Server::new(config, randomness()?, clock.now());
     let stop = stop_asked()?;
     let server = run_smp_server(role, clock, options.listen, identity.endpoint(Protocol::Smp)?)
