@@ -41,8 +41,10 @@ pub(crate) enum Answer<T> {
     Known(T),
     /// The reply to a request that has timed out.
     Late(T),
-    /// The reply to a request of ours, naming another entity than the request did.
+    /// The reply to a request that waits, naming another entity than the request did.
     WrongEntity(T),
+    /// The reply to a request that has timed out, naming another entity than the request did.
+    LateWrongEntity(T),
     /// To no request that we remember.
     Unknown,
 }
@@ -88,12 +90,12 @@ impl<T: Copy> PendingTable<T> {
             self.waiting_len -= 1;
             self.drop_answered();
         }
-        if pending.entity.as_ref().map_or(&[][..], EntityId::as_bytes) != entity {
-            Answer::WrongEntity(pending.tag)
-        } else if pending.is_late {
-            Answer::Late(pending.tag)
-        } else {
-            Answer::Known(pending.tag)
+        let is_right = pending.entity.as_ref().map_or(&[][..], EntityId::as_bytes) == entity;
+        match (pending.is_late, is_right) {
+            (false, true) => Answer::Known(pending.tag),
+            (true, true) => Answer::Late(pending.tag),
+            (false, false) => Answer::WrongEntity(pending.tag),
+            (true, false) => Answer::LateWrongEntity(pending.tag),
         }
     }
 
@@ -228,7 +230,8 @@ mod tests {
     fn a_reply_for_another_entity_is_not_taken_for_the_answer() {
         let mut table = table(2);
         assert_eq!(table.answer(&[0; 24], &[1]), Answer::WrongEntity(0));
-        assert_eq!(table.answer(&[1; 24], &[]), Answer::WrongEntity(1));
+        assert_eq!(table.expire(at(31)).map(|expired| expired.tag), Some(1));
+        assert_eq!(table.answer(&[1; 24], &[]), Answer::LateWrongEntity(1));
     }
 
     #[test]

@@ -238,6 +238,7 @@ impl<D: Dialect, T: Copy> Requester<D, T> {
             Answer::Late(tag) => (tag, Timeliness::Late, true),
             // Servers answer BLOCK and SESSION without the entity (`smp-transport` 4.6).
             Answer::WrongEntity(tag) => (tag, Timeliness::InTime, is_bare_error),
+            Answer::LateWrongEntity(tag) => (tag, Timeliness::Late, is_bare_error),
             Answer::Unknown => return Some(Incoming::Stray(Stray::Unknown)),
         };
         let result = match message {
