@@ -164,15 +164,15 @@ fn a_late_reply_is_recognised_and_a_third_is_not() {
 
 #[test]
 fn replies_that_do_not_fit_their_request() {
-    let answer = |entity: Option<&[u8]>, message: &Message<'_>| -> Vec<String> {
+    let answer = |named: Option<&[u8]>, message: &Message<'_>| -> Vec<String> {
         let key = ed25519_key(7);
         let mut pair = Pair::<Smp>::new(18, BlockEncryption::WherePossible);
-        pair.client.request(now(0).mono, Some(&super::entity(1)), Some(&key), &Command::Nsub, 5).unwrap();
+        pair.client.request(now(0).mono, Some(&entity(1)), Some(&key), &Command::Nsub, 5).unwrap();
         let mut block = pair.client.take_block().unwrap();
         let mut requests = pair.server.on_block(&mut block).unwrap();
         let request = pair.server.next_request(&mut requests).unwrap();
         let to = request.reply_to();
-        let to = crate::link::responder::ReplyTo { entity: entity.unwrap_or(to.entity), ..to };
+        let to = crate::link::responder::ReplyTo { entity: named.unwrap_or(to.entity), ..to };
         pair.server.reply(to, message);
         pair.answers()
     };
@@ -271,7 +271,7 @@ fn old_versions_name_the_session_and_are_held_to_it() {
 fn an_answer_that_names_another_session_is_none() {
     let mut pair = Pair::<Smp>::new(6, BlockEncryption::Never);
     let key = ed25519_key(7);
-    pair.client.request(now(0).mono, Some(&super::entity(1)), Some(&key), &Command::Nsub, 5).unwrap();
+    pair.client.request(now(0).mono, Some(&entity(1)), Some(&key), &Command::Nsub, 5).unwrap();
     let mut block = pair.client.take_block().unwrap();
     let mut requests = pair.server.on_block(&mut block).unwrap();
     let request = pair.server.next_request(&mut requests).unwrap();

@@ -8,7 +8,7 @@ use crate::wire::error_code::{TransportError, split};
 /// An error of a proxy of messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProxyError<'a> {
-    /// The relay's answer to the proxy: an error to be read with [`ErrorCode::decode`].
+    /// The relay's answer to the proxy: an error to be read with [`ErrorCode::decode`](super::ErrorCode::decode).
     ///
     /// Kept as bytes, so that errors nested by a peer cost no stack.
     Protocol(&'a [u8]),
