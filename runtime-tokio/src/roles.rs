@@ -1,5 +1,7 @@
 //! How each role's inputs and effects split into links and the rest.
 
+use std::fmt;
+
 use ntf_core::client::Client;
 use ntf_core::client::effect::{Effect as ClientEffect, Event};
 use ntf_core::client::input::{Command, Input as ClientInput};
@@ -141,12 +143,20 @@ impl Role for Push {
 }
 
 /// What reaches a client besides links.
-#[derive(Debug)]
 pub enum ClientMail {
     /// The application wants something.
     Command(Command),
     /// A push arrived.
     Push(Vec<u8>),
+}
+
+impl fmt::Debug for ClientMail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Command(command) => command.fmt(f),
+            Self::Push(body) => write!(f, "Push({} bytes)", body.len()),
+        }
+    }
 }
 
 impl Role for Client {

@@ -7,7 +7,6 @@ use alloc::vec::Vec;
 use core::fmt;
 
 /// An input of the client. All links are opened ones; the client knows which speaks what.
-#[derive(Debug)]
 pub enum Input<'a> {
     /// Something happened to a link.
     Link(LinkEvent<'a>),
@@ -19,6 +18,18 @@ pub enum Input<'a> {
     Tick,
     /// Close all links.
     Stop,
+}
+
+impl fmt::Debug for Input<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Link(event) => f.debug_tuple("Link").field(event).finish(),
+            Self::Push(body) => write!(f, "Push({} bytes)", body.len()),
+            Self::Command(command) => f.debug_tuple("Command").field(command).finish(),
+            Self::Tick => f.write_str("Tick"),
+            Self::Stop => f.write_str("Stop"),
+        }
+    }
 }
 
 /// Names a queue of this client, for the application.

@@ -1,5 +1,6 @@
 //! What can happen to a push server.
 
+use core::fmt;
 use core::time::Duration;
 
 use crate::model::push::PushOrder;
@@ -24,7 +25,7 @@ pub enum Input<'a> {
 }
 
 /// What came of a request to a provider.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub enum Answer<'a> {
     /// A whole HTTP response.
     Response {
@@ -43,4 +44,17 @@ pub enum Answer<'a> {
     Broken,
     /// The provider said that it did not process the request (GOAWAY, refused stream).
     NotProcessed,
+}
+
+/// Prints how long the body is: what is in it is the provider's choice, our path for one.
+impl fmt::Debug for Answer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Response { status, body, .. } => write!(f, "Response({status}, {} bytes)", body.len()),
+            Self::Unreachable => f.write_str("Unreachable"),
+            Self::TimedOut => f.write_str("TimedOut"),
+            Self::Broken => f.write_str("Broken"),
+            Self::NotProcessed => f.write_str("NotProcessed"),
+        }
+    }
 }

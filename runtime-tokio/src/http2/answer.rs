@@ -1,6 +1,7 @@
 //! What came of a request, told apart by whether the provider may have acted on it.
 
 use std::error::Error;
+use std::fmt;
 use std::time::Duration;
 
 use http_body_util::BodyExt;
@@ -11,7 +12,7 @@ use ntf_core::push::input::Answer;
 const BODY_LEN_MAX: usize = 4096;
 
 /// An answer that owns its body, on its way to the machine.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum OwnedAnswer {
     /// A whole HTTP response.
     Response {
@@ -30,6 +31,12 @@ pub enum OwnedAnswer {
     Broken,
     /// The provider did not process the request.
     NotProcessed,
+}
+
+impl fmt::Debug for OwnedAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_answer().fmt(f)
+    }
 }
 
 impl OwnedAnswer {

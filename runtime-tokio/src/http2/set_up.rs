@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 const FILE_LEN_MAX: u64 = 4 << 20;
 
 /// Whose certificates a provider may show.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub enum Roots {
     /// Those that the system's root certificates vouch for.
     #[default]
@@ -26,6 +26,16 @@ pub enum Roots {
     File(PathBuf),
     /// Those that the certificates in this PEM text vouch for, and no others.
     Pem(String),
+}
+
+impl fmt::Debug for Roots {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::System => f.write_str("System"),
+            Self::File(path) => write!(f, "File({})", path.display()),
+            Self::Pem(text) => write!(f, "Pem({} bytes)", text.len()),
+        }
+    }
 }
 
 /// Where a provider is.

@@ -17,13 +17,15 @@ pub use fault::ChainFault;
 pub use signed_key::{sign_service_key, sign_session_key, verify_service_key, verify_session_key};
 pub use x509::leaf_public_key;
 
+use core::fmt;
+
 use super::keys::SigningKey;
 use crate::model::server::Fingerprint;
 
 /// What a server or a service proves itself with.
 ///
 /// The identity's own key is not among it: it is kept off the machine.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ServerCredentials {
     /// Certificates in DER, leaf first, the self-signed root included, as sent in TLS and in the hello.
     pub chain: Vec<Box<[u8]>>,
@@ -39,6 +41,12 @@ impl ServerCredentials {
     /// [`ChainFault::Shape`] when the chain is empty or has more than four certificates.
     pub fn identity(&self) -> Result<Fingerprint, ChainFault> {
         identity_of(&self.chain)
+    }
+}
+
+impl fmt::Debug for ServerCredentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ServerCredentials({} certificates)", self.chain.len())
     }
 }
 

@@ -1,0 +1,533 @@
+//! Nothing secret in output: runs the whole path with every input, effect and role printed, and with all that
+//! the program would log when asked for everything, and looks for device tokens, codes, ids, keys, message
+//! texts and addresses with fingerprints.
+
+use std::fmt::Debug;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use ntf_core::client::effect::Event;
+use ntf_core::client::input::{Command, Input as ClientInput, RequestTag};
+use ntf_core::client::{Client, Config as ClientConfig};
+use ntf_core::link::event::LinkEvent;
+use ntf_core::model::knowledge::Fact;
+use ntf_core::model::server::{Protocol, ServerAddress};
+use ntf_core::model::token::{DeviceToken, Provider, TokenStatus};
+use ntf_core::push::effect::Effect as PushEffect;
+use ntf_core::push::input::Answer;
+use ntf_core::push::{Config as PushConfig, Push};
+use ntf_core::smp::server::{Config as SmpConfig, Server};
+use ntf_core::subscriber::{Config as SubscriberConfig, Subscriber};
+use ntf_core::{Machine, Now, Step};
+use ntf_runtime_tokio::clock::Clock;
+use ntf_runtime_tokio::connect::Connector;
+use ntf_runtime_tokio::driver::{Driver, Letter, Role, Sorted};
+use ntf_runtime_tokio::http2::Providers;
+use ntf_runtime_tokio::identity::Identity;
+use ntf_runtime_tokio::link::Traffic;
+use ntf_runtime_tokio::listen::Listener;
+use ntf_runtime_tokio::program::logging;
+use ntf_runtime_tokio::roles::{ClientMail, PushMail, SubscriberReport};
+use ntf_runtime_tokio::service::os_seed;
+use ntf_runtime_tokio::standin::{Fault, Trial};
+use ntf_tests::by_hand::{RawDevice, RawQueue, smp_command};
+use ntf_tests::leaks::{Secrets, suspicious};
+use ntf_tests::raw::{Auth, PATIENCE, Talk};
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
+use tokio::time::{interval, timeout};
+use tracing_subscriber::filter::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::registry::LookupSpan;
+
+/// What a message says, and nothing else does.
+const MESSAGE: &str = "the eagle has landed on marmalade";
+
+/// A device token.
+const DEVICE: &str = "feedface00112233445566778899aabbccddeeff";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_that_is_printed_or_logged_names_anybody() {
+    let (printed, logged, unfiltered) = (Capture::default(), Capture::default(), Capture::default());
+    let subscriber = tracing_subscriber::registry()
+        .with(log_to(&logged).with_filter(logging::filter("trace")))
+        .with(log_to(&unfiltered).with_filter(EnvFilter::new("trace")));
+    tracing::subscriber::set_global_default(subscriber).expect("nobody else logs in this process");
+
+    let mut secrets = Secrets::default();
+    run_everything(&printed, &mut secrets).await;
+    // As a library might log a request: let through by one of the filters, and not by ours.
+    tracing::trace!(target: "h2::codec", path = format!("/3/device/{DEVICE}"));
+
+    // The captures hold what they should hold, and the search finds what is there to be found.
+    let (printed, logged, unfiltered) = (printed.take(), logged.take(), unfiltered.take());
+    for word in
+        ["Link(Up", "Link(Block", "Push(PushOrder", "Register", "Event(Message)", "Subscriber {", "Server {"]
+    {
+        assert!(printed.contains(word), "{word} was printed");
+    }
+    assert!(logged.contains("ntf_runtime_tokio"), "our own code logs something: {logged}");
+    let told = secrets.found_in(&unfiltered);
+    assert!(
+        told.iter().any(|found| found.starts_with("device token")),
+        "what a library logs when it is let is found: {told:?}"
+    );
+
+    for (where_, text) in [("Debug output", &printed), ("the log", &logged)] {
+        let found = secrets.found_in(text);
+        assert!(found.is_empty(), "{where_} holds {found:#?}");
+        let found = suspicious(text);
+        assert!(
+            found.is_empty(),
+            "{where_} holds what looks like a secret: {:#?}",
+            found.get(..found.len().min(20))
+        );
+    }
+}
+
+fn log_to<S>(capture: &Capture) -> impl Layer<S> + use<S>
+where
+    S: tracing::Subscriber + for<'span> LookupSpan<'span>,
+{
+    tracing_subscriber::fmt::layer().with_ansi(false).with_writer(capture.clone())
+}
+
+/// The whole path, and what does not go well: a push that fails, wrong credentials, a device that is gone.
+async fn run_everything(capture: &Capture, secrets: &mut Secrets) {
+    let clock = Clock::start();
+    let trial = Trial::start(loopback(), "chat.simplex.app").await.expect("the stand-in starts");
+    let smp_identity = Identity::make("localhost", Protocol::Smp).expect("certificates can be made");
+    let config =
+        SmpConfig { nmsg_round: Duration::from_millis(10), ..SmpConfig::new(smp_identity.credentials()) };
+    capture.print(&config);
+    let smp = Spied::new(Server::new(config, os_seed().expect("randomness"), clock.now()), capture);
+    let (smp, _) = start(smp, clock, Some(&smp_identity), Protocol::Smp, |_| {}).await;
+
+    let ntf_identity = Identity::make("localhost", Protocol::Ntf).expect("certificates can be made");
+    let config =
+        SubscriberConfig { allow_test_provider: true, ..SubscriberConfig::new(ntf_identity.credentials()) };
+    capture.print(&config);
+    let subscriber = Subscriber::new(config, os_seed().expect("randomness"), clock.now());
+    let config = PushConfig { later: Duration::from_secs(1), ..trial.push_config() };
+    capture.print(&config);
+    let push = Push::new(config, os_seed().expect("randomness"), clock.now());
+    let config = trial.provider_config().expect("the stand-in's CA");
+    capture.print(&config);
+    let providers = Providers::new(&config).expect("the stand-in's CA");
+    let (mut answers, mut outcomes) = (Once::new(), Once::new());
+    let (answers_to, outcomes_to) = (answers.sender(), outcomes.sender());
+    let (push, push_mail) =
+        start(Spied::new(push, capture), clock, None, Protocol::Ntf, move |effect| match effect {
+            PushEffect::Request(request) => {
+                let (providers, answers) = (providers.clone(), answers_to.clone());
+                tokio::spawn(async move {
+                    let id = request.id;
+                    let answer = providers.send(request).await;
+                    let _ = answers.send(Letter::Mail(PushMail::Answer(id, answer)));
+                });
+            }
+            PushEffect::Outcome(outcome) => {
+                let _ = outcomes_to.send(Letter::Mail(outcome));
+            }
+        })
+        .await;
+    answers.forward_to(push_mail.clone());
+    let orders = push_mail.clone();
+    let (ntf, ntf_mail) =
+        start(Spied::new(subscriber, capture), clock, Some(&ntf_identity), Protocol::Ntf, move |report| {
+            if let SubscriberReport::Push(order) = report {
+                let _ = orders.send(Letter::Mail(PushMail::Order(order)));
+            }
+        })
+        .await;
+    outcomes.forward_to(ntf_mail);
+    let smp_address = smp.address_of(&smp_identity);
+    let ntf_address = ntf.address_of(&ntf_identity);
+    for (identity, address) in [(&smp_identity, &smp_address), (&ntf_identity, &ntf_address)] {
+        capture.print(identity);
+        capture.print(address);
+        secrets.bytes("fingerprint", address.identity.as_bytes());
+        for certificate in &identity.credentials().chain {
+            secrets.bytes("certificate", certificate);
+        }
+    }
+    secrets.text("signing key", trial.key_pem().lines().nth(1).expect("PEM"));
+
+    // A device and a sender of ours.
+    let (mut device, mut sender) = (
+        Person::start(clock, capture, DEVICE).await,
+        Person::start(clock, capture, "feedface99112233445566778899aabbccddeeff").await,
+    );
+    for person in [&device, &sender] {
+        secrets.text("device token", &String::from_utf8_lossy(&person.token.token));
+        capture.print(&person.token);
+    }
+    secrets.text("message", MESSAGE);
+    // Inputs that no driver hands over as they are.
+    capture.print(&ClientInput::Push(MESSAGE.as_bytes()));
+    capture.print(&Answer::Response { status: 400, body: MESSAGE.as_bytes(), retry_after: None });
+    device.listen_to(&trial);
+    device.ask(Command::Register { server: ntf_address.clone(), device: device.token.clone() });
+    device.wait(|event| *event == Event::Token(TokenStatus::Active)).await;
+    device.ask(Command::CreateQueue { tag: RequestTag(1), server: smp_address.clone() });
+    let created = device.wait(|event| matches!(event, Event::QueueCreated { .. })).await;
+    let Event::QueueCreated { address, queue, .. } = created else { return };
+    capture.print(&address);
+    secrets.bytes("sender id", address.sender.as_bytes());
+    device.wait(|event| matches!(event, Event::Subscription { .. })).await;
+    let send = |message: &str| Command::Send {
+        tag: RequestTag(2),
+        to: address.clone(),
+        message: message.as_bytes().to_vec(),
+    };
+    sender.ask(send(MESSAGE));
+    device.wait(|event| matches!(event, Event::Message { .. })).await;
+
+    // The provider fails; the connection's end is logged.
+    for fault in [Fault::Drop, Fault::GoAway, Fault::answer(503, "ServiceUnavailable")] {
+        let before = trial.stand_in().counts().requests;
+        trial.stand_in().fail_next(1, fault);
+        sender.ask(send(MESSAGE));
+        device.wait(|event| matches!(event, Event::Message { .. })).await;
+        // The push that failed is made again, whatever the device fetched meanwhile.
+        let mut looks = interval(Duration::from_millis(10));
+        let again = async {
+            while trial.stand_in().counts().requests < before + 2 {
+                looks.tick().await;
+            }
+        };
+        timeout(PATIENCE, again).await.expect("a push made again");
+    }
+    // Servers that cannot be reached.
+    let nowhere = ServerAddress { port: "9".into(), ..smp_address.clone() };
+    device.ask(Command::CreateQueue { tag: RequestTag(3), server: nowhere });
+    device.wait(|event| matches!(event, Event::Unreachable { .. })).await;
+
+    // Peers made by hand, whose ids, keys and codes are known here.
+    let stand_in_pushes = trial.stand_in().subscribe("0123456789abcdef0123456789abcdef");
+    let (smp_socket, ntf_socket) = (smp.socket(), ntf.socket());
+    let by_hand =
+        spawn_blocking(move || by_hand(smp_socket, &smp_address, ntf_socket, &ntf_address, stand_in_pushes));
+    for (what, bytes) in
+        timeout(PATIENCE, by_hand).await.expect("in time").expect("the peers by hand are content")
+    {
+        secrets.bytes(what, &bytes);
+    }
+    secrets.text("device token", "0123456789abcdef0123456789abcdef");
+
+    device.ask(Command::Check);
+    device.wait(|event| matches!(event, Event::Token(_))).await;
+    device.ask(Command::DeleteQueue { queue });
+    device.wait(|event| matches!(event, Event::QueueDeleted { .. })).await;
+    sender.ask(send(MESSAGE));
+    sender.wait(|event| matches!(event, Event::Failed { .. })).await;
+    device.ask(Command::Unregister);
+    device.wait(|event| *event == Event::Unregistered).await;
+    capture.print(&trial);
+    capture.print(trial.stand_in());
+    device.running.stop().await;
+    sender.running.stop().await;
+    ntf.stop().await;
+    push.stop().await;
+    smp.stop().await;
+    trial.stop().await;
+}
+
+/// A registration and a queue by hand, right and wrong; gives everything that must stay unsaid.
+fn by_hand(
+    smp_socket: SocketAddr,
+    smp_address: &ServerAddress,
+    ntf_socket: SocketAddr,
+    ntf_address: &ServerAddress,
+    mut pushes: mpsc::Receiver<ntf_runtime_tokio::standin::AcceptedPush>,
+) -> Vec<(&'static str, Vec<u8>)> {
+    use ntf_core::wire::smp::command::Command as SmpCommand;
+    use ntf_core::wire::smp::response::Message;
+    use ntf_core::wire::version::SmpVersion;
+
+    let mut talk = Talk::ntf(ntf_socket, ntf_address);
+    let mut device = RawDevice::register(&mut talk, "0123456789abcdef0123456789abcdef", || {
+        pushes.blocking_recv().expect("a verification push")
+    });
+    assert_eq!(talk.ask_text(Auth::Bytes(&[1; 64]), &device.id, b"TCHK"), "ERR AUTH");
+    device.verify(&mut talk);
+    let subscription = device.subscribe(smp_address, &mut talk);
+    let mut talk = Talk::smp(smp_socket, smp_address);
+    let queue = RawQueue::create(&mut talk);
+    let notifier_key = talk.key();
+    let nkey = SmpCommand::Nkey { notifier: notifier_key.public().expect("a key"), dh: queue.dh.public() };
+    let answer = talk.ask(Auth::Key(&queue.key), &queue.recipient, &smp_command(&nkey));
+    let Ok(Message::Nid(notifier)) = Message::decode(&answer.command, SmpVersion::MAX) else {
+        return Vec::new();
+    };
+    assert_eq!(talk.ask_text(Auth::Key(&notifier_key), notifier.notifier, b"NSUB"), "SOK 0");
+    let key_bytes = |key: &ntf_core::crypto::keys::AuthPrivateKey| {
+        let pkcs8 = key.to_pkcs8();
+        pkcs8.get(pkcs8.len() - 32..).unwrap_or_default().to_vec()
+    };
+    vec![
+        ("code", device.code.clone()),
+        ("token id", device.id.clone()),
+        ("subscription id", subscription),
+        ("device key", key_bytes(&device.key)),
+        ("device DH key", device.dh.expose().to_vec()),
+        ("recipient id", queue.recipient.clone()),
+        ("sender id", queue.sender.clone()),
+        ("notifier id", notifier.notifier.to_vec()),
+        ("queue key", key_bytes(&queue.key)),
+        ("notifier key", key_bytes(&notifier_key)),
+    ]
+}
+
+/// Text that many write.
+#[derive(Clone, Default)]
+struct Capture(Arc<Mutex<Vec<u8>>>);
+
+impl Capture {
+    fn print(&self, value: &impl Debug) {
+        // Both forms: {:#?} of a hand-written impl may differ.
+        self.write(format!("{value:?}\n{value:#?}\n").as_bytes());
+    }
+
+    fn write(&self, bytes: &[u8]) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+    }
+
+    fn take(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+    }
+}
+
+impl io::Write for Capture {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Self::write(self, bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Capture {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+/// A role that prints all it takes in and gives out, and itself at each step.
+struct Spied<R> {
+    role: R,
+    capture: Capture,
+}
+
+impl<R> Spied<R> {
+    fn new(role: R, capture: &Capture) -> Self {
+        Self { role, capture: capture.clone() }
+    }
+}
+
+impl<R> Machine for Spied<R>
+where
+    R: Machine + Debug,
+    R::Effect: Debug,
+    for<'a> R::Input<'a>: Debug,
+{
+    type Input<'a> = R::Input<'a>;
+    type Effect = R::Effect;
+
+    fn handle(&mut self, now: Now, input: Self::Input<'_>) {
+        self.capture.write(format!("{input:?}\n").as_bytes());
+        self.role.handle(now, input);
+        self.capture.write(format!("{:?}\n", self.role).as_bytes());
+    }
+
+    fn poll(&mut self) -> Step<R::Effect> {
+        let step = self.role.poll();
+        if let Step::Do(effect) = &step {
+            self.capture.write(format!("{effect:?}\n").as_bytes());
+        }
+        step
+    }
+}
+
+impl<R> Role for Spied<R>
+where
+    R: Role + Debug,
+    R::Effect: Debug,
+    R::Mail: Debug,
+    for<'a> R::Input<'a>: Debug,
+{
+    type Mail = R::Mail;
+    type Report = R::Report;
+
+    fn link_input(event: LinkEvent<'_>) -> Self::Input<'_> {
+        R::link_input(event)
+    }
+
+    fn on_mail(&mut self, now: Now, mail: Self::Mail) {
+        self.capture.write(format!("{mail:?}\n").as_bytes());
+        self.role.on_mail(now, mail);
+        self.capture.write(format!("{:?}\n", self.role).as_bytes());
+    }
+
+    fn tick_input() -> Self::Input<'static> {
+        R::tick_input()
+    }
+
+    fn stop_input() -> Self::Input<'static> {
+        R::stop_input()
+    }
+
+    fn facts(&self) -> Vec<Fact> {
+        self.role.facts()
+    }
+
+    fn sort(effect: Self::Effect) -> Sorted<Self::Report> {
+        R::sort(effect)
+    }
+}
+
+/// A spied role that runs.
+struct Running {
+    listener: Option<Listener>,
+    stop: Box<dyn FnOnce() + Send>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Running {
+    fn socket(&self) -> SocketAddr {
+        self.listener.as_ref().expect("it listens").address()
+    }
+
+    fn address_of(&self, identity: &Identity) -> ServerAddress {
+        identity.address("localhost", self.socket()).expect("an identity")
+    }
+
+    async fn stop(self) {
+        (self.stop)();
+        self.task.await.expect("the role lived to the end");
+    }
+}
+
+type Mailbox<R> = mpsc::UnboundedSender<Letter<<R as Role>::Mail>>;
+
+/// Runs a spied role, and listens for it if it has an identity.
+async fn start<R>(
+    role: Spied<R>,
+    clock: Clock,
+    identity: Option<&Identity>,
+    protocol: Protocol,
+    mut perform: impl FnMut(R::Report) + Send + 'static,
+) -> (Running, Mailbox<R>)
+where
+    R: Role + Debug + Send + 'static,
+    R::Effect: Debug,
+    R::Mail: Debug,
+    R::Report: Send,
+    for<'a> R::Input<'a>: Debug,
+{
+    let traffic = Arc::new(Traffic::default());
+    let capture = role.capture.clone();
+    let driver = Driver::new(role, clock, Connector::new(clock, traffic.clone()));
+    capture.print(&driver);
+    let mut listener = None;
+    if let Some(identity) = identity {
+        let endpoint = identity.endpoint(protocol).expect("the key fits the chain");
+        capture.print(&endpoint);
+        let links = driver.link_mailbox();
+        let started = Listener::start(loopback(), endpoint, clock, links, traffic, 100).await;
+        listener = Some(started.expect("loopback can be bound"));
+    }
+    let mailbox = driver.mailbox();
+    let stopper = mailbox.clone();
+    let task = tokio::spawn(async move {
+        driver.run(move |_, report| perform(report)).await;
+    });
+    let stop = Box::new(move || {
+        let _ = stopper.send(Letter::Stop);
+    });
+    (Running { listener, stop, task }, mailbox)
+}
+
+fn loopback() -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, 0))
+}
+
+/// A channel whose receiver is not known yet.
+struct Once<T> {
+    sender: mpsc::UnboundedSender<T>,
+    receiver: Option<mpsc::UnboundedReceiver<T>>,
+}
+
+impl<T: Send + 'static> Once<T> {
+    fn new() -> Self {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        Self { sender, receiver: Some(receiver) }
+    }
+
+    fn sender(&self) -> mpsc::UnboundedSender<T> {
+        self.sender.clone()
+    }
+
+    fn forward_to(&mut self, target: mpsc::UnboundedSender<T>) {
+        let mut receiver = self.receiver.take().expect("forwarded once");
+        tokio::spawn(async move {
+            while let Some(value) = receiver.recv().await {
+                if target.send(value).is_err() {
+                    return;
+                }
+            }
+        });
+    }
+}
+
+/// A spied client.
+struct Person {
+    running: Running,
+    mailbox: Mailbox<Client>,
+    events: mpsc::UnboundedReceiver<Event>,
+    token: DeviceToken,
+}
+
+impl Person {
+    async fn start(clock: Clock, capture: &Capture, token: &str) -> Self {
+        let role = Client::new(ClientConfig::default(), os_seed().expect("randomness"), clock.now());
+        let (tell, events) = mpsc::unbounded_channel();
+        let (running, mailbox) = start(Spied::new(role, capture), clock, None, Protocol::Ntf, move |event| {
+            let _ = tell.send(event);
+        })
+        .await;
+        let token = DeviceToken { provider: Provider::ApnsTest, token: token.as_bytes().into() };
+        Self { running, mailbox, events, token }
+    }
+
+    fn listen_to(&self, trial: &Trial) {
+        let mut pushes = trial.stand_in().subscribe(&String::from_utf8_lossy(&self.token.token));
+        let mailbox = self.mailbox.clone();
+        tokio::spawn(async move {
+            while let Some(push) = pushes.recv().await {
+                let _ = mailbox.send(Letter::Mail(ClientMail::Push(push.body.to_vec())));
+            }
+        });
+    }
+
+    fn ask(&self, command: Command) {
+        self.mailbox.send(Letter::Mail(ClientMail::Command(command))).expect("the client runs");
+    }
+
+    async fn wait(&mut self, mut is_it: impl FnMut(&Event) -> bool) -> Event {
+        loop {
+            let event =
+                timeout(PATIENCE, self.events.recv()).await.expect("an event in time").expect("events");
+            if is_it(&event) {
+                return event;
+            }
+        }
+    }
+}
