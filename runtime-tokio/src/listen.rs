@@ -1,5 +1,6 @@
 //! Accepts links.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,8 +10,8 @@ use ntf_core::base::id::LinkId;
 use ntf_core::link::event::DownReason;
 use ntf_core::tls::{ServerEndpoint, Session};
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, mpsc};
-use tokio::task::JoinHandle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::timeout;
 
 use crate::clock::Clock;
@@ -34,6 +35,7 @@ impl Listener {
     /// Listens at `address` and reports every link to `letters`.
     ///
     /// At most `links_max` connections are open at once; beyond that new ones wait in the system's backlog.
+    /// Of these a quarter may be without TLS yet; beyond that the oldest such is cut off.
     ///
     /// # Errors
     ///
@@ -79,6 +81,7 @@ async fn accept(
     links_max: usize,
 ) {
     let places = Arc::new(Semaphore::new(links_max));
+    let mut arrivals = Arrivals::new(links_max / 4);
     for number in 0.. {
         let Ok(place) = places.clone().acquire_owned().await else { return };
         let stream = loop {
@@ -90,18 +93,99 @@ async fn accept(
                 }
             }
         };
-        let (tls, letters, traffic) = (tls.clone(), letters.clone(), traffic.clone());
-        tokio::spawn(async move {
-            let _place = place;
-            let session = Session::accept(&tls, clock.now().wall);
-            welcome(LinkId::accepted(number), Wire::new(stream, session, traffic), letters).await;
-        });
+        let session = Session::accept(&tls, clock.now().wall);
+        let wire = Wire::new(stream, session, traffic.clone());
+        let arrival = welcome(LinkId::accepted(number), wire, letters.clone(), place);
+        arrivals.add(tokio::spawn(arrival).abort_handle());
     }
 }
 
 /// A peer that never gets TLS up is nothing the role hears of.
-async fn welcome(link: LinkId, mut wire: Wire, letters: mpsc::Sender<LinkLetter>) {
+async fn welcome(
+    link: LinkId,
+    mut wire: Wire,
+    letters: mpsc::Sender<LinkLetter>,
+    place: OwnedSemaphorePermit,
+) {
     if let Ok(transport) = timeout(TLS_TIMEOUT, wire.handshake()).await.unwrap_or(Err(DownReason::TimedOut)) {
-        serve(link, wire, transport, letters).await;
+        // A task of its own: whoever is up is no longer an arrival, and is not cut off as one.
+        tokio::spawn(async move {
+            let _place = place;
+            serve(link, wire, transport, letters).await;
+        });
+    }
+}
+
+/// Connections whose TLS is not up yet, oldest first, at most `bound`.
+///
+/// When there are more, the oldest is cut off: connections that say nothing would otherwise hold every
+/// place for a minute, and cost their maker nothing.
+#[derive(Debug)]
+struct Arrivals {
+    tasks: VecDeque<AbortHandle>,
+    bound: usize,
+}
+
+impl Arrivals {
+    fn new(bound: usize) -> Self {
+        Self { tasks: VecDeque::new(), bound: bound.max(1) }
+    }
+
+    fn add(&mut self, task: AbortHandle) {
+        self.tasks.push_back(task);
+        if self.tasks.len() > self.bound {
+            self.tasks.retain(|task| !task.is_finished());
+        }
+        if self.tasks.len() > self.bound
+            && let Some(oldest) = self.tasks.pop_front()
+        {
+            oldest.abort();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ntf_core::model::server::Protocol;
+    use tokio::io::AsyncReadExt;
+    use tokio::net::TcpStream;
+
+    use super::*;
+    use crate::identity::Identity;
+
+    /// Nothing on loopback takes this long.
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    #[tokio::test]
+    async fn connections_that_say_nothing_make_room_for_later_ones() {
+        let identity = Identity::make("localhost", Protocol::Smp).unwrap();
+        let clock = Clock::start();
+        let (letters, mut heard) = mpsc::channel(16);
+        let listener = Listener::start(
+            SocketAddr::from(([127, 0, 0, 1], 0)),
+            identity.endpoint(Protocol::Smp).unwrap(),
+            clock,
+            letters,
+            Arc::default(),
+            8,
+        )
+        .await
+        .unwrap();
+
+        let mut silent = Vec::new();
+        for _ in 0..20 {
+            silent.push(TcpStream::connect(listener.address()).await.unwrap());
+        }
+        let fingerprint = identity.credentials().identity().unwrap();
+        let session = Session::connect(&Protocol::Smp.into(), &fingerprint, clock.now().wall).unwrap();
+        let stream = TcpStream::connect(listener.address()).await.unwrap();
+        let mut wire = Wire::new(stream, session, Arc::default());
+        timeout(PATIENCE, wire.handshake()).await.expect("the last to come is served").unwrap();
+        let letter = timeout(PATIENCE, heard.recv()).await.expect("the role hears of it");
+        assert!(matches!(letter, Some(LinkLetter::Up(..))));
+
+        let mut byte = [0];
+        let end = timeout(PATIENCE, silent[0].read(&mut byte)).await.expect("the first to come is cut off");
+        assert!(matches!(end, Ok(0) | Err(_)));
     }
 }

@@ -14,6 +14,7 @@ use ntf_core::smp::server::Server;
 use ntf_core::subscriber::Subscriber;
 use ntf_core::subscriber::effect::Milestone;
 use ntf_core::tls::ServerEndpoint;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -25,10 +26,13 @@ use crate::link::Traffic;
 use crate::listen::Listener;
 use crate::roles::{PushMail, SubscriberReport};
 
-/// Connections a server holds at once; more wait in the system's backlog.
+/// Most connections a server holds at once, whatever the system allows.
 ///
-/// Source: ours; below the usual limit of 1024 open files less what the process needs itself.
-const LINKS_MAX: usize = 960;
+/// Source: ours; as many devices as a subscriber takes at a time.
+const LINKS_MAX: u64 = 50_000;
+
+/// Files the process needs beside its connections.
+const FILES_SPARE: u64 = 64;
 
 /// Fresh randomness from the operating system.
 ///
@@ -39,6 +43,19 @@ pub fn os_seed() -> io::Result<Seed> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(io::Error::other)?;
     Ok(Seed::new(bytes))
+}
+
+/// Connections a server holds at once; more wait in the system's backlog. As many as the limit of open
+/// files leaves, which is raised as far as the system lets us.
+fn links_max() -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = limit.maximum.unwrap_or(u64::MAX).min(LINKS_MAX + FILES_SPARE);
+    if limit.current.is_some_and(|current| current < wanted) {
+        // Refused at worst; then the limit that is read next is the old one.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum: limit.maximum });
+    }
+    let allowed = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    usize::try_from(allowed.saturating_sub(FILES_SPARE).clamp(1, LINKS_MAX)).unwrap_or(usize::MAX)
 }
 
 /// A role that runs in a task of its own.
@@ -111,7 +128,7 @@ pub async fn run_smp_server(
     let traffic = Arc::new(Traffic::default());
     let driver = Driver::new(role, clock, Connector::new(clock, traffic.clone()));
     let listener =
-        Listener::start(address, tls, clock, driver.link_mailbox(), traffic.clone(), LINKS_MAX).await?;
+        Listener::start(address, tls, clock, driver.link_mailbox(), traffic.clone(), links_max()).await?;
     let mailbox = driver.mailbox();
     let task = tokio::spawn(driver.run(|_, report| match report {}));
     Ok(Running { mailbox, task, listener: Some(listener), traffic })
@@ -170,7 +187,7 @@ pub async fn run_server(
     let traffic = Arc::new(Traffic::default());
     let driver = Driver::new(subscriber, clock, Connector::new(clock, traffic.clone()));
     let listener =
-        Listener::start(address, tls, clock, driver.link_mailbox(), traffic.clone(), LINKS_MAX).await?;
+        Listener::start(address, tls, clock, driver.link_mailbox(), traffic.clone(), links_max()).await?;
     let mailbox = driver.mailbox();
     let push = run_push(push, clock, providers, mailbox.clone());
     let orders = push.mailbox();
