@@ -68,12 +68,13 @@ device=$!
 pids+=("$device")
 line_of device.out '^smp://' >/dev/null
 
+# The device first: it says so and fails when its stand-in goes away.
+kill -INT "$device"
+wait "$device"
 for pid in "${pids[@]:0:2}"; do
   kill -TERM "$pid"
   wait "$pid"
 done
-kill -INT "$device"
-wait "$device"
 pids=()
 # Nothing that names a device or a queue is in what the servers printed.
 if grep -qE '[0-9a-f]{48}' smp.out.err server.out.err; then
