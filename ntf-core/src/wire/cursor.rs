@@ -55,9 +55,18 @@ impl<'a> Reader<'a> {
     ///
     /// [`PeerFault::Truncated`] when fewer are left.
     pub fn array<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], PeerFault> {
+        self.chunk(field).copied()
+    }
+
+    /// As [`Reader::array`], left where it lies: for what is copied once, into its place.
+    ///
+    /// # Errors
+    ///
+    /// [`PeerFault::Truncated`] when fewer are left.
+    pub fn chunk<const N: usize>(&mut self, field: &'static str) -> Result<&'a [u8; N], PeerFault> {
         let (taken, rest) = self.rest.split_first_chunk().ok_or(PeerFault::Truncated { field })?;
         self.rest = rest;
-        Ok(*taken)
+        Ok(taken)
     }
 
     /// Takes one byte.

@@ -126,7 +126,7 @@ impl<'a> Message<'a> {
                 .with("MSG", |reader| Ok(Self::Msg { id: reader.short("message id")?, body: reader.rest() })),
             b"NID" => message.with("NID", |reader| NotifierIds::decode(reader).map(Self::Nid)),
             b"NMSG" => message.with("NMSG", |reader| {
-                Ok(Self::Nmsg { nonce: reader.array("nonce")?, meta: reader.short("metadata")? })
+                Ok(Self::Nmsg { nonce: *reader.chunk("nonce")?, meta: reader.short("metadata")? })
             }),
             b"END" => alone(Self::End),
             b"ENDS" => message.with("ENDS", |reader| Ok(Self::Ends { count: reader.i64("count")? })),
