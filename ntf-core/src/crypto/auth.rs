@@ -184,6 +184,7 @@ mod tests {
     use super::*;
     use crate::crypto::examples::{corr_id, counting, ed25519, service_fingerprint, session_id, x25519};
     use crate::crypto::keys::{Ed448Private, X25519Private};
+    use crate::crypto::work;
 
     /// short(session id) || short(corr id) || short(entity id) || command. `smp-transport` 4.3.
     fn to_auth(session: &[u8], corr: &[u8], entity: &[u8], command: &[u8]) -> Vec<u8> {
@@ -313,6 +314,42 @@ mod tests {
             b"bytes",
             &made_without_session
         ));
+    }
+
+    /// An unknown entity, a wrong key, a key of another algorithm and a link without a session key cost what
+    /// a true check costs: the same operations on as many bytes.
+    #[test]
+    fn every_check_of_one_authorization_is_the_same_work() {
+        let session = x25519(0x11);
+        let others = [
+            AuthPublicKey::Ed25519(ed25519(0x55).public()),
+            AuthPublicKey::X25519(x25519(0x66).public()),
+            AuthPublicKey::Ed448(Ed448Public::DUMMY),
+        ];
+        let kinds = keys().into_iter().map(|key| {
+            let good = authorize(&key, Some(&session.public()), &corr_id(), b"bytes").unwrap();
+            (key.public(), good.as_bytes().to_vec())
+        });
+        for (public, good) in kinds {
+            let check = |key: Option<&AuthPublicKey>, session: Option<&X25519Private>, auth: &[u8]| {
+                work::of(|| verify(key, session, &corr_id(), b"bytes", auth))
+            };
+            let (is_verified, true_check) = check(public.as_ref(), Some(&session), &good);
+            assert!(is_verified && !true_check.is_empty(), "{true_check:?}");
+            let mut changed = good.clone();
+            changed[20] ^= 1;
+            for key in others.iter().map(Some).chain([public.as_ref(), None]) {
+                for session in [Some(&session), None] {
+                    for auth in [&good, &changed] {
+                        assert_eq!(check(key, session, auth).1, true_check, "{key:?}");
+                    }
+                }
+            }
+            // Of no known length: refused at once, whatever is asked for.
+            for key in [public.as_ref(), None] {
+                assert_eq!(check(key, Some(&session), &good[1..]), (false, Vec::new()));
+            }
+        }
     }
 
     #[cfg(not(feature = "ed448"))]

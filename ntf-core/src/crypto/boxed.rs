@@ -21,6 +21,7 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 use super::keys::DhSecret;
 use super::pad;
+use super::work::{Work, note};
 use crate::base::fault::{Misuse, PeerFault};
 use crate::base::limits::{NONCE_LEN, TAG_LEN};
 use crate::base::secret::Secret;
@@ -67,6 +68,7 @@ impl BoxKey {
     /// The key of the reference's "secret box" for a symmetric key.
     #[must_use]
     pub fn of_key(key: &[u8; 32]) -> Self {
+        note(Work::BoxKey);
         let mut subkey = salsa20::hsalsa::<U10>(key.into(), &[0; 16].into());
         let boxed = Self(Secret::new(subkey.into()));
         subkey.zeroize();
@@ -102,6 +104,7 @@ impl BoxKey {
     /// Seals `data` in place and returns the tag.
     #[must_use]
     pub fn seal_detached(&self, nonce: &Nonce, data: &mut [u8]) -> [u8; TAG_LEN] {
+        note(Work::Boxed(data.len()));
         let (mut stream, mac) = self.start(nonce);
         stream.apply_keystream(data);
         tag_of(mac, data)
@@ -118,6 +121,7 @@ impl BoxKey {
         tag: &[u8; TAG_LEN],
         data: &mut [u8],
     ) -> Result<(), PeerFault> {
+        note(Work::Boxed(data.len()));
         let (mut stream, mac) = self.start(nonce);
         if bool::from(tag_of(mac, data).ct_eq(tag)) {
             stream.apply_keystream(data);

@@ -16,6 +16,7 @@ pub mod es256;
 pub mod keys;
 pub mod pad;
 pub mod sha;
+pub(crate) mod work;
 
 #[cfg(test)]
 mod examples;

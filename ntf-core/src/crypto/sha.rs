@@ -2,6 +2,8 @@
 
 use sha2::Digest;
 
+use super::work::{Work, note};
+
 /// SHA-256: certificate fingerprints. Source: `smp-transport` 1.9.
 #[must_use]
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
@@ -11,6 +13,7 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
 /// SHA-512: what an X25519 authenticator covers. Source: `smp-transport` 4.4.
 #[must_use]
 pub fn sha512(bytes: &[u8]) -> [u8; 64] {
+    note(Work::Sha512(bytes.len()));
     sha2::Sha512::digest(bytes).into()
 }
 

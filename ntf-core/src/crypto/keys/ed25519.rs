@@ -10,6 +10,7 @@ use super::{ED25519_SIGNATURE_LEN, join, strip};
 use crate::base::fault::PeerFault;
 use crate::base::rng::Rng;
 use crate::base::secret::Secret;
+use crate::crypto::work::{Work, note};
 
 pub(super) const SPKI_PREFIX: [u8; 12] =
     [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
@@ -68,6 +69,7 @@ impl Ed25519Public {
     /// only one harmed. Keys of which that is not true, those of servers, are pinned by fingerprint.
     #[must_use]
     pub fn verify(&self, message: &[u8], signature: &[u8; ED25519_SIGNATURE_LEN]) -> bool {
+        note(Work::Ed25519(message.len()));
         let signature = ed25519_dalek::Signature::from_bytes(signature);
         VerifyingKey::from_bytes(&self.0).is_ok_and(|key| key.verify(message, &signature).is_ok())
     }

@@ -8,6 +8,7 @@ use core::fmt;
 use super::{ED448_SIGNATURE_LEN, join, strip};
 use crate::base::fault::PeerFault;
 use crate::base::secret::Secret;
+use crate::crypto::work::{Work, note};
 
 const SPKI_PREFIX: [u8; 12] = [0x30, 0x43, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x71, 0x03, 0x3a, 0x00];
 pub(super) const PKCS8_PREFIX: [u8; 16] =
@@ -66,6 +67,7 @@ impl Ed448Public {
     /// feature `ed448`.
     #[must_use]
     pub fn verify(&self, message: &[u8], signature: &[u8; ED448_SIGNATURE_LEN]) -> bool {
+        note(Work::Ed448(message.len()));
         curve::verify(&self.0, message, signature)
     }
 }

@@ -6,6 +6,7 @@ use super::{join, strip};
 use crate::base::fault::PeerFault;
 use crate::base::rng::Rng;
 use crate::base::secret::Secret;
+use crate::crypto::work::{Work, note};
 
 const SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x6e, 0x03, 0x21, 0x00];
 pub(super) const PKCS8_PREFIX: [u8; 16] =
@@ -88,6 +89,7 @@ impl X25519Private {
     /// the protocol makes no check for it. Source: `smp-transport` 1.5.
     #[must_use]
     pub fn agree(&self, peer: &X25519Public) -> DhSecret {
+        note(Work::Agreement);
         let shared = self.scalar().diffie_hellman(&x25519_dalek::PublicKey::from(peer.0));
         DhSecret(Secret::new(shared.to_bytes()))
     }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::crypto::keys::AuthPublicKey;
+use crate::crypto::work;
 use crate::link::dialect::{Ntf, Smp};
 use crate::link::requester::NotSent;
 use crate::link::responder::Credential;
@@ -85,6 +86,40 @@ fn wrong_and_missing_keys_are_refused_alike() {
             assert_eq!(pair.answers(), ["5 InTime Ok(ERR)"]);
         }
     }
+}
+
+/// From the block of a command to the block of its answer.
+#[test]
+fn nothing_in_the_work_of_an_answer_tells_whether_the_entity_exists() {
+    fn check<D: Dialect>(version: u16, command: &D::Command<'_>, answer: &D::Message<'_>) {
+        for key in usable_keys(version) {
+            let work_for = |known: Option<&AuthPublicKey>| {
+                let mut pair = Pair::<D>::new(version, BlockEncryption::WherePossible);
+                pair.client.request(now(0).mono, Some(&entity(1)), Some(&key), command, 5).unwrap();
+                let mut blocks = pair.client_blocks();
+                work::of(|| {
+                    let mut requests = pair.server.on_block(&mut blocks[0]).unwrap();
+                    let request = pair.server.next_request(&mut requests).unwrap();
+                    let credential = known.map_or(Credential::Unknown, Credential::Key);
+                    if let Ok(done) = pair.server.verify(request, credential) {
+                        pair.server.reply(done.reply_to(), answer);
+                    }
+                    assert!(pair.server.take_block().is_some());
+                })
+                .1
+            };
+            let owner = key.public();
+            let expected = work_for(owner.as_ref());
+            assert!(!expected.is_empty());
+            for known in [ed25519_key(1).public(), x25519_key(1).public(), None] {
+                assert_eq!(work_for(known.as_ref()), expected, "version {version}, {known:?}");
+            }
+        }
+    }
+    for version in [6, 7, 18] {
+        check::<Smp>(version, &Command::Nsub, &Message::Ok);
+    }
+    check::<Ntf>(3, &ntf::command::Command::Schk, &ntf::response::Response::Ok);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use super::world::World;
 use crate::base::budget::BudgetPlan;
 use crate::base::time::Mono;
 use crate::crypto::keys::{AuthPrivateKey, X25519Private};
+use crate::crypto::work;
 use crate::link::event::LinkEvent;
 use crate::model::push::PushResult;
 use crate::model::token::{InvalidReason, Provider};
@@ -126,6 +127,38 @@ fn a_wrong_signature_is_answered_like_a_token_that_does_not_exist() {
     }
     assert_eq!(app.ask(&mut world, &mut device, &Command::Tchk), "TKN ACTIVE");
     assert_eq!(world.subscriber.counters().links.unauthorized.total(), 10);
+}
+
+#[test]
+fn a_wrong_key_is_as_much_work_as_an_id_that_does_not_exist() {
+    let mut world = World::new();
+    let mut device = world.device();
+    let app = App::verified(&mut world, &mut device, 1, "abcd");
+    let queue = world.queue(50);
+    let subscription = app.subscribe(&mut world, &mut device, "smp.example.org", &queue);
+    let notifier = queue.at(world.smp_address("smp.example.org"));
+    for key in [App::new(2, "abcd").key, AuthPrivateKey::X25519(X25519Private::from_bytes([8; 32]))] {
+        for (command, id) in [
+            (Command::Tchk, &app.id),
+            (Command::Tdel, &app.id),
+            (Command::Tvfy { code: &[0; 32] }, &app.id),
+            (Command::Tcrn { minutes: 20 }, &app.id),
+            (Command::Trpl { device: DeviceField::of(&app.token) }, &app.id),
+            (Command::Schk, &subscription),
+            (Command::Sdel, &subscription),
+        ] {
+            let mut work_for =
+                |entity: &[u8]| work::of(|| device.ask(&mut world, Some(&key), entity, &command)).1;
+            let work = work_for(id);
+            assert!(!work.is_empty());
+            assert_eq!(work, work_for(&[9; 24]), "{command:?}");
+        }
+        let mut work_for = |token: &[u8]| {
+            let command = Command::Snew { token, notifier: notifier.clone(), key: queue.key.clone() };
+            work::of(|| device.ask(&mut world, Some(&key), &[], &command)).1
+        };
+        assert_eq!(work_for(&app.id), work_for(&[9; 24]));
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A table for each rule about single commands and batches: which error, with which ids.
 
 use super::*;
+use crate::crypto::work;
 use crate::model::server::ServerAddress;
 use crate::smp::server::delivery::Refusal;
 use crate::wire::error_code::{CommandError, ProxyError};
@@ -65,6 +66,35 @@ fn an_id_that_does_not_exist_or_is_of_another_kind_is_answered_auth() {
                 let answer = world.ask(link, key, id, command.clone());
                 assert_eq!(answer, err(ErrorCode::Auth), "{} {id:?}", command.word());
             }
+        }
+    }
+}
+
+#[test]
+fn a_wrong_key_is_as_much_work_as_an_id_that_does_not_exist() {
+    let mut world = World::new();
+    let link = world.client();
+    let mailbox = world.mailbox(link, SubscribeMode::OnlyCreate);
+    let watch = world.notifier(link, &mailbox);
+    for key in [world.ed25519(), world.x25519()] {
+        for command in every_command() {
+            let id = match command {
+                Command::New(_)
+                | Command::Ping
+                | Command::Lget
+                | Command::Prxy { .. }
+                | Command::Rfwd { .. }
+                | Command::Pfwd { .. } => continue,
+                Command::Send { .. } | Command::Skey { .. } | Command::Lkey { .. } => &mailbox.sender,
+                Command::Nsub => &watch.id,
+                _ => &mailbox.recipient,
+            };
+            // The answer, and the work that it was.
+            let mut work_for =
+                |entity: &[u8]| work::of(|| world.ask(link, Some(&key), entity, command.clone()));
+            let wrong = work_for(id);
+            assert!(!wrong.1.is_empty());
+            assert_eq!(wrong, work_for(&[9; 24]), "{}", command.word());
         }
     }
 }
