@@ -66,7 +66,8 @@ impl Identity {
     /// When a file cannot be read or is not what it should be.
     pub fn from_files(chain: &Path, key: &Path) -> Result<Self, Failure> {
         let chain_text = read(chain)?;
-        Self::from_texts(chain, &chain_text, chain, "", key, &read(key)?)
+        // The identity certificate stands in the chain; what is named twice counts once.
+        Self::from_texts(chain, &chain_text, chain, &chain_text, key, &read(key)?)
     }
 
     fn from_texts(
@@ -170,4 +171,50 @@ pub(crate) fn write_new(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt;
     let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
     file.write_all(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A folder that goes with the test.
+    struct Folder(std::path::PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Self {
+            let folder = std::env::temp_dir().join(format!("ntf-identity-{name}-{}", std::process::id()));
+            fs::create_dir_all(&folder).unwrap();
+            Self(folder)
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn one_chain_file_is_the_same_server_as_its_folder() {
+        let folder = Folder::new("chain");
+        let made = Identity::in_folder(&folder.0, "localhost", Protocol::Smp).unwrap();
+        let [ca, leaf, key] = ["ca.crt", "server.crt", "server.key"].map(|name| folder.0.join(name));
+        let chain = folder.0.join("chain.pem");
+        let both = [leaf, ca].map(|path| fs::read_to_string(path).unwrap()).concat();
+        fs::write(&chain, both).unwrap();
+
+        let again = Identity::from_files(&chain, &key).unwrap();
+        assert_eq!(again.credentials.chain, made.credentials.chain);
+        assert_eq!(again.credentials.identity().unwrap(), made.credentials.identity().unwrap());
+        again.endpoint(Protocol::Smp).unwrap();
+    }
+
+    #[test]
+    fn a_chain_without_the_identity_certificate_is_refused() {
+        let folder = Folder::new("leaf");
+        Identity::in_folder(&folder.0, "localhost", Protocol::Smp).unwrap();
+        let [leaf, key] = ["server.crt", "server.key"].map(|name| folder.0.join(name));
+        let fault = Identity::from_files(&leaf, &key).unwrap_err().to_string();
+        assert!(fault.contains("server.crt"), "{fault}");
+    }
 }
