@@ -1,6 +1,6 @@
 //! What the servers of this program have in common: identity, address, and how they say it.
 
-use std::io;
+use std::io::{self, Write};
 use std::net::SocketAddr;
 
 use ntf_core::base::rng::Seed;
@@ -72,9 +72,16 @@ pub(crate) fn sentence(fault: &dyn std::fmt::Display) -> String {
 pub(crate) fn announce(protocol: Protocol, address: &ServerAddress, as_json: bool) {
     let text = text::address::server(address, protocol);
     if as_json {
-        println!("{}", json!({ "address": text }));
+        print(&json!({ "address": text }).to_string());
     } else {
-        println!("{text}");
+        print(&text);
         eprintln!("Listening. The address above is all that others need; stop with Ctrl-C.");
     }
+}
+
+/// Prints a line on standard output. A closed pipe or a full disk ends the telling, not the work.
+pub(crate) fn print(line: &str) {
+    let mut out = io::stdout();
+    let _ = writeln!(out, "{line}");
+    let _ = out.flush();
 }

@@ -2,8 +2,6 @@
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "a watcher passes over events that it does not show")]
 
-use std::io::Write;
-
 use ntf_core::client::effect::Event;
 use ntf_core::client::input::{Command, RequestTag};
 use ntf_core::client::{Client, Config};
@@ -14,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::clock::Clock;
-use crate::program::announce::randomness;
+use crate::program::announce::{print, randomness};
 use crate::program::cli;
 use crate::program::demo::device_token;
 use crate::program::failure::Failure;
@@ -211,11 +209,4 @@ fn token_sentence(status: TokenStatus) -> String {
             format!("The token's status is {status:?}.")
         }
     }
-}
-
-/// A closed pipe ends the telling, not the device.
-fn print(line: &str) {
-    let mut out = std::io::stdout();
-    let _ = writeln!(out, "{line}");
-    let _ = out.flush();
 }

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::identity::write_new;
+use crate::program::announce::print;
 use crate::program::cli;
 use crate::program::failure::Failure;
 use crate::program::server::trial_failure;
@@ -31,9 +32,10 @@ pub async fn run(options: cli::StandIn) -> Result<(), Failure> {
     write_new(&key, trial.key_pem(), 0o600).map_err(|error| cannot(&key, error))?;
     let endpoint = trial.stand_in().endpoint();
     if options.json {
-        println!("{}", json!({ "endpoint": endpoint, "key_id": trial.key_id(), "team_id": trial.team_id() }));
+        let object = json!({ "endpoint": endpoint, "key_id": trial.key_id(), "team_id": trial.team_id() });
+        print(&object.to_string());
     } else {
-        println!("{endpoint}");
+        print(&endpoint);
         eprintln!(
             "Point a server here with: ntf server --apns {endpoint} --apns-ca {} --apns-key {} --apns-key-id {} --apns-team-id {}",
             ca.display(),

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::ledger::{Ledger, Summary, Way};
 use super::scene::{Party, Scene};
+use crate::program::announce::print;
 use crate::program::cli;
 
 /// Beyond this many messages a table is no longer read; a line that counts is.
@@ -144,11 +145,6 @@ fn bytes(count: u64) -> String {
 
 fn millis(from: Mono, to: Mono) -> f64 {
     to.since(from).as_secs_f64() * 1e3
-}
-
-/// A closed pipe ends the telling, not the run.
-fn print(line: &str) {
-    let _ = writeln!(io::stdout(), "{line}");
 }
 
 fn tell(line: &str) {
