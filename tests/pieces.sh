@@ -18,7 +18,7 @@ line_of() {
   local file=$1 pattern=$2
   timeout 30 bash -c 'until grep -m1 -E "$1" "$0" 2>/dev/null; do read -rt 0.05 <> <(:) || :; done' "$file" "$pattern" || {
     echo "no line like $pattern in $file; it holds:" >&2
-    cat "$file" "$file.err" >&2
+    cat "$file" "$file.err" >&2 || true
     return 1
   }
 }
@@ -59,6 +59,33 @@ expect 1 'Cannot read' "$ntf" server --chain missing.crt --key missing.key
 expect 1 'Cannot listen' "$ntf" smp --listen "127.0.0.1:${smp##*:}"
 expect 1 'Cannot reach' "$ntf" device send "smp://AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=@127.0.0.1:9/AAAA" hello
 expect 1 'PKCS#8 key' "$ntf" server --apns-key smp/ca.crt --apns-key-id A --apns-team-id B
+
+# A server goes on when nobody can read its address, and reads the certificates of another in one file.
+cat smp/server.crt smp/ca.crt >chain.pem
+"$ntf" smp --listen 127.0.0.1:0 --chain chain.pem --key smp/server.key >/dev/full 2>full.err &
+full=$!
+pids+=("$full")
+line_of full.err '^Listening' >/dev/null
+kill -TERM "$full"
+wait "$full"
+
+# An operator hears of a provider whose certificate is not the expected one before anybody's push is due, and of
+# one that does not know the signing key.
+for trust in wrong right; do
+  "$ntf" stand-in --listen 127.0.0.1:0 --dir "apple-$trust" >"$trust.out" 2>/dev/null &
+  pids+=($!)
+  apple=$(line_of "$trust.out" '^https://')
+  [ $trust = wrong ] && ca=ca.pem words='refused the certificate of' || ca=apple-right/ca.crt words='403 InvalidProviderToken'
+  "$ntf" server --listen 127.0.0.1:0 --apns "$apple" --apns-ca "$ca" --apns-key apple-wrong/apns-key.p8 \
+    --apns-key-id STANDINKEY --apns-team-id STANDINORG >"server-$trust.out" 2>"server-$trust.out.err" &
+  pids+=($!)
+  if [ $trust = right ]; then
+    "$ntf" device watch --server "$(line_of server-right.out '^ntf://')" --smp "$smp" --stand-in "$apple" \
+      --stand-in-ca "$ca" >/dev/null 2>&1 &
+    pids+=($!)
+  fi
+  line_of "server-$trust.out.err" "$words" >/dev/null
+done
 
 "$ntf" device send "$queue" 'again'
 line_of device.out '^again$'

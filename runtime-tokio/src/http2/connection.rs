@@ -103,6 +103,7 @@ impl Connection {
                 Ok(response) => {
                     let answer = OwnedAnswer::read(response).await;
                     self.leave_if_unavailable(&live, &answer);
+                    self.tell_if_forbidden(&answer);
                     return answer;
                 }
                 Err(failure) => failure,
@@ -125,6 +126,30 @@ impl Connection {
     fn leave_if_unavailable(&self, live: &Live, answer: &OwnedAnswer) {
         if let OwnedAnswer::Response { status: 503, .. } = answer {
             self.forget(live.number);
+        }
+    }
+
+    /// 403 is about the provider token, so about what an operator configured; all but an expired one, which
+    /// the core renews by itself.
+    fn tell_if_forbidden(&self, answer: &OwnedAnswer) {
+        let OwnedAnswer::Response { status: 403, body, .. } = answer else { return };
+        let reason = reason(body);
+        if reason == "ExpiredProviderToken" {
+            return;
+        }
+        self.tell_once(format!(
+            "the push provider {} refuses our provider token: 403 {reason}; check the signing key, its id and \
+             the team id",
+            self.shared.endpoint
+        ));
+    }
+
+    /// Warns the operator, unless this was the last thing said.
+    fn tell_once(&self, text: String) {
+        let mut slot = self.slot();
+        if slot.told.as_ref() != Some(&text) {
+            tracing::warn!("{text}");
+            slot.told = Some(text);
         }
     }
 
@@ -178,11 +203,8 @@ impl Connection {
             }
             Err(fault) => {
                 slot.state = State::Down;
-                let text = fault.to_string();
-                if slot.told.as_ref() != Some(&text) {
-                    tracing::warn!("{text}");
-                    slot.told = Some(text);
-                }
+                drop(slot);
+                self.tell_once(fault.to_string());
             }
         }
     }
@@ -245,6 +267,15 @@ impl Connection {
         // Each change of the slot is one assignment, so a panic cannot leave it half done.
         self.shared.slot.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The reason in the body of a refusal: a word, or that there is none. A provider's bytes go into a log only
+/// as that.
+fn reason(body: &[u8]) -> String {
+    let body: Option<serde_json::Value> = serde_json::from_slice(body).ok();
+    let word = body.as_ref().and_then(|body| body.get("reason")?.as_str());
+    let is_word = |word: &&str| word.len() <= 40 && word.bytes().all(|byte| byte.is_ascii_alphabetic());
+    word.filter(is_word).unwrap_or("without a reason").to_owned()
 }
 
 enum Look {
@@ -313,3 +344,20 @@ impl fmt::Display for ConnectFault {
 }
 
 impl std::error::Error for ConnectFault {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_word_of_a_refusal_gets_into_the_log() {
+        for (body, expected) in [
+            (&br#"{"reason":"InvalidProviderToken"}"#[..], "InvalidProviderToken"),
+            (br#"{"reason":"/3/device/feed"}"#, "without a reason"),
+            (br#"{"reason":7}"#, "without a reason"),
+            (b"\xff", "without a reason"),
+        ] {
+            assert_eq!(reason(body), expected);
+        }
+    }
+}

@@ -3,20 +3,22 @@
 //! Libraries below ours log what they carry when they are let, in events and in the fields of spans, and the
 //! path of a push request holds a device token. So `RUST_LOG` decides about our own crates only.
 
+use std::io::IsTerminal;
+
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::{Directive, LevelFilter};
 
 /// Targets of our own crates.
 const OURS: [&str; 3] = ["ntf", "ntf_core", "ntf_runtime_tokio"];
 
-/// The filter: errors only, unless `wanted` (the value of `RUST_LOG`) says otherwise for our own crates.
-/// A level alone is for all of them; `off` silences them, errors included. Directives that cannot be read, and those for other crates or for spans
-/// of any crate, are left out.
+/// The filter: errors, and warnings of our own crates, unless `wanted` (the value of `RUST_LOG`) says
+/// otherwise for our own crates. A level alone is for all of them; `off` silences them, errors included.
+/// Directives that cannot be read, and those for other crates or for spans of any crate, are left out.
 #[must_use]
 pub fn filter(wanted: &str) -> EnvFilter {
     let errors = EnvFilter::builder().with_default_directive(LevelFilter::ERROR.into()).parse_lossy("");
-    wanted
-        .split(',')
+    std::iter::once("warn")
+        .chain(wanted.split(','))
         .map(str::trim)
         .filter(|directive| !directive.is_empty())
         .flat_map(ours)
@@ -36,7 +38,12 @@ fn ours(directive: &str) -> Vec<Directive> {
 /// Starts logging for this process.
 pub fn start() {
     let wanted = std::env::var("RUST_LOG").unwrap_or_default();
-    tracing_subscriber::fmt().with_env_filter(filter(&wanted)).with_writer(std::io::stderr).init();
+    let is_terminal = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter(&wanted))
+        .with_ansi(is_terminal)
+        .with_writer(std::io::stderr)
+        .init();
 }
 
 #[cfg(test)]
@@ -70,6 +77,9 @@ mod tests {
             assert_eq!(told.contains("/3/device/"), library, "RUST_LOG={wanted}: {told}");
         }
         assert!(told("h2=trace").contains("at our wits' end"), "errors are told always");
+        for (wanted, is_told) in [("", true), ("h2=trace", true), ("error", false), ("off", false)] {
+            assert_eq!(told(wanted).contains("have a look"), is_told, "RUST_LOG={wanted}");
+        }
     }
 
     /// What is logged of an event of ours, an event of a library, and one of ours within a span of a library.
@@ -83,6 +93,7 @@ mod tests {
             .finish();
         tracing::subscriber::with_default(subscriber, || {
             tracing::debug!(target: "ntf_runtime_tokio::http2", "ours");
+            tracing::warn!(target: "ntf_runtime_tokio::http2", "have a look");
             tracing::trace!(target: "h2::codec", path = "/3/device/feed");
             tracing::error!(target: "ntf_core", "at our wits' end");
             let span = tracing::trace_span!(target: "h2", "request", path = "/3/device/feed");

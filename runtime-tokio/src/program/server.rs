@@ -37,6 +37,7 @@ pub async fn run(options: cli::Server) -> Result<(), Failure> {
     let subscriber = Subscriber::new(config, randomness()?, clock.now());
     let push = Push::new(apple.push, randomness()?, clock.now());
     let providers = Providers::new(&apple.providers).map_err(|fault| Failure::failed(sentence(&fault)))?;
+    let checked = providers.clone();
     let stop = stop_asked()?;
     let endpoint = identity.endpoint(Protocol::Ntf)?;
     let both = run_server(subscriber, push, clock, options.listen, endpoint, providers, |_| {})
@@ -44,6 +45,10 @@ pub async fn run(options: cli::Server) -> Result<(), Failure> {
         .map_err(|error| bind_failure(options.listen, &error))?;
     let address = both.subscriber.address().unwrap_or(options.listen);
     announce(Protocol::Ntf, &identity.address(&options.identity.host, address)?, options.json);
+    if options.apns.apns.is_some() {
+        // An endpoint that cannot be used is told now, by a warning, and not at the first push.
+        tokio::spawn(async move { checked.check(Provider::ApnsTest).await.is_ok() });
+    }
     let signal = stop.await;
     eprintln!(
         "{signal}: closing connections; tokens and subscriptions were in memory only and are forgotten."
