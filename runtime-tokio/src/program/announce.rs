@@ -40,22 +40,16 @@ pub(crate) fn randomness() -> Result<Seed, Failure> {
     os_seed().map_err(|error| Failure::failed(format!("The system gives no randomness: {error}.")))
 }
 
-/// Why an address cannot be listened on, and what to do.
+/// Why the address of an option cannot be listened on, and what to do.
 #[allow(clippy::wildcard_enum_match_arm, reason = "the remedy for most kinds of failure is the same")]
-pub(crate) fn bind_failure(address: SocketAddr, error: &io::Error) -> Failure {
+pub(crate) fn bind_failure(option: &str, address: SocketAddr, error: &io::Error) -> Failure {
     let remedy = match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            "another program listens there: stop it, or choose another port with --listen"
-        }
-        io::ErrorKind::PermissionDenied => {
-            "ports below 1024 need privileges: choose a higher one with --listen"
-        }
-        io::ErrorKind::AddrNotAvailable => {
-            "this machine does not have that address: choose another with --listen"
-        }
-        _ => "choose another address with --listen",
+        io::ErrorKind::AddrInUse => "another program listens there: stop it, or choose another port",
+        io::ErrorKind::PermissionDenied => "ports below 1024 need privileges: choose a higher one",
+        io::ErrorKind::AddrNotAvailable => "this machine does not have that address: choose another",
+        _ => "choose another address",
     };
-    Failure::failed(format!("Cannot listen on {address}: {error}; {remedy}."))
+    Failure::failed(format!("Cannot listen on {address}: {error}; {remedy} with {option}."))
 }
 
 /// A fault's words as a sentence of the program.

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 
 /// Private push notifications for the SimpleX network.
 #[derive(Debug, Parser)]
-#[command(name = "ntf", version, about, arg_required_else_help = true, disable_help_subcommand = true)]
+#[command(name = "ntf", version, arg_required_else_help = true, disable_help_subcommand = true)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::clock::Clock;
-use crate::program::announce::{print, randomness};
+use crate::program::announce::{print, randomness, sentence};
 use crate::program::cli;
 use crate::program::demo::device_token;
 use crate::program::failure::Failure;
@@ -43,7 +43,7 @@ async fn watch(options: cli::Watch) -> Result<(), Failure> {
     let mut pushes =
         watch_pushes(&options.stand_in, &options.stand_in_ca, &String::from_utf8_lossy(&device.token))
             .await
-            .map_err(Failure::failed)?;
+            .map_err(|fault| Failure::failed(sentence(&fault)))?;
     let stop = stop_asked()?;
     tokio::pin!(stop);
 

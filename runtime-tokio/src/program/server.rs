@@ -42,7 +42,7 @@ pub async fn run(options: cli::Server) -> Result<(), Failure> {
     let endpoint = identity.endpoint(Protocol::Ntf)?;
     let both = run_server(subscriber, push, clock, options.listen, endpoint, providers, |_| {})
         .await
-        .map_err(|error| bind_failure(options.listen, &error))?;
+        .map_err(|error| bind_failure("--listen", options.listen, &error))?;
     let address = both.subscriber.address().unwrap_or(options.listen);
     announce(Protocol::Ntf, &identity.address(&options.identity.host, address)?, options.json);
     if options.apns.apns.is_some() {
@@ -99,7 +99,8 @@ async fn apple(options: &cli::Apns) -> Result<Apple, Failure> {
 }
 
 async fn with_stand_in(listen: SocketAddr, ca: &std::path::Path, topic: &str) -> Result<Apple, Failure> {
-    let trial = Trial::start(listen, topic).await.map_err(|fault| trial_failure(listen, &fault))?;
+    let trial =
+        Trial::start(listen, topic).await.map_err(|fault| trial_failure("--stand-in", listen, &fault))?;
     let stand_in = trial.stand_in();
     // An earlier run's certificate is worthless: the authority behind it ended with that process.
     if let Err(error) = std::fs::remove_file(ca)
@@ -119,9 +120,9 @@ async fn with_stand_in(listen: SocketAddr, ca: &std::path::Path, topic: &str) ->
 }
 
 /// Why a stand-in did not start, and what to do.
-pub(super) fn trial_failure(listen: SocketAddr, fault: &TrialFault) -> Failure {
+pub(super) fn trial_failure(option: &str, listen: SocketAddr, fault: &TrialFault) -> Failure {
     match fault {
-        TrialFault::StandIn(StandInFault::Listen { error, .. }) => bind_failure(listen, error),
+        TrialFault::StandIn(StandInFault::Listen { error, .. }) => bind_failure(option, listen, error),
         TrialFault::StandIn(_) | TrialFault::Key => Failure::failed(sentence(fault)),
     }
 }

@@ -31,7 +31,7 @@ pub async fn run(options: cli::Smp) -> Result<(), Failure> {
     let stop = stop_asked()?;
     let server = run_smp_server(role, clock, options.listen, identity.endpoint(Protocol::Smp)?)
         .await
-        .map_err(|error| bind_failure(options.listen, &error))?;
+        .map_err(|error| bind_failure("--listen", options.listen, &error))?;
     let address = identity.address(&options.identity.host, server.address().unwrap_or(options.listen))?;
     announce(Protocol::Smp, &address, options.json);
     let signal = stop.await;

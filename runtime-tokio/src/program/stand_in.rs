@@ -19,7 +19,7 @@ pub async fn run(options: cli::StandIn) -> Result<(), Failure> {
     let stop = stop_asked()?;
     let trial = Trial::start(options.listen, &options.topic)
         .await
-        .map_err(|fault| trial_failure(options.listen, &fault))?;
+        .map_err(|fault| trial_failure("--listen", options.listen, &fault))?;
     let cannot = |what: &std::path::Path, error: std::io::Error| {
         Failure::failed(format!(
             "Cannot write {}: {error}; name a new or empty folder that this user can write to.",

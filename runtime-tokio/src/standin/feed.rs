@@ -69,7 +69,13 @@ pub async fn watch_pushes(url: &str, ca_file: &Path, token: &str) -> Result<mpsc
     let tls = TlsConnector::from(tls)
         .connect(endpoint.server_name(), tcp)
         .await
-        .map_err(|error| unreachable(&error))?;
+        .map_err(|error| {
+            format!(
+                "No TLS with the stand-in for Apple at {url}: {error}; check that it runs there, and that {} is the \
+                 certificate that it wrote at its latest start.",
+                ca_file.display()
+            )
+        })?;
     let (mut requests, connection) = h2::client::handshake(tls).await.map_err(|error| unreachable(&error))?;
     let request = Request::get(format!("https://{}{PATH}{token}", endpoint.authority()))
         .body(())

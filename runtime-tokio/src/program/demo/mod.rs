@@ -41,7 +41,7 @@ pub async fn run(options: cli::Demo) -> Result<(), Failure> {
     while !ledger.is_complete() {
         while ledger.on_the_way() < WINDOW {
             let Some(number) = ledger.next_to_send() else { break };
-            let queue = usize::try_from(number).unwrap_or(0) % queues;
+            let queue = usize::try_from(number.saturating_sub(1)).unwrap_or(0) % queues;
             ledger.sending(number, queue, scene.now());
             scene.send(number, queue)?;
         }

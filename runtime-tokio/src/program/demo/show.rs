@@ -113,7 +113,7 @@ impl Show {
             return;
         }
         print(&format!(
-            "\n{} messages, {} pushes accepted by Apple's stand-in, {} fetched and opened, {} lost.",
+            "\n{} messages, carried by {} pushes after the verification pushes; {} fetched and opened, {} lost.",
             summary.messages, summary.pushed, summary.decrypted, summary.lost
         ));
         print(&format!(
