@@ -31,19 +31,20 @@ pub fn link_client(data: &[u8]) {
 }
 
 pub fn scripts() -> impl Iterator<Item = Vec<u8>> {
-    // Connect, hello of the newest version, a request, its answer; then the answer to another entity.
-    (0..8).flat_map(|setup| {
-        let open =
-            || Pen::default().bytes(&[setup, CONNECT, UP, HELLO, 0, 0xff]).bytes(&[ASK, 0, 1, ASK, 1, 0]);
-        let answer = |entity| Pen::default().bytes(&[TELL, 0, 0, entity, 0, 0]).0;
+    // Connects, gets a hello of all versions, asks two things. Then right answers, answers to another entity,
+    // late ones; the end of the link; blocks that are none.
+    let answer = |known, whose| [TELL, 0, known, 9, whose, OK];
+    (0..8).flat_map(move |setup| {
+        let open = || {
+            Pen::default()
+                .bytes(&[setup, CONNECT, UP, HELLO, 0, 0xff])
+                .bytes(&[ASK, 0, 1, 0])
+                .bytes(&[ASK, 1, 2, 1])
+        };
         [
-            open().bytes(&answer(0)).bytes(&answer(0)).bytes(&[WAIT, 5, DISCONNECT]).0,
-            open()
-                .bytes(&answer(1))
-                .bytes(&[WAIT, 4])
-                .bytes(&answer(0))
-                .bytes(&[SENT, 9, DOWN, 1, WAIT, 3])
-                .0,
+            open().bytes(&answer(0, RIGHT)).bytes(&answer(1, RIGHT)).bytes(&[WAIT, 5, DISCONNECT]).0,
+            open().bytes(&answer(1, OTHER)).bytes(&[WAIT, 4]).bytes(&answer(0, RIGHT)).bytes(&[SENT, 9]).0,
+            open().bytes(&[DOWN, 1, 0, WAIT, 3, UP, HELLO, 0, 0xff]).bytes(&[ASK, 0, 1, 0]).0,
             open().bytes(&[RAW_CONTENT, 0, 6, 1, 0, 3, 0, 0, 0, RAW_BLOCK]).short(b"#").0,
         ]
     })
@@ -62,6 +63,11 @@ const WAIT: u8 = 9;
 const DOWN: u8 = 10;
 const DISCONNECT: u8 = 11;
 const OPERATIONS: usize = 12;
+
+/// Whose answer the server gives, and which.
+const RIGHT: u8 = 0;
+const OTHER: u8 = 2;
+const OK: u8 = 0;
 
 /// Requests that may wait at a time.
 const WINDOW: usize = 8;
@@ -124,6 +130,7 @@ struct World<D: Dialect> {
     used_corrs: BTreeSet<Vec<u8>>,
     fates: BTreeMap<u32, Fate>,
     next_tag: u32,
+    answered: u32,
 }
 
 enum Server<D: Dialect> {
@@ -151,6 +158,7 @@ impl<D: Asks> World<D> {
             used_corrs: BTreeSet::new(),
             fates: BTreeMap::new(),
             next_tag: 0,
+            answered: 0,
         }
     }
 
@@ -343,6 +351,7 @@ impl<D: Asks> World<D> {
                         Timeliness::Late => Fate::TimedOut,
                     };
                     assert_eq!(self.fates.remove(&tag), Some(expected), "a request is answered once");
+                    self.answered += 1;
                 }
                 ClientEvent::Unasked { entity, .. } => assert!(!entity.is_empty()),
                 ClientEvent::TimedOut { tag } => {
@@ -423,5 +432,30 @@ fn signer(choice: u8) -> AuthPrivateKey {
     match choice & 1 {
         0 => Ed25519Private::from_seed([6; 32]).into(),
         _ => x25519(7).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scripts_get_their_answers() {
+        fn answered<D: Asks>(mut script: Script<'_>, setup: u8) -> u32 {
+            let mut world = World::<D>::new(setup);
+            world.run(&mut script);
+            world.answered
+        }
+        for (number, bytes) in scripts().enumerate() {
+            let mut script = Script::new(&bytes);
+            let setup = script.byte();
+            let count = match setup & 1 {
+                0 => answered::<Smp>(script, setup),
+                _ => answered::<Ntf>(script, setup),
+            };
+            // Without a session key one of the two requests is not made.
+            let made = if setup & 4 == 0 { 2 } else { 1 };
+            assert_eq!(count, [made, made, 0, 0][number % 4], "script {number}");
+        }
     }
 }

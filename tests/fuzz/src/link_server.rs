@@ -26,11 +26,22 @@ pub fn link_server(data: &[u8]) {
 }
 
 pub fn scripts() -> impl Iterator<Item = Vec<u8>> {
-    (0..4).flat_map(|setup| {
-        let open = || Pen::default().bytes(&[setup, HELLO, 0xff, 1]);
+    // A command, an entity, the length of the correlation id, a key; whether rightly signed, and once or twice.
+    let item = |command, entity, key, signed, twice| [command, entity, 1, key, signed, twice];
+    (0..4).flat_map(move |setup| {
+        // Without ALPN only the oldest version is offered.
+        let version = if setup & 2 == 0 { 0xff } else { 0 };
+        let open = || Pen::default().bytes(&[setup, HELLO, version, 1]);
         [
-            // Signed rightly, by the wrong key, not at all; for known entities and for others.
-            open().bytes(&[BATCH, 3, 0, 0, 1, 0, 0, 0, 1, 1, 0, 1, 0, 2, 2, 0, 2, 0, 3, 0, 0, 3]).0,
+            open()
+                .bytes(&[BATCH, 0])
+                .bytes(&item(0, 1, 0, RIGHTLY, 0))
+                .bytes(&[0, BATCH, 1])
+                .bytes(&item(1, 1, 1, RIGHTLY, 0))
+                .bytes(&item(2, 1, 2, RIGHTLY, 1))
+                .bytes(&[1, 2, BATCH, 0])
+                .bytes(&item(0, 1, 0, NOT_AT_ALL, 0))
+                .0,
             open().bytes(&[RAW_CONTENT, 0, 6, 1, 0, 3, 0, 0, 0, EVENT, 1, SENT, 3]).0,
             Pen::default().bytes(&[setup, RAW_HELLO, 0, 3, 0, 18, 0, RAW_BLOCK]).short(b"#").0,
         ]
@@ -45,6 +56,9 @@ const RAW_BLOCK: u8 = 4;
 const EVENT: u8 = 5;
 const SENT: u8 = 6;
 const OPERATIONS: usize = 7;
+
+const RIGHTLY: u8 = 0;
+const NOT_AT_ALL: u8 = 3;
 
 pub trait Answers: Dialect {
     /// Commands that can be read.
@@ -118,6 +132,7 @@ struct World<D: Dialect> {
     credentials: u8,
     /// Answers and events that the client must get.
     owed: usize,
+    authorized: u32,
 }
 
 enum Client<D: Dialect> {
@@ -134,7 +149,15 @@ impl<D: Answers> World<D> {
             .expect("the credentials are a server's");
         let hello = responder.take_block().expect("the server speaks first").into_vec();
         let client = Client::Greeted(hello);
-        Self { responder, client, sent: BTreeMap::new(), next_corr: 0, credentials: 0, owed: 0 }
+        Self {
+            responder,
+            client,
+            sent: BTreeMap::new(),
+            next_corr: 0,
+            credentials: 0,
+            owed: 0,
+            authorized: 0,
+        }
     }
 
     fn run(&mut self, script: &mut Script<'_>) {
@@ -278,8 +301,8 @@ impl<D: Answers> World<D> {
         };
         let public = [0, 1, 2].map(|number| signer(number).public().expect("the algorithm is known"));
         while let Some(request) = self.responder.next_request(&mut requests) {
-            self.credentials = self.credentials.wrapping_add(1);
             let choice = self.credentials % 6;
+            self.credentials = self.credentials.wrapping_add(1);
             let corr = request.reply_to().corr.to_vec();
             let sent = self.sent.remove(&corr);
             let by = sent.as_ref().and_then(|sent| sent.by);
@@ -303,6 +326,7 @@ impl<D: Answers> World<D> {
             match self.responder.verify(request, credential) {
                 Ok(authorized) => {
                     assert!(expected, "only the owner of the key gets through");
+                    self.authorized += 1;
                     assert_eq!(authorized.reply_to().corr, corr);
                     self.responder.reply(authorized.reply_to(), &D::message(script.byte()));
                 }
@@ -332,5 +356,28 @@ impl<D: Answers> World<D> {
             assert!(told <= self.owed && self.owed - told <= unsendable, "{told} of {}", self.owed);
         }
         self.owed = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scripts_get_commands_through() {
+        fn authorized<D: Answers>(mut script: Script<'_>, setup: u8) -> u32 {
+            let mut world = World::<D>::new(setup);
+            world.run(&mut script);
+            world.authorized
+        }
+        for (number, bytes) in scripts().enumerate() {
+            let mut script = Script::new(&bytes);
+            let setup = script.byte();
+            let count = match setup & 1 {
+                0 => authorized::<Smp>(script, setup),
+                _ => authorized::<Ntf>(script, setup),
+            };
+            assert_eq!(count > 0, number % 3 == 0, "script {number}: {count}");
+        }
     }
 }

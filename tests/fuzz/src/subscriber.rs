@@ -45,13 +45,17 @@ pub fn scripts() -> impl Iterator<Item = Vec<u8>> {
             .bytes(&command(0, TVFY, 0))
             .bytes(&command(0, SNEW, 0))
             .bytes(&[SERVER_UP, 0, 18])
-            .bytes(&[TELL, 0, 0, 0, 0, 0])
-            .bytes(&[TELL, 0, 0, 0, 1, NMSG])
+            .bytes(&[TELL, 0, 0, 0, ANSWER, OK, 0])
+            .bytes(&[TELL, 0, 0, 0, EVENT, NMSG, 7, 0])
     };
     (0..2).flat_map(move |setup| {
         [
             watched(setup).bytes(&[OUTCOME, 0, 0, WAIT, 5]).bytes(&command(0, TDEL, 0)).0,
-            watched(setup).bytes(&[TELL, 0, 0, 0, 1, END]).bytes(&command(0, SCHK, 0)).bytes(&[STOP]).0,
+            watched(setup)
+                .bytes(&[TELL, 0, 0, 0, EVENT, END, 0])
+                .bytes(&command(0, SCHK, 0))
+                .bytes(&[STOP])
+                .0,
             watched(setup).bytes(&[SERVER_DOWN, 0, WAIT, 6, SERVER_UP, 0, 18, OUTCOME, 0, 3, WAIT, 4]).0,
             Pen::default().bytes(&[setup, RAW_DEVICE, 1, 0, 3, 0, 3, 0]).0,
         ]
@@ -79,6 +83,9 @@ const TDEL: u8 = 3;
 const SNEW: u8 = 6;
 const SCHK: u8 = 7;
 
+const ANSWER: u8 = 0;
+const EVENT: u8 = 1;
+const OK: u8 = 0;
 const NMSG: u8 = 0;
 const END: u8 = 1;
 
@@ -708,5 +715,26 @@ fn assert_same(one: &Step<Effect>, other: &Step<Effect>) {
         ) => assert!(link == other_link && block == other_block, "twins write the same"),
         (Step::Do(Effect::Push(order)), Step::Do(Effect::Push(other))) => assert!(order == other),
         _ => assert_eq!(format!("{one:?}"), format!("{other:?}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scripts_go_all_the_way_to_a_push() {
+        for (number, script) in scripts().enumerate() {
+            let mut script = Script::new(&script);
+            let mut world = World::new(script.byte());
+            world.run(&mut script);
+            let counters = world.subscriber.counters();
+            let is_whole = number % 4 != 3;
+            assert_eq!(
+                counters.delivery.message_orders.total() > 0,
+                is_whole,
+                "script {number}: {counters:?}"
+            );
+        }
     }
 }
