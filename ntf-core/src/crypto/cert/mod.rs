@@ -2,10 +2,13 @@
 //!
 //! No authority is trusted: a server is who its address says, by the fingerprint of the *second*
 //! certificate of its chain (the identity), whose key signed the leaf that TLS uses. Names, key usages
-//! and revocation are not looked at. Source: `smp-transport` 1.9, 2.3, 2.7.
+//! and revocation are not looked at. Services make their own certificates ([`self_signed`]).
+//! Source: `smp-transport` 1.9, 2.3, 2.7.
 
 mod chain;
+mod encode;
 mod fault;
+mod self_signed;
 mod signed_key;
 mod x509;
 
@@ -14,6 +17,7 @@ use alloc::vec::Vec;
 
 pub use chain::{CHAIN_LEN_MAX, fingerprint, identity_of, validate_server_chain, validate_service_chain};
 pub use fault::ChainFault;
+pub use self_signed::self_signed;
 pub use signed_key::{sign_service_key, sign_session_key, verify_service_key, verify_session_key};
 pub use x509::leaf_public_key;
 

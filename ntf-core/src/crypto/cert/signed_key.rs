@@ -17,6 +17,7 @@ use der::asn1::BitStringRef;
 use der::{Decode as _, Reader as _, SliceReader};
 use x509_cert::spki::AlgorithmIdentifierRef;
 
+use super::encode::{BIT_STRING, NO_UNUSED_BITS, OID, sequence, tlv};
 use super::x509::algorithm_of;
 use crate::base::fault::PeerFault;
 use crate::crypto::keys::{Ed25519Public, LeafPublicKey, SigningKey, X25519Public};
@@ -90,27 +91,8 @@ impl<'a> SignedKey<'a> {
 }
 
 fn sign(leaf: &SigningKey, spki: &[u8]) -> Vec<u8> {
-    let wrapper = tlv(SEQUENCE, &[spki]);
-    let algorithm = tlv(SEQUENCE, &[&tlv(OID, &[algorithm_of(&leaf.public()).as_bytes()])]);
+    let wrapper = sequence(&[spki]);
+    let algorithm = sequence(&[&tlv(OID, &[algorithm_of(&leaf.public()).as_bytes()])]);
     let signature = tlv(BIT_STRING, &[&[NO_UNUSED_BITS], leaf.sign(&wrapper).as_bytes()]);
-    tlv(SEQUENCE, &[&wrapper, &algorithm, &signature])
-}
-
-const SEQUENCE: u8 = 0x30;
-const OID: u8 = 0x06;
-const BIT_STRING: u8 = 0x03;
-const NO_UNUSED_BITS: u8 = 0;
-
-/// DER of one value of fewer than 256 bytes; nothing signed here is longer.
-fn tlv(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
-    let content = parts.concat();
-    let len = u8::try_from(content.len()).expect("the longest object, under Ed448, has 170 bytes of content");
-    let mut der = Vec::with_capacity(content.len() + 3);
-    der.push(tag);
-    if len >= 0x80 {
-        der.push(0x81);
-    }
-    der.push(len);
-    der.extend_from_slice(&content);
-    der
+    sequence(&[&wrapper, &algorithm, &signature])
 }
