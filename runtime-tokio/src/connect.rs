@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ntf_core::base::id::LinkId;
+use ntf_core::crypto::cert::ServerCredentials;
 use ntf_core::link::event::{DownReason, Transport};
 use ntf_core::model::server::{Protocol, ServerAddress};
 use ntf_core::tls::Session;
@@ -39,11 +40,13 @@ impl Connector {
         link: LinkId,
         protocol: Protocol,
         server: ServerAddress,
+        showing: Option<Box<ServerCredentials>>,
         letters: mpsc::Sender<LinkLetter>,
     ) {
         let connector = self.clone();
         tokio::spawn(async move {
-            let opened = timeout(CONNECT_TIMEOUT, connector.open(protocol, &server)).await;
+            let opened =
+                timeout(CONNECT_TIMEOUT, connector.open(protocol, &server, showing.as_deref())).await;
             match opened.unwrap_or(Err(DownReason::TimedOut)) {
                 Ok((wire, transport)) => serve(link, wire, transport, letters).await,
                 Err(reason) => {
@@ -57,9 +60,14 @@ impl Connector {
         &self,
         protocol: Protocol,
         server: &ServerAddress,
+        showing: Option<&ServerCredentials>,
     ) -> Result<(Wire, Transport), DownReason> {
         let stream = reach(protocol, server).await?;
-        let session = Session::connect(&protocol.into(), &server.identity, self.clock.now().wall);
+        let (profile, wall) = (protocol.into(), self.clock.now().wall);
+        let session = match showing {
+            Some(credentials) => Session::connect_showing(&profile, credentials, &server.identity, wall),
+            None => Session::connect(&profile, &server.identity, wall),
+        };
         let mut wire = Wire::new(stream, session.map_err(|_| DownReason::Tls)?, self.traffic.clone());
         let transport = wire.handshake().await?;
         Ok((wire, transport))

@@ -174,9 +174,9 @@ impl<R: Role> Driver<R> {
 
     fn perform(&mut self, action: LinkAction) {
         match action {
-            LinkAction::Connect { link, protocol, server } => {
+            LinkAction::Connect { link, protocol, server, showing } => {
                 self.connecting.insert(link);
-                self.connector.connect(link, protocol, server, self.link_letters.0.clone());
+                self.connector.connect(link, protocol, server, showing, self.link_letters.0.clone());
             }
             LinkAction::Send { link, block } => self.command(link, LinkCommand::Send(block)),
             LinkAction::Close { link } if self.connecting.contains(&link) => {

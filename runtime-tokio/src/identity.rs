@@ -96,13 +96,17 @@ impl Identity {
         self.credentials.clone()
     }
 
-    /// For a listener.
+    /// For a listener. SMP servers ask clients for certificates, by which services are known.
     ///
     /// # Errors
     ///
     /// When the key is not that of the chain's first certificate.
     pub fn endpoint(&self, protocol: Protocol) -> Result<ServerEndpoint, Failure> {
-        ServerEndpoint::new(protocol.into(), &self.credentials)
+        let make = match protocol {
+            Protocol::Smp => ServerEndpoint::asking_clients,
+            Protocol::Ntf => ServerEndpoint::new,
+        };
+        make(protocol.into(), &self.credentials)
             .map_err(|fault| Failure::failed(format!("The server's certificates cannot be used: {fault}.")))
     }
 

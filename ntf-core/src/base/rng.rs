@@ -70,6 +70,8 @@ pub enum Stream {
     Codes = 7,
     /// Faults of the simulated world.
     World = 8,
+    /// The secret behind certificates shown to servers.
+    Services = 9,
 }
 
 /// A generator of one [`Stream`].

@@ -319,6 +319,7 @@ const fn ask_of(sent: Result<(), NotSent>) -> Ask {
         Ok(()) => Ask::Out,
         Err(NotSent::NotReady | NotSent::Full) => Ask::Later,
         Err(NotSent::TooLong) => Ask::Impossible("the command is longer than a block"),
+        Err(NotSent::NoService) => Ask::Impossible("the command is for services"),
         Err(NotSent::CannotAuthorize(_)) => {
             Ask::Impossible("the command cannot be authorized with this key at this server")
         }

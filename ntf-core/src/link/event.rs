@@ -1,6 +1,7 @@
 //! What an adapter tells a role about links, and what a role asks of it. The same for every role.
 
 use crate::base::id::LinkId;
+use crate::crypto::cert::ServerCredentials;
 use crate::model::server::{Protocol, ServerAddress};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -72,7 +73,8 @@ pub struct Transport {
     pub session_id: Box<[u8]>,
     /// Whether any ALPN name was agreed; without one only the oldest version is spoken. Source: 2.4.
     pub has_alpn: bool,
-    /// The peer's certificates as DER, leaf first; empty when it showed none.
+    /// The peer's certificates as DER, leaf first; empty when it showed none. TLS has checked that the chain
+    /// is sound and that the peer holds the leaf's key; a client's identity may be any.
     pub peer_chain: Vec<Box<[u8]>>,
     /// Whether we showed a certificate of our own as a client. Source: 2.7.
     pub showed_certificate: bool,
@@ -129,6 +131,8 @@ pub enum LinkAction {
         protocol: Protocol,
         /// Where, and whom to expect.
         server: ServerAddress,
+        /// The certificates to show if the server asks for any. Source: `smp-transport` 2.7.
+        showing: Option<Box<ServerCredentials>>,
     },
     /// Send one block, after those before it.
     Send {

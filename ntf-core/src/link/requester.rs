@@ -5,7 +5,7 @@
 //! The module does not know what a command does, nor how links are opened; that is
 //! [`engine`](super::engine)'s.
 
-use super::dialect::Dialect;
+use super::dialect::{Dialect, Signing};
 use super::event::Block;
 use super::pending::{Answer, Expired, PendingTable};
 use super::state::{ClientSession, LinkFault, Unreadable};
@@ -60,6 +60,8 @@ pub enum NotSent {
     TooLong,
     /// The key cannot be used with this server or in this build.
     CannotAuthorize(CannotAuthorize),
+    /// The command is for services, and we are none here.
+    NoService,
 }
 
 impl<D: Dialect, T: Copy> Requester<D, T> {
@@ -79,7 +81,13 @@ impl<D: Dialect, T: Copy> Requester<D, T> {
         if self.open.outgoing.is_congested() { 0 } else { self.pending.room() }
     }
 
-    /// Sends a command about `entity`, authorized with `key`.
+    /// The id of the service that we are on this link, if we are one.
+    pub fn service(&self) -> Option<&EntityId> {
+        self.open.service()
+    }
+
+    /// Sends a command about `entity`, authorized with `key`. What a service has to sign is signed, and what
+    /// it signs alone needs no key.
     ///
     /// # Errors
     ///
@@ -118,14 +126,31 @@ impl<D: Dialect, T: Copy> Requester<D, T> {
         let corr = CorrId::new(self.correlation.bytes());
         let entity_id = entity.map_or(&[][..], EntityId::as_bytes);
 
+        let signing = match (&self.open.service, D::signing(command)) {
+            (None, Signing::Service) => return Err(NotSent::NoService),
+            (None, Signing::OwnerAndService) => Signing::Owner,
+            (_, signing) => signing,
+        };
+
         // Room at once for all but messages, so that no unwiped copy is left by growing.
         self.to_auth.reserve(TO_AUTH_KEPT);
+        if let (Signing::OwnerAndService, Some(service)) = (signing, &self.open.service) {
+            self.to_auth.extend_from_slice(service.identity.as_bytes());
+        }
+        let service_prefix_len = self.to_auth.len();
         transmission::write_authorized(session_id, &[], &mut self.to_auth);
         let prefix_len = self.to_auth.len();
         transmission::write_body(corr.as_bytes(), entity_id, &mut self.to_auth, |out| {
             D::encode_command(command, version, out);
         });
-        let packed = self.pack(corr, key, prefix_len);
+        let packed = match signing {
+            Signing::Owner => self.pack(corr, key, None, prefix_len),
+            Signing::OwnerAndService => self.pack(corr, key, Some(service_prefix_len), prefix_len),
+            Signing::Service => {
+                let key = self.open.service.as_ref().map(|service| service.key.clone().into());
+                self.pack(corr, key.as_ref(), None, prefix_len)
+            }
+        };
         self.to_auth.zeroize();
         // A message of 16 KiB must not stay allocated on each of thousands of links.
         self.to_auth.shrink_to(TO_AUTH_KEPT);
@@ -134,18 +159,28 @@ impl<D: Dialect, T: Copy> Requester<D, T> {
         Ok(())
     }
 
-    /// Authorizes the bytes in `to_auth` and puts the transmission into a block.
-    fn pack(&mut self, corr: CorrId, key: Option<&AuthPrivateKey>, prefix_len: usize) -> Result<(), NotSent> {
-        let ClientSession { session, server_key, outgoing } = &mut self.open;
+    /// Authorizes the bytes in `to_auth` and puts the transmission into a block. The service signs, if it has
+    /// to, what begins at `service_from`; the body begins at `body_from`.
+    fn pack(
+        &mut self,
+        corr: CorrId,
+        key: Option<&AuthPrivateKey>,
+        service_from: Option<usize>,
+        body_from: usize,
+    ) -> Result<(), NotSent> {
+        let ClientSession { session, server_key, outgoing, service } = &mut self.open;
         let authorization = key
             .map(|key| auth::authorize(key, server_key.as_ref(), corr.as_bytes(), &self.to_auth))
             .transpose()
             .map_err(NotSent::CannotAuthorize)?;
+        let signed_by_service = service_from.and_then(|from| self.to_auth.get(from..));
+        let service_signature =
+            signed_by_service.zip(service.as_ref()).map(|(to_auth, service)| service.key.sign(to_auth));
         let transmission = Outgoing {
             authorization: authorization.as_ref().map_or(&[], Authorization::as_bytes),
-            service_signature: None,
+            service_signature: service_signature.as_ref().map(|signature| signature.as_slice()),
             session_id: &session.id,
-            body: self.to_auth.get(prefix_len..).unwrap_or_default(),
+            body: self.to_auth.get(body_from..).unwrap_or_default(),
         };
         let format = D::format(session.version);
         outgoing.push(|out| transmission.encode(format, out)).map_err(|_| NotSent::TooLong)

@@ -22,16 +22,54 @@ const TICKS_IN_PLACE_MAX: u32 = 10_000;
 
 /// Something on its way.
 pub(super) enum Mail {
-    Up { wire: WireId, side: Side, session_id: Box<[u8]> },
-    Block { wire: WireId, side: Side, block: Block },
-    Sent { wire: WireId, side: Side },
-    Down { wire: WireId, side: Side, reason: DownReason },
-    Refused { node: NodeId, link: LinkId, reason: DownReason },
-    Order { to: NodeId, order: PushOrder },
-    Outcome { to: NodeId, outcome: PushOutcome },
-    Request { to: NodeId, from: ConnectionId, request: Request },
-    Answer { to: NodeId, request: RequestId, reply: Reply },
-    Push { to: NodeId, body: Vec<u8> },
+    /// TLS is up; the opener showed these certificates.
+    Up {
+        wire: WireId,
+        side: Side,
+        session_id: Box<[u8]>,
+        shown: Vec<Box<[u8]>>,
+    },
+    Block {
+        wire: WireId,
+        side: Side,
+        block: Block,
+    },
+    Sent {
+        wire: WireId,
+        side: Side,
+    },
+    Down {
+        wire: WireId,
+        side: Side,
+        reason: DownReason,
+    },
+    Refused {
+        node: NodeId,
+        link: LinkId,
+        reason: DownReason,
+    },
+    Order {
+        to: NodeId,
+        order: PushOrder,
+    },
+    Outcome {
+        to: NodeId,
+        outcome: PushOutcome,
+    },
+    Request {
+        to: NodeId,
+        from: ConnectionId,
+        request: Request,
+    },
+    Answer {
+        to: NodeId,
+        request: RequestId,
+        reply: Reply,
+    },
+    Push {
+        to: NodeId,
+        body: Vec<u8>,
+    },
 }
 
 impl World {
@@ -115,15 +153,16 @@ impl World {
 
     fn carry(&mut self, mail: Mail) {
         match mail {
-            Mail::Up { wire, side, session_id } => {
+            Mail::Up { wire, side, session_id, shown } => {
                 let Some(end) = self.net.end(wire, side) else { return };
                 self.net.set_up(wire, side);
+                let showed_certificate = side == Side::Opener && !shown.is_empty();
                 let peer_chain = match (side, self.net.end(wire, side.other())) {
                     (Side::Opener, Some(peer)) => self.chain_of(peer.node),
-                    (Side::Opener, None) | (Side::Accepter, _) => Vec::new(),
+                    (Side::Opener, None) => Vec::new(),
+                    (Side::Accepter, _) => shown,
                 };
-                let transport =
-                    Transport { session_id, has_alpn: true, peer_chain, showed_certificate: false };
+                let transport = Transport { session_id, has_alpn: true, peer_chain, showed_certificate };
                 let event = LinkEvent::Up { link: end.link, transport };
                 self.give(end.node, "up", &[], Given::Link(event));
             }
@@ -166,8 +205,8 @@ impl World {
 
     fn perform(&mut self, node: NodeId, asked: Asked) {
         match asked {
-            Asked::Link(LinkAction::Connect { link, protocol, server }) => {
-                self.connect(node, link, protocol, &server);
+            Asked::Link(LinkAction::Connect { link, protocol, server, showing }) => {
+                self.connect(node, link, protocol, &server, showing.map(|service| service.chain));
             }
             Asked::Link(LinkAction::Send { link, block }) => self.send(node, link, block),
             Asked::Link(LinkAction::Close { link }) => self.close(node, link),
@@ -204,7 +243,14 @@ impl World {
     }
 
     /// The listed node answers after a round trip; everything else ends in `Down`.
-    fn connect(&mut self, node: NodeId, link: LinkId, protocol: Protocol, server: &ServerAddress) {
+    fn connect(
+        &mut self,
+        node: NodeId,
+        link: LinkId,
+        protocol: Protocol,
+        server: &ServerAddress,
+        showing: Option<Vec<Box<[u8]>>>,
+    ) {
         let there = self.after(self.config.link_latency);
         let target = server.hosts.iter().find_map(|host| self.directory.get(host)).copied();
         let target = target.filter(|target| {
@@ -225,13 +271,14 @@ impl World {
         }
         entry.accepted += 1;
         let accepted = LinkId::accepted(entry.accepted);
+        let shown = showing.filter(|_| entry.asks_clients).unwrap_or_default();
         let wire = self.net.open((node, link), (target, accepted));
         let session_id: [u8; 32] = self.rng.bytes();
         // The opener has the last word of the handshake, so it is up half a round trip before its peer.
         let up = back + self.config.link_latency.draw(&mut self.rng);
         for (side, at) in [(Side::Opener, back), (Side::Accepter, up)] {
             let at = self.net.arrival(wire, side, at);
-            self.post(at, Mail::Up { wire, side, session_id: session_id.into() });
+            self.post(at, Mail::Up { wire, side, session_id: session_id.into(), shown: shown.clone() });
         }
     }
 

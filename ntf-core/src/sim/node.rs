@@ -30,6 +30,8 @@ pub(super) struct Node {
     pub(super) power: Power,
     /// What it shows to those who connect.
     pub(super) credentials: Option<ServerCredentials>,
+    /// Whether it asks those who connect for certificates.
+    pub(super) asks_clients: bool,
     /// Links accepted so far; their numbers are the adapter's to give.
     pub(super) accepted: u64,
     /// The deadline it announced last.

@@ -199,6 +199,13 @@ impl World {
         }
     }
 
+    /// Lets a server ask those who connect for certificates from here on, or stop asking.
+    pub fn set_asking_clients(&mut self, node: NodeId, asks_clients: bool) {
+        if let Some(entry) = self.nodes.get_mut(node.index()) {
+            entry.asks_clients = asks_clients;
+        }
+    }
+
     /// Takes a node off the network: its links break, nobody reaches it, it hears nothing.
     pub fn switch_off(&mut self, node: NodeId) {
         self.cut_links(node);
@@ -356,7 +363,9 @@ impl World {
 
     fn add(&mut self, role: Role, credentials: Option<ServerCredentials>) -> NodeId {
         let node = NodeId(u32::try_from(self.nodes.len()).unwrap_or(u32::MAX));
-        self.nodes.push(Node { role, power: Power::On, credentials, accepted: 0, wake: None });
+        // SMP servers do, as a rule (`smp-transport` 2.7).
+        let asks_clients = matches!(role, Role::Smp(_));
+        self.nodes.push(Node { role, power: Power::On, credentials, asks_clients, accepted: 0, wake: None });
         self.drain(node);
         node
     }

@@ -39,6 +39,12 @@ pub struct Config {
     /// How connections to SMP servers behave; `requester.in_flight_max` is the window of subscribing.
     /// Default: that of background work, with a window of 1360 NSUB. Source: `ntf-protocol` 4.7.
     pub smp: SmpPlan,
+    /// Whether SMP servers that ask for it are shown a certificate, a different one each, so that they
+    /// remember which queues are ours and one command brings all of them back after a reconnect. It is made
+    /// from the seed and lasts as long as this subscriber. Servers older than version 16, and those that ask
+    /// for none, are used as without it. Default no, as in the reference: the server stores which queues have
+    /// the same subscriber, which it otherwise sees while they are watched. Source: `ntf-protocol` 4.8.
+    pub use_service_certificates: bool,
     /// Devices connected at a time; a further one is closed. Default 50,000.
     pub links: usize,
     /// From TLS to the end of the hellos; then a device is closed. Default 30 s.
@@ -63,6 +69,7 @@ impl Config {
             subscriptions: SubscriptionLimits::default(),
             delivery: DeliveryLimits::default(),
             smp,
+            use_service_certificates: false,
             links: 50_000,
             hello_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(43_200),

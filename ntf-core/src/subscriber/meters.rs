@@ -15,6 +15,8 @@ pub struct Counters {
     pub tokens: TokenCounters,
     /// Subscriptions and SMP servers.
     pub subscriptions: SubscriptionCounters,
+    /// Being a service to SMP servers.
+    pub services: ServiceCounters,
     /// Notices that came from SMP servers.
     pub received: Counter,
     /// Notices for no subscription of ours, or for a token that is not verified. The reference counts
@@ -109,6 +111,27 @@ pub struct SubscriptionCounters {
     pub unreachable: Counter,
     /// Messages from SMP servers that nobody waits for.
     pub strays: Counter,
+}
+
+/// Being a service to SMP servers; all zero where that is off.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ServiceCounters {
+    /// Sessions in which we were a service.
+    pub sessions: Counter,
+    /// Attempts at a session that failed because the server refused the service.
+    pub refused: Counter,
+    /// NSUB confirmed for a queue that the server ties to our service.
+    pub tied: Counter,
+    /// NSUBS sent.
+    pub asked: Counter,
+    /// NSUBS confirmed for all queues.
+    pub resumed: Counter,
+    /// NSUBS confirmed for fewer queues than are tied.
+    pub short: Counter,
+    /// Queues whose tie was given up, to be asked for one by one.
+    pub untied: Counter,
+    /// ENDS: another connection took the service.
+    pub taken: Counter,
 }
 
 /// What the tables hold now.

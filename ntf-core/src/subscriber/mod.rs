@@ -6,7 +6,7 @@
 //! and forgotten on [`Input::Stop`]. Source: `ntf-protocol` 4.
 //!
 //! [`input`] and [`effect`] are its face, [`config`] and [`meters`] what it is told and what it tells.
-//! `on_command` is the story of devices, `on_server` that of SMP servers, `on_outcome` and `on_timer` those
+//! `on_command` is the story of devices, `on_server` and `on_service` that of SMP servers, `on_outcome` and `on_timer` those
 //! of pushes and of time. The tables are in [`crate::token`], [`crate::subscription`] and
 //! [`crate::delivery`].
 
@@ -18,6 +18,7 @@ mod on_command;
 mod on_device;
 mod on_outcome;
 mod on_server;
+mod on_service;
 mod on_timer;
 mod order;
 
@@ -26,6 +27,7 @@ pub use config::Config;
 use crate::base::id::{LinkId, TokenId};
 use crate::base::outbox::Outbox;
 use crate::base::rng::{Rng, Seed, Stream};
+use crate::base::secret::Secret;
 use crate::base::time::{Deadline, Now};
 use crate::base::timers::Timers;
 use crate::delivery::orders::Delivery;
@@ -77,6 +79,8 @@ pub struct Subscriber {
     jitter: Rng,
     /// Gives every engine a seed of its own.
     engines: Rng,
+    /// From it come the certificates shown to SMP servers.
+    services: Secret<32>,
 }
 
 /// Whether anything is still to be done.
@@ -126,6 +130,7 @@ impl Subscriber {
             nonces: seed.stream(Stream::Nonces),
             jitter: seed.stream(Stream::Jitter),
             engines: seed.stream(Stream::Correlation),
+            services: Secret::new(seed.stream(Stream::Services).bytes()),
             config,
         }
     }

@@ -5,13 +5,15 @@
 
 use crate::base::backoff::{Backoff, BackoffPlan};
 use crate::base::rng::Seed;
-use crate::link::engine::Inbox;
+use crate::link::engine::{Inbox, Loss};
 use crate::link::event::{LinkAction, LinkEvent};
 use crate::link::requester::{NotSent, ReplyFault};
+use crate::link::state::LinkFault;
 use crate::model::index::{ServerIndex, SubscriptionIndex};
 use crate::model::notification::Notice;
 use crate::smp::client::{SmpClient, SmpEvent, Subscribed, subscribed};
 use crate::subscriber::effect::{Effect, Milestone};
+use crate::subscriber::on_service::{Service, identity_for};
 use crate::subscriber::{Subscriber, Timer};
 use crate::subscription::state::{Failure, Over};
 use crate::token::state::State;
@@ -23,12 +25,23 @@ use core::time::Duration;
 /// The connection to an SMP server.
 #[derive(Debug)]
 pub(super) struct Watched {
-    engine: SmpClient<SubscriptionIndex>,
+    pub(super) engine: SmpClient<Asked>,
+    /// What the server makes of us as a service.
+    pub(super) service: Service,
     /// Whether the server stands in `busy`.
     is_busy: bool,
     /// Whether a server in trouble is left alone until its timer.
     is_paused: bool,
-    trouble: Backoff,
+    pub(super) trouble: Backoff,
+}
+
+/// What a request was about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// NSUB for this subscription.
+    Queue(SubscriptionIndex),
+    /// NSUBS for all that is tied to our service.
+    Service,
 }
 
 /// Pauses for a server that answers NSUB with troubles of its own. Source: ours.
@@ -41,11 +54,14 @@ impl Subscriber {
     /// A server has queues to ask for: connects if need be.
     pub(super) fn watch(&mut self, server: ServerIndex) {
         let Some(row) = self.subscriptions.server(server) else { return };
-        let watched = self.servers.entry(server).or_insert_with(|| Watched {
-            engine: SmpClient::new(row.address().clone(), self.config.smp, &Seed::new(self.engines.bytes())),
-            is_busy: false,
-            is_paused: false,
-            trouble: Backoff::new(),
+        let watched = self.servers.entry(server).or_insert_with(|| {
+            let seed = Seed::new(self.engines.bytes());
+            let mut engine = SmpClient::new(row.address().clone(), self.config.smp, &seed);
+            if self.config.use_service_certificates {
+                engine.offer_service(identity_for(&self.services, row.address()));
+            }
+            let service = Service::default();
+            Watched { engine, service, is_busy: false, is_paused: false, trouble: Backoff::new() }
         });
         watched.engine.connect(self.now);
         self.make_busy(server);
@@ -62,6 +78,7 @@ impl Subscriber {
             self.outbox.push(Effect::Link(action));
         }
         self.subscriptions.session_over(server);
+        self.subscriptions.untie(server);
         self.timers.cancel(&Timer::Server(server));
         self.timers.cancel(&Timer::Ask(server));
     }
@@ -91,23 +108,35 @@ impl Subscriber {
         self.unwatch_if_idle(server);
     }
 
-    fn on_server_event(&mut self, server: ServerIndex, event: SmpEvent<'_, SubscriptionIndex>) {
+    fn on_server_event(&mut self, server: ServerIndex, event: SmpEvent<'_, Asked>) {
         let counters = &mut self.counters.subscriptions;
         match event {
-            SmpEvent::Ready { .. } => counters.sessions.count(),
-            SmpEvent::Reply { tag, result, .. } => self.on_subscribed(server, tag, &result),
-            SmpEvent::Unasked { entity, message } => self.on_server_says(server, entity, &message),
-            SmpEvent::TimedOut { tag } => {
-                counters.unanswered.count();
-                self.subscriptions.retry(tag);
+            SmpEvent::Ready { .. } => {
+                counters.sessions.count();
+                self.on_session(server);
             }
-            // Its session is over, and the subscription waits for the next one already.
+            SmpEvent::Reply { tag: Asked::Queue(index), result, .. } => {
+                self.on_subscribed(server, index, &result);
+            }
+            SmpEvent::Reply { tag: Asked::Service, result, .. } => self.on_resumed(server, &result),
+            SmpEvent::Unasked { entity, message } => self.on_server_says(server, entity, &message),
+            SmpEvent::TimedOut { tag: Asked::Queue(index) } => {
+                counters.unanswered.count();
+                self.subscriptions.retry(index);
+            }
+            SmpEvent::TimedOut { tag: Asked::Service } => self.on_service_unanswered(server),
+            // Its session is over, and what it was about waits for the next one already.
             SmpEvent::Lost { .. } => {}
             SmpEvent::Down { .. } => {
                 counters.sessions_lost.count();
                 self.subscriptions.session_over(server);
             }
-            SmpEvent::Unreachable { .. } => counters.unreachable.count(),
+            SmpEvent::Unreachable { why, .. } => {
+                counters.unreachable.count();
+                if why == Loss::Fault(LinkFault::ServiceRefused) {
+                    self.counters.services.refused.count();
+                }
+            }
             SmpEvent::Stray(_) => counters.strays.count(),
         }
     }
@@ -120,9 +149,17 @@ impl Subscriber {
         result: &Result<Message<'_>, ReplyFault>,
     ) {
         let over = match subscribed(result) {
-            Subscribed::Active => {
-                if self.subscriptions.confirmed(index) {
+            Subscribed::Active { service } => {
+                let is_tied = service.is_some_and(|id| self.is_our_service(server, id));
+                let is_news = match is_tied {
+                    true => self.subscriptions.tied(index),
+                    false => self.subscriptions.confirmed(index),
+                };
+                if is_news {
                     self.counters.subscriptions.confirmed.count();
+                }
+                if is_news && is_tied {
+                    self.counters.services.tied.count();
                 }
                 if let Some(watched) = self.servers.get_mut(&server) {
                     watched.trouble.reset();
@@ -133,6 +170,11 @@ impl Subscriber {
                 self.counters.subscriptions.put_off.count();
                 self.subscriptions.retry(index);
                 return self.pause(server);
+            }
+            Subscribed::ServiceRefused if self.is_service(server) => {
+                // The fault may be in what the service signed, so the queue is asked for without it.
+                self.subscriptions.retry(index);
+                return self.leave_service(server);
             }
             Subscribed::Unauthorized => Over::Auth,
             Subscribed::ServiceRefused => Over::Service,
@@ -145,7 +187,7 @@ impl Subscriber {
     }
 
     /// The server is in trouble: asks for nothing more for a while.
-    fn pause(&mut self, server: ServerIndex) {
+    pub(super) fn pause(&mut self, server: ServerIndex) {
         let Some(watched) = self.servers.get_mut(&server) else { return };
         if !watched.is_paused {
             watched.is_paused = true;
@@ -178,13 +220,21 @@ impl Subscriber {
                         self.counters.subscriptions.ended.count();
                     }
                 }
-                Some(_) | None => self.counters.subscriptions.stale_ends.count(),
+                Some(_) => self.counters.subscriptions.stale_ends.count(),
+                None => {
+                    self.subscriptions.forgotten_has_gone(server);
+                    self.counters.subscriptions.stale_ends.count();
+                }
             },
             Message::Deld => {
                 if index.is_some_and(|index| self.subscriptions.over(index, Over::Deleted)) {
                     self.counters.subscriptions.gone.count();
                 }
+                if index.is_none() {
+                    self.subscriptions.forgotten_has_gone(server);
+                }
             }
+            Message::Ends { .. } if self.is_our_service(server, notifier) => self.on_service_taken(server),
             Message::Ids(_)
             | Message::Lnk { .. }
             | Message::Sok { .. }
@@ -254,15 +304,16 @@ impl Subscriber {
 
     /// Asks for the next queues of a server, as many as its window takes; says how many were asked for.
     fn ask_slice(&mut self, server: ServerIndex) -> usize {
-        let Some(watched) = self.servers.get_mut(&server) else { return 0 };
-        if watched.is_paused {
+        if self.servers.get(&server).is_none_or(|watched| watched.is_paused) {
             return 0;
         }
-        let mut asked = 0;
+        // What one command brings back is not to wait for thousands of others.
+        let mut asked = usize::from(self.ask_for_service(server));
+        let Some(watched) = self.servers.get_mut(&server) else { return 0 };
         while asked < SLICE.min(watched.engine.room()) {
             let Some(ask) = self.subscriptions.ask_next(server) else { break };
             let (entity, key) = (Some(&ask.notifier), Some(&ask.key));
-            match watched.engine.request(self.now, entity, key, &Command::Nsub, ask.index) {
+            match watched.engine.request(self.now, entity, key, &Command::Nsub, Asked::Queue(ask.index)) {
                 Ok(()) => {
                     asked += 1;
                     self.counters.subscriptions.asked.count();
@@ -271,13 +322,17 @@ impl Subscriber {
                     self.subscriptions.retry(ask.index);
                     break;
                 }
-                Err(NotSent::TooLong | NotSent::CannotAuthorize(_)) => {
+                Err(NotSent::TooLong | NotSent::CannotAuthorize(_) | NotSent::NoService) => {
                     self.subscriptions.over(ask.index, Over::Failed(Failure::Key));
                     self.counters.subscriptions.failed.count();
                 }
             }
         }
         asked
+    }
+
+    fn is_service(&self, server: ServerIndex) -> bool {
+        self.servers.get(&server).is_some_and(|watched| watched.engine.service().is_some())
     }
 
     fn make_busy(&mut self, server: ServerIndex) {

@@ -16,7 +16,9 @@ pub struct Subscription {
     pub(super) owner: TokenIndex,
     /// The slot of the server's row, which stays while a row names it.
     pub(super) server: u32,
+    /// The session, or for a row that is tied to our service the tie, in which the standing was reached.
     pub(super) session: u32,
+    pub(super) is_tied: bool,
     pub(super) on_server: Links,
     pub(super) on_owner: Links,
     pub(super) standing: Standing,

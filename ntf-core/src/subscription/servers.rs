@@ -14,10 +14,18 @@ pub struct Server {
     pub(super) address: ServerAddress,
     /// Counts up when a session ends; rows that were asked or confirmed name it.
     pub(super) session: u32,
+    /// Counts up when the server's ties of queues to our service are given up; rows that are tied name it.
+    pub(super) tie: u32,
+    /// Whether the current session gets the notices of tied rows.
+    pub(super) is_served: bool,
+    /// Subscriptions that were dropped here while the server had them tied: there is no command to tell it.
+    pub(super) forgotten: u32,
     /// New, waiting, and those of past sessions.
     pub(super) waiting: List,
     /// Asked and confirmed in the current session.
     pub(super) live: List,
+    /// Confirmed and tied to our service, in whatever session.
+    pub(super) tied: List,
     /// All rows, also those that are over.
     pub(super) total: u32,
 }
@@ -44,7 +52,19 @@ impl Server {
     /// Whether a connection to the server is of use.
     #[must_use]
     pub const fn is_wanted(&self) -> bool {
-        self.waiting.len() > 0 || self.live.len() > 0
+        self.waiting.len() > 0 || self.live.len() > 0 || self.tied.len() > 0
+    }
+
+    /// Subscriptions that the server ties to our service: one NSUBS brings them back.
+    #[must_use]
+    pub const fn tied(&self) -> u32 {
+        self.tied.len()
+    }
+
+    /// Subscriptions that the server is bound to count when it is asked for all of our service.
+    #[must_use]
+    pub const fn expected(&self) -> u32 {
+        self.tied.len().saturating_add(self.forgotten)
     }
 }
 
@@ -75,8 +95,12 @@ impl Servers {
         let server = Server {
             address: address.clone(),
             session: 0,
+            tie: 0,
+            is_served: false,
+            forgotten: 0,
             waiting: List::default(),
             live: List::default(),
+            tied: List::default(),
             total: 0,
         };
         let index = self.rows.insert(server).ok()?;

@@ -8,7 +8,9 @@
 //! ```
 //!
 //! `Asked` and `Confirmed` hold for one session with the SMP server; a session's end turns all of them at
-//! once, so they carry the session's number and are read against the current one.
+//! once, so they carry the session's number and are read against the current one. A queue that is confirmed
+//! and tied to our service outlives the session: it carries the number of the tie, and is active again once
+//! the SMP server has confirmed the service as a whole. Source for that: `smp-transport` 6.5.
 //! Source: `ntf-protocol` 2.6, 4.7.
 
 use crate::model::subscription::SubscriptionStatus;

@@ -130,7 +130,8 @@ impl Subscriptions {
     pub fn status(&self, index: SubscriptionIndex) -> Option<SubscriptionStatus> {
         let row = self.get(index)?;
         let session = match self.servers.rows.at(row.server) {
-            Some(server) if server.session == row.session => Session::Current,
+            Some(server) if row.is_tied && server.tie == row.session && server.is_served => Session::Current,
+            Some(server) if !row.is_tied && server.session == row.session => Session::Current,
             Some(_) | None => Session::Past,
         };
         Some(row.standing.status(session))
@@ -139,7 +140,11 @@ impl Subscriptions {
     /// Whether NSUB for this subscription is out or confirmed in the current session.
     #[must_use]
     pub fn is_live(&self, index: SubscriptionIndex) -> bool {
-        self.get(index).is_some_and(|row| self.place(row) == Place::Live)
+        self.get(index).is_some_and(|row| match self.place(row) {
+            Place::Live => true,
+            Place::Tied => self.servers.rows.at(row.server).is_some_and(|server| server.is_served),
+            Place::Waiting | Place::Nowhere => false,
+        })
     }
 
     /// Whether the subscription was made with this notifier key. Takes constant time for keys of one kind.
@@ -184,6 +189,7 @@ impl Subscriptions {
             owner: wanted.owner,
             server,
             session: 0,
+            is_tied: false,
             on_server: Links::default(),
             on_owner: Links::default(),
             standing: Standing::New,
@@ -229,15 +235,57 @@ impl Subscriptions {
 
     /// The SMP server confirmed; says whether that was news. A subscription that is over stays so.
     pub fn confirmed(&mut self, index: SubscriptionIndex) -> bool {
-        let news = self.get(index).is_some_and(|row| match row.standing {
-            Standing::New | Standing::Waiting | Standing::Asked => true,
-            Standing::Confirmed => self.place(row) == Place::Waiting,
-            Standing::Over(_) => false,
-        });
+        let news = self.is_news(index);
         if news {
             self.settle(index, Standing::Confirmed);
         }
         news
+    }
+
+    /// The SMP server confirmed and has tied the queue to our service: one NSUBS will do in the next session.
+    /// Says whether that was news.
+    pub fn tied(&mut self, index: SubscriptionIndex) -> bool {
+        let news = self.is_news(index);
+        if news {
+            self.unlist(index);
+            let Some(row) = self.rows.get_mut(index.0) else { return false };
+            let Some(server) = self.servers.rows.at_mut(row.server) else { return false };
+            // With the first one the session is that of the service; there is nothing else to bring back.
+            server.is_served |= server.tied.len() == 0;
+            row.standing = Standing::Confirmed;
+            row.session = server.tie;
+            row.is_tied = true;
+            server.tied.push(&mut OnServer(&mut self.rows), index.0.slot());
+        }
+        news
+    }
+
+    fn is_news(&self, index: SubscriptionIndex) -> bool {
+        self.get(index).is_some_and(|row| match row.standing {
+            Standing::New | Standing::Waiting | Standing::Asked => true,
+            Standing::Confirmed => self.place(row) == Place::Waiting,
+            Standing::Over(_) => false,
+        })
+    }
+
+    /// The SMP server sends the notices of all tied queues over the current session.
+    pub fn served(&mut self, server: ServerIndex) {
+        if let Some(server) = self.servers.rows.get_mut(server.0) {
+            server.is_served = true;
+        }
+    }
+
+    /// The SMP server does not know the ties any more, or they are of no use: tied queues are asked for one by
+    /// one. Those that are over stay so. Says how many there were. Takes O(1).
+    pub fn untie(&mut self, server: ServerIndex) -> u32 {
+        let Some(server) = self.servers.rows.get_mut(server.0) else { return 0 };
+        let mut tied = core::mem::take(&mut server.tied);
+        let count = tied.len();
+        server.tie = server.tie.wrapping_add(1);
+        server.is_served = false;
+        server.forgotten = 0;
+        server.waiting.append(&mut OnServer(&mut self.rows), &mut tied);
+        count
     }
 
     /// No answer came: to be asked for again, after all others.
@@ -254,16 +302,19 @@ impl Subscriptions {
         !was_over
     }
 
-    /// The session with a server has ended: everything of it waits for the next one. Takes O(1).
+    /// The session with a server has ended: everything of it waits for the next one, but for what is tied to
+    /// our service. Takes O(1).
     pub fn session_over(&mut self, server: ServerIndex) {
         let Some(server) = self.servers.rows.get_mut(server.0) else { return };
         server.session = server.session.wrapping_add(1);
+        server.is_served = false;
         let mut live = core::mem::take(&mut server.live);
         server.waiting.append(&mut OnServer(&mut self.rows), &mut live);
     }
 
     /// Forgets a subscription; its key is wiped. The server's row goes with its last subscription.
     pub fn remove(&mut self, index: SubscriptionIndex) -> Option<SubscriptionId> {
+        let was_tied = self.get(index).is_some_and(|row| self.place(row) == Place::Tied);
         self.unlist(index);
         let slot = index.0.slot();
         let owner = self.get(index)?.owner;
@@ -284,6 +335,7 @@ impl Subscriptions {
         }
         if let Some(server) = self.servers.rows.at_mut(row.server) {
             server.total = server.total.saturating_sub(1);
+            server.forgotten = server.forgotten.saturating_add(u32::from(was_tied));
             if server.total == 0
                 && let Some(server) = self.servers.rows.index_at(row.server)
             {
@@ -291,6 +343,13 @@ impl Subscriptions {
             }
         }
         Some(row.id)
+    }
+
+    /// A queue that was dropped here has gone from the SMP server, which has it tied no more.
+    pub fn forgotten_has_gone(&mut self, server: ServerIndex) {
+        if let Some(server) = self.servers.rows.get_mut(server.0) {
+            server.forgotten = server.forgotten.saturating_sub(1);
+        }
     }
 
     /// All subscriptions of a token, oldest first.
@@ -324,9 +383,12 @@ impl Subscriptions {
     }
 
     fn place(&self, row: &Subscription) -> Place {
-        let current = self.servers.rows.at(row.server).is_some_and(|server| server.session == row.session);
+        let server = self.servers.rows.at(row.server);
+        let current = !row.is_tied && server.is_some_and(|server| server.session == row.session);
+        let tied = row.is_tied && server.is_some_and(|server| server.tie == row.session);
         match row.standing {
             Standing::New | Standing::Waiting => Place::Waiting,
+            Standing::Confirmed if tied => Place::Tied,
             Standing::Asked | Standing::Confirmed if current => Place::Live,
             Standing::Asked | Standing::Confirmed => Place::Waiting,
             Standing::Over(_) => Place::Nowhere,
@@ -341,17 +403,19 @@ impl Subscriptions {
         match place {
             Place::Waiting => server.waiting.remove(&mut threads, index.0.slot()),
             Place::Live => server.live.remove(&mut threads, index.0.slot()),
+            Place::Tied => server.tied.remove(&mut threads, index.0.slot()),
             Place::Nowhere => {}
         }
     }
 
-    /// The one place that writes a standing, and puts the row on the list that goes with it.
+    /// Writes a standing of a row that is not tied, and puts the row on the list that goes with it.
     fn settle(&mut self, index: SubscriptionIndex, standing: Standing) {
         self.unlist(index);
         let Some(row) = self.rows.get_mut(index.0) else { return };
         let Some(server) = self.servers.rows.at_mut(row.server) else { return };
         row.standing = standing;
         row.session = server.session;
+        row.is_tied = false;
         let mut threads = OnServer(&mut self.rows);
         match standing {
             Standing::New | Standing::Waiting => server.waiting.push(&mut threads, index.0.slot()),
@@ -366,6 +430,8 @@ impl Subscriptions {
 enum Place {
     Waiting,
     Live,
+    /// Tied to our service.
+    Tied,
     Nowhere,
 }
 

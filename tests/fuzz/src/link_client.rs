@@ -259,7 +259,7 @@ impl<D: Asks> World<D> {
             }
             Err(NotSent::NotReady) => assert!(!self.engine.is_ready()),
             Err(NotSent::Full) => assert_eq!(self.engine.room(), 0),
-            Err(NotSent::TooLong | NotSent::CannotAuthorize(_)) => {
+            Err(NotSent::TooLong | NotSent::CannotAuthorize(_) | NotSent::NoService) => {
                 assert_eq!(self.engine.in_flight(), before)
             }
         }
@@ -374,7 +374,8 @@ impl<D: Asks> World<D> {
     fn drain(&mut self) {
         while let Some(action) = self.engine.poll(&mut self.links) {
             match action {
-                LinkAction::Connect { link, protocol, server } => {
+                LinkAction::Connect { link, protocol, server, showing } => {
+                    assert!(showing.is_none(), "no service is offered");
                     assert_eq!((protocol, server), (D::PROTOCOL, address("server.example")));
                     assert_eq!(self.engine.link(), Some(link));
                     self.part();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ntf_core::base::rng::{Seed, Stream};
 use ntf_core::crypto::keys::{AuthPrivateKey, AuthPublicKey, Ed25519Private};
-use ntf_core::link::dialect::{Dialect, Ntf, Smp};
+use ntf_core::link::dialect::{Dialect, Ntf, Signing, Smp};
 use ntf_core::link::responder::{Credential, Responder};
 use ntf_core::wire::block::Layout;
 use ntf_core::wire::error_code::ErrorCode;
@@ -306,7 +306,9 @@ impl<D: Answers> World<D> {
             let corr = request.reply_to().corr.to_vec();
             let sent = self.sent.remove(&corr);
             let by = sent.as_ref().and_then(|sent| sent.by);
-            let is_bare = sent.as_ref().is_some_and(|sent| !sent.with_service_signature);
+            // No client here is a service.
+            let is_bare = sent.as_ref().is_some_and(|sent| !sent.with_service_signature)
+                && D::signing(request.command()) != Signing::Service;
             let (credential, expected) = match choice {
                 number @ 0..=2 => {
                     let key: &AuthPublicKey = &public[usize::from(number)];

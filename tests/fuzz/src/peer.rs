@@ -140,7 +140,7 @@ pub fn answer<D: Dialect>(hello: &[u8], wishes: &ClientWishes<D::Version>) -> (V
             identity: identity(),
             key: own_key.as_ref().map(X25519Private::public),
             is_proxy: wishes.is_proxy,
-            is_service: false,
+            service: None,
         },
         &mut content,
     );

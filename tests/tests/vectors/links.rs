@@ -3,13 +3,14 @@
 
 use crate::file::{Vector, each};
 use crate::values;
+use ntf_core::base::id::EntityId;
 use ntf_core::base::rng::{Rng, Seed, Stream};
-use ntf_core::crypto::cert::ServerCredentials;
+use ntf_core::crypto::cert::{ServerCredentials, identity_of};
 use ntf_core::crypto::keys::{Ed25519Private, SigningKey};
 use ntf_core::link::dialect::{Dialect, Ntf, Smp};
 use ntf_core::link::event::{Block, Transport};
 use ntf_core::link::responder::{Credential, Responder};
-use ntf_core::link::state::{BlockEncryption, ClientGreeting, LinkFault, ServerGreeting};
+use ntf_core::link::state::{BlockEncryption, ClientGreeting, LinkFault, ServerGreeted, ServerGreeting};
 use ntf_core::model::server::Fingerprint;
 use ntf_core::wire::block::{self, Layout};
 use ntf_core::wire::version::{Version, VersionRange};
@@ -20,11 +21,24 @@ fn hellos_of_the_reference_open_links_of_ours() {
     each("handshakes", |vector| match vector.words()[0] {
         "smp_server_hello" => chain = client_accepts::<Smp>(vector),
         "ntf_server_hello" => chain = client_accepts::<Ntf>(vector),
-        "smp_client_hello" => assert_eq!(server_answers::<Smp>(vector, &chain), None, "{}", vector.name),
-        "ntf_client_hello" => assert_eq!(server_answers::<Ntf>(vector, &chain), None, "{}", vector.name),
+        "smp_client_hello" => {
+            assert_eq!(server_answers::<Smp>(vector, &chain, &[]), None, "{}", vector.name);
+        }
+        "ntf_client_hello" => {
+            assert_eq!(server_answers::<Ntf>(vector, &chain, &[]), None, "{}", vector.name);
+        }
         "smp_client_hello_service" => {
-            let fault = server_answers::<Smp>(vector, &chain);
-            assert_eq!(fault, Some(LinkFault::UnprovenService), "{}", vector.name);
+            let shown: Vec<Box<[u8]>> = vector
+                .input("service_cert_chain_der")
+                .list()
+                .iter()
+                .map(|certificate| certificate.hex().into())
+                .collect();
+            let answer = |shown: &[Box<[u8]>]| server_answers::<Smp>(vector, &chain, shown);
+            assert_eq!(answer(&shown), None, "{}", vector.name);
+            for wrong in [&[], &shown[..1], &chain] {
+                assert_eq!(answer(wrong), Some(LinkFault::UnprovenService), "{}", vector.name);
+            }
         }
         "smp_server_service_response" | "smp_server_service_error" => {}
         other => panic!("{}: no hello is called {other}", vector.name),
@@ -87,17 +101,26 @@ fn client_accepts<D: Dialect>(vector: &Vector) -> Vec<Box<[u8]>> {
     chain
 }
 
-/// Takes the client's hello of a vector as the server with these certificates.
-fn server_answers<D: Dialect>(vector: &Vector, chain: &[Box<[u8]>]) -> Option<LinkFault> {
+/// Takes the client's hello of a vector as the server with these certificates, who was shown those.
+fn server_answers<D: Dialect>(
+    vector: &Vector,
+    chain: &[Box<[u8]>],
+    shown: &[Box<[u8]>],
+) -> Option<LinkFault> {
     let credentials = credentials(chain.to_vec());
-    let greeting =
-        ServerGreeting::<D>::new(&transport(&[5; 32], Vec::new()), &credentials, D::VERSIONS, &mut keys());
+    let transport = transport(&[5; 32], shown.to_vec());
+    let greeting = ServerGreeting::<D>::new(&transport, &credentials, D::VERSIONS, &mut keys());
     let (greeting, _) = greeting.unwrap();
-    let session = greeting.on_hello(&plain::<D>(&vector.output("encoded").hex()));
-    if let Ok(session) = &session {
-        assert!(vector.versions().contains(&session.version().number()), "{}", vector.name);
-    }
-    session.err()
+    let session = match greeting.on_hello(&plain::<D>(&vector.output("encoded").hex())) {
+        Ok(ServerGreeted::Open(session)) => session,
+        Ok(ServerGreeted::Applicant(applicant)) => {
+            assert_eq!(applicant.identity(), identity_of(shown).unwrap(), "{}", vector.name);
+            applicant.accept(EntityId::new(&[7; 24]).unwrap()).0
+        }
+        Err(fault) => return Some(fault),
+    };
+    assert!(vector.versions().contains(&session.version().number()), "{}", vector.name);
+    None
 }
 
 /// A server's end past the hellos.
@@ -116,7 +139,7 @@ fn open<D: Dialect>(version: u16, session_id: &[u8]) -> Responder<D> {
             identity,
             key: None,
             is_proxy: false,
-            is_service: false,
+            service: None,
         },
         &mut hello,
     );

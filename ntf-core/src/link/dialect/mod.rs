@@ -13,6 +13,7 @@ use crate::base::fault::PeerFault;
 use crate::crypto::keys::X25519Public;
 use crate::model::server::{Fingerprint, Protocol};
 use crate::wire::error_code::{CommandError, ErrorCode};
+use crate::wire::hello::smp::{ServiceHello, ServiceRole};
 use crate::wire::transmission::{Format, Transmission};
 use crate::wire::version::{Version, VersionRange};
 use alloc::vec::Vec;
@@ -108,13 +109,30 @@ pub trait Dialect: Copy + fmt::Debug + Sized + 'static {
     /// # Errors
     ///
     /// The fault.
-    fn decode_client_hello(content: &[u8]) -> Result<ClientHello<Self::Version>, PeerFault>;
+    fn decode_client_hello(content: &[u8]) -> Result<ClientHello<'_, Self::Version>, PeerFault>;
 
     /// Appends a client's hello.
-    fn encode_client_hello(hello: &ClientHello<Self::Version>, out: &mut Vec<u8>);
+    fn encode_client_hello(hello: &ClientHello<'_, Self::Version>, out: &mut Vec<u8>);
 
-    /// Appends the answer to a service that is not accepted, where the protocol has one.
-    fn encode_service_refusal(out: &mut Vec<u8>);
+    /// Whether a client may introduce itself as a service.
+    fn has_services(version: Self::Version) -> bool;
+
+    /// Who signs the command in a service session.
+    fn signing(command: &Self::Command<'_>) -> Signing;
+
+    /// Whether a service of this role may give the command.
+    fn is_for(command: &Self::Command<'_>, role: ServiceRole) -> bool;
+}
+
+/// Who signs a command in a session in which the client is a service. Source: `smp-transport` 4.5.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signing {
+    /// The entity's owner alone, as in any session.
+    Owner,
+    /// The entity's owner, who names the service, and the service.
+    OwnerAndService,
+    /// The service alone, whose id is the entity. There is no such command outside of service sessions.
+    Service,
 }
 
 /// A server's hello, of either protocol.
@@ -132,7 +150,7 @@ pub struct ServerHello<'a, V> {
 
 /// A client's hello, of either protocol.
 #[derive(Clone, Debug)]
-pub struct ClientHello<V> {
+pub struct ClientHello<'a, V> {
     /// The version it chose.
     pub version: V,
     /// The server it expects.
@@ -141,6 +159,6 @@ pub struct ClientHello<V> {
     pub key: Option<X25519Public>,
     /// Whether it is a proxy; blocks are not encrypted then. Source: `smp-transport` 3.6.
     pub is_proxy: bool,
-    /// Whether it wants to be served as a service.
-    pub is_service: bool,
+    /// The service it wants to be served as.
+    pub service: Option<ServiceHello<'a>>,
 }

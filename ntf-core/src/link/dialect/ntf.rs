@@ -1,10 +1,11 @@
 //! NTF.
 
-use super::{ClientHello, Dialect, ServerHello};
+use super::{ClientHello, Dialect, ServerHello, Signing};
 use crate::base::fault::PeerFault;
 use crate::model::server::Protocol;
 use crate::wire::error_code::{CommandError, ErrorCode};
 use crate::wire::hello::ntf as hello;
+use crate::wire::hello::smp::ServiceRole;
 use crate::wire::ntf::command::Command;
 use crate::wire::ntf::response::Response;
 use crate::wire::transmission::{Format, Transmission};
@@ -92,14 +93,25 @@ impl Dialect for Ntf {
         hello::ServerHello { versions, session_id, signed_key }.encode(out);
     }
 
-    fn decode_client_hello(content: &[u8]) -> Result<ClientHello<NtfVersion>, PeerFault> {
+    fn decode_client_hello(content: &[u8]) -> Result<ClientHello<'_, NtfVersion>, PeerFault> {
         let hello::ClientHello { version, identity } = hello::ClientHello::decode(content)?;
-        Ok(ClientHello { version, identity, key: None, is_proxy: false, is_service: false })
+        Ok(ClientHello { version, identity, key: None, is_proxy: false, service: None })
     }
 
-    fn encode_client_hello(hello: &ClientHello<NtfVersion>, out: &mut Vec<u8>) {
+    fn encode_client_hello(hello: &ClientHello<'_, NtfVersion>, out: &mut Vec<u8>) {
         hello::ClientHello { version: hello.version, identity: hello.identity }.encode(out);
     }
 
-    fn encode_service_refusal(_: &mut Vec<u8>) {}
+    fn has_services(_: NtfVersion) -> bool {
+        false
+    }
+
+    fn signing(_: &Command<'_>) -> Signing {
+        Signing::Owner
+    }
+
+    fn is_for(_: &Command<'_>, _: ServiceRole) -> bool {
+        // There are no service sessions.
+        false
+    }
 }

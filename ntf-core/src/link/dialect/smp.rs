@@ -1,10 +1,11 @@
 //! SMP.
 
-use super::{ClientHello, Dialect, ServerHello};
+use super::{ClientHello, Dialect, ServerHello, Signing};
 use crate::base::fault::PeerFault;
 use crate::model::server::Protocol;
-use crate::wire::error_code::{CommandError, ErrorCode, HandshakeError, TransportError};
+use crate::wire::error_code::{CommandError, ErrorCode};
 use crate::wire::hello::smp as hello;
+use crate::wire::hello::smp::ServiceRole;
 use crate::wire::smp::command::Command;
 use crate::wire::smp::response::Message;
 use crate::wire::transmission::{Format, Transmission};
@@ -96,29 +97,83 @@ impl Dialect for Smp {
         hello::ServerHello { versions: hello.versions, session_id: hello.session_id, key }.encode(out);
     }
 
-    fn decode_client_hello(content: &[u8]) -> Result<ClientHello<SmpVersion>, PeerFault> {
+    fn decode_client_hello(content: &[u8]) -> Result<ClientHello<'_, SmpVersion>, PeerFault> {
         let hello = hello::ClientHello::decode(content)?;
         Ok(ClientHello {
             version: hello.version,
             identity: hello.identity,
             key: hello.session_key,
             is_proxy: hello.is_proxy,
-            is_service: hello.service.is_some(),
+            service: hello.service,
         })
     }
 
-    fn encode_client_hello(hello: &ClientHello<SmpVersion>, out: &mut Vec<u8>) {
+    fn encode_client_hello(hello: &ClientHello<'_, SmpVersion>, out: &mut Vec<u8>) {
         hello::ClientHello {
             version: hello.version,
             identity: hello.identity,
             session_key: hello.key,
             is_proxy: hello.is_proxy,
-            service: None,
+            service: hello.service.clone(),
         }
         .encode(out);
     }
 
-    fn encode_service_refusal(out: &mut Vec<u8>) {
-        hello::ServiceAnswer::Refused(TransportError::Handshake(HandshakeError::BadAuth)).encode(out);
+    fn has_services(version: SmpVersion) -> bool {
+        version.has_services()
+    }
+
+    fn signing(command: &Command<'_>) -> Signing {
+        match command {
+            Command::New(_) | Command::Sub | Command::Nsub => Signing::OwnerAndService,
+            Command::Subs | Command::Nsubs => Signing::Service,
+            Command::Get
+            | Command::Ack { .. }
+            | Command::Key { .. }
+            | Command::Rkey { .. }
+            | Command::Nkey { .. }
+            | Command::Ndel
+            | Command::Lset { .. }
+            | Command::Ldel
+            | Command::Off
+            | Command::Del
+            | Command::Que
+            | Command::Send { .. }
+            | Command::Skey { .. }
+            | Command::Lkey { .. }
+            | Command::Lget
+            | Command::Ping
+            | Command::Prxy { .. }
+            | Command::Pfwd { .. }
+            | Command::Rfwd { .. } => Signing::Owner,
+        }
+    }
+
+    fn is_for(command: &Command<'_>, role: ServiceRole) -> bool {
+        match command {
+            Command::Ping => true,
+            Command::Nsub | Command::Nsubs => role == ServiceRole::Notifier,
+            Command::Rfwd { .. } => role == ServiceRole::Proxy,
+            Command::New(_)
+            | Command::Sub
+            | Command::Subs
+            | Command::Get
+            | Command::Ack { .. }
+            | Command::Key { .. }
+            | Command::Rkey { .. }
+            | Command::Nkey { .. }
+            | Command::Ndel
+            | Command::Lset { .. }
+            | Command::Ldel
+            | Command::Off
+            | Command::Del
+            | Command::Que
+            | Command::Send { .. }
+            | Command::Skey { .. }
+            | Command::Lkey { .. }
+            | Command::Lget
+            | Command::Prxy { .. }
+            | Command::Pfwd { .. } => role == ServiceRole::Messaging,
+        }
     }
 }

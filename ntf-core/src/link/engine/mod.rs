@@ -18,6 +18,7 @@
 //! Source: `smp-transport` 7.
 
 mod happening;
+mod offer;
 mod plan;
 
 pub use happening::{ClientEvent, Loss};
@@ -32,11 +33,12 @@ use crate::link::dialect::{Dialect, Ntf};
 use crate::link::event::{LinkAction, LinkEvent};
 use crate::link::keepalive::{Keepalive, Silence};
 use crate::link::requester::{Messages, NotSent, Requester};
-use crate::link::state::ClientGreeting;
+use crate::link::state::{ClientGreeting, ClientSession, Greeted, ServiceGreeting, ServiceIdentity};
 use crate::model::server::ServerAddress;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use happening::Noted;
+use offer::Offer;
 
 /// A client of one subscriber (NTF server).
 pub type NtfClient<T> = Engine<Ntf, T>;
@@ -46,6 +48,7 @@ pub type NtfClient<T> = Engine<Ntf, T>;
 pub struct Engine<D: Dialect, T> {
     server: ServerAddress,
     plan: EnginePlan<D>,
+    offer: Option<Offer>,
     state: State<D, T>,
     backoff: Backoff,
     keys: Rng,
@@ -69,6 +72,8 @@ enum State<D: Dialect, T> {
     Connecting { link: LinkId, by: Mono },
     /// TLS is up; the server's hello is awaited.
     Greeting { link: LinkId, by: Mono, greeting: ClientGreeting<D> },
+    /// We have introduced ourselves as a service; the answer is awaited.
+    Introduced { link: LinkId, by: Mono, greeting: Box<ServiceGreeting<D>> },
     /// Requests can be made.
     Open(Box<Open<D, T>>),
 }
@@ -79,6 +84,8 @@ struct Open<D: Dialect, T> {
     requester: Requester<D, T>,
     keepalive: Keepalive,
     heard: Mono,
+    /// Whether anything came since the hellos.
+    has_answered: bool,
 }
 
 /// The messages of the block that an input brought, if it brought one.
@@ -113,12 +120,48 @@ impl<D: Dialect, T: Copy> Engine<D, T> {
         Self {
             server,
             plan,
+            offer: None,
             state: State::Resting,
             backoff: Backoff::new(),
             keys: seed.stream(Stream::Keys),
             jitter: seed.stream(Stream::Jitter),
             actions: VecDeque::new(),
             events: VecDeque::new(),
+        }
+    }
+
+    /// Offers to be this service from the next connection on: its certificate is shown where the server asks
+    /// for one. A server that does not take it as a service is used as by any other client.
+    pub fn offer_service(&mut self, service: ServiceIdentity) {
+        self.offer = Some(Offer::new(service));
+    }
+
+    /// The id of the service that we are on the open link, if we are one.
+    #[must_use]
+    pub fn service(&self) -> Option<&EntityId> {
+        match &self.state {
+            State::Open(open) => open.requester.service(),
+            State::Resting
+            | State::Waiting { .. }
+            | State::Dialling { .. }
+            | State::Connecting { .. }
+            | State::Greeting { .. }
+            | State::Introduced { .. } => None,
+        }
+    }
+
+    /// Is no service any more. Where a link is one's, it is closed and another one opened at once: tags come
+    /// back as lost.
+    pub fn go_on_without_service(&mut self, now: Now) {
+        if let Some(offer) = &mut self.offer {
+            offer.end();
+        }
+        if self.service().is_some() {
+            if let Some(link) = self.link() {
+                self.actions.push_back(LinkAction::Close { link });
+            }
+            self.settle(Loss::Asked, Some(now.mono));
+            self.dial(now);
         }
     }
 
@@ -137,7 +180,8 @@ impl<D: Dialect, T: Copy> Engine<D, T> {
             | State::Waiting { .. }
             | State::Dialling { .. }
             | State::Connecting { .. }
-            | State::Greeting { .. } => None,
+            | State::Greeting { .. }
+            | State::Introduced { .. } => None,
         }
     }
 
@@ -157,7 +201,9 @@ impl<D: Dialect, T: Copy> Engine<D, T> {
     #[must_use]
     pub const fn link(&self) -> Option<LinkId> {
         match &self.state {
-            State::Connecting { link, .. } | State::Greeting { link, .. } => Some(*link),
+            State::Connecting { link, .. }
+            | State::Greeting { link, .. }
+            | State::Introduced { link, .. } => Some(*link),
             State::Open(open) => Some(open.link),
             State::Resting | State::Waiting { .. } | State::Dialling { .. } => None,
         }
@@ -173,7 +219,8 @@ impl<D: Dialect, T: Copy> Engine<D, T> {
             | State::Waiting { .. }
             | State::Dialling { .. }
             | State::Connecting { .. }
-            | State::Greeting { .. } => 0,
+            | State::Greeting { .. }
+            | State::Introduced { .. } => 0,
         }
     }
 
@@ -186,7 +233,8 @@ impl<D: Dialect, T: Copy> Engine<D, T> {
             | State::Waiting { .. }
             | State::Dialling { .. }
             | State::Connecting { .. }
-            | State::Greeting { .. } => 0,
+            | State::Greeting { .. }
+            | State::Introduced { .. } => 0,
         }
     }
 
@@ -281,7 +329,10 @@ impl<D: Dialect, T: Copy> Engine<D, T> {
     pub fn tick(&mut self, now: Now) {
         match &self.state {
             State::Waiting { until } if *until <= now.mono => self.dial(now),
-            State::Dialling { by } | State::Connecting { by, .. } | State::Greeting { by, .. }
+            State::Dialling { by }
+            | State::Connecting { by, .. }
+            | State::Greeting { by, .. }
+            | State::Introduced { by, .. }
                 if *by <= now.mono =>
             {
                 self.abandon(now, Loss::ConnectTimeout);
@@ -291,7 +342,8 @@ impl<D: Dialect, T: Copy> Engine<D, T> {
             | State::Waiting { .. }
             | State::Dialling { .. }
             | State::Connecting { .. }
-            | State::Greeting { .. } => {}
+            | State::Greeting { .. }
+            | State::Introduced { .. } => {}
         }
     }
 
@@ -301,9 +353,10 @@ impl<D: Dialect, T: Copy> Engine<D, T> {
         match &self.state {
             State::Resting => None,
             State::Waiting { until } => Some(Deadline { at: *until, reason: "reconnect" }),
-            State::Dialling { by } | State::Connecting { by, .. } | State::Greeting { by, .. } => {
-                Some(Deadline { at: *by, reason: "connect timeout" })
-            }
+            State::Dialling { by }
+            | State::Connecting { by, .. }
+            | State::Greeting { by, .. }
+            | State::Introduced { by, .. } => Some(Deadline { at: *by, reason: "connect timeout" }),
             State::Open(open) => {
                 let reply = open.requester.deadline().map(|at| Deadline { at, reason: "reply timeout" });
                 let ping = open.keepalive.deadline().map(|at| Deadline { at, reason: "keepalive" });
@@ -321,15 +374,24 @@ impl<D: Dialect, T: Copy> Engine<D, T> {
             State::Dialling { by } => {
                 let (link, by) = (links.next(), *by);
                 self.state = State::Connecting { link, by };
-                Some(LinkAction::Connect { link, protocol: D::PROTOCOL, server: self.server.clone() })
+                let service = self.offer.as_ref().and_then(Offer::service);
+                let showing = service.map(|service| service.credentials.clone());
+                Some(LinkAction::Connect {
+                    link,
+                    protocol: D::PROTOCOL,
+                    server: self.server.clone(),
+                    showing,
+                })
             }
             State::Open(open) => {
                 let link = open.link;
                 open.requester.take_block().map(|block| LinkAction::Send { link, block })
             }
-            State::Resting | State::Waiting { .. } | State::Connecting { .. } | State::Greeting { .. } => {
-                None
-            }
+            State::Resting
+            | State::Waiting { .. }
+            | State::Connecting { .. }
+            | State::Greeting { .. }
+            | State::Introduced { .. } => None,
         }
     }
 
@@ -341,18 +403,30 @@ impl<D: Dialect, T: Copy> Engine<D, T> {
         match core::mem::replace(&mut self.state, State::Resting) {
             State::Greeting { by, greeting, .. } => {
                 self.state = State::Connecting { link, by };
-                match greeting.on_hello(block, &mut self.keys) {
-                    Ok((session, hello)) => {
+                let greeted = match self.offer.as_ref().and_then(Offer::service) {
+                    Some(service) => greeting.on_hello_as(service, block, &mut self.keys),
+                    None => greeting
+                        .on_hello(block, &mut self.keys)
+                        .map(|(session, hello)| (Greeted::Open(session), hello)),
+                };
+                match greeted {
+                    Ok((greeted, hello)) => {
                         self.actions.push_back(LinkAction::Send { link, block: hello });
-                        self.events.push_back(Noted::Ready(session.version()));
-                        let correlation = Seed::new(self.keys.bytes()).stream(Stream::Correlation);
-                        self.state = State::Open(Box::new(Open {
-                            link,
-                            requester: Requester::new(session, self.plan.requester, correlation),
-                            keepalive: Keepalive::new(self.plan.keepalive),
-                            heard: now.mono,
-                        }));
+                        match greeted {
+                            Greeted::Open(session) => self.open(now, link, session),
+                            Greeted::Introduced(greeting) => {
+                                self.state = State::Introduced { link, by, greeting: Box::new(greeting) };
+                            }
+                        }
                     }
+                    Err(fault) => self.abandon(now, Loss::Fault(fault)),
+                }
+                Inbox::default()
+            }
+            State::Introduced { by, greeting, .. } => {
+                self.state = State::Connecting { link, by };
+                match greeting.on_answer(block) {
+                    Ok(session) => self.open(now, link, session),
                     Err(fault) => self.abandon(now, Loss::Fault(fault)),
                 }
                 Inbox::default()
@@ -361,6 +435,7 @@ impl<D: Dialect, T: Copy> Engine<D, T> {
                 // A server that only says hello and closes is not reached yet.
                 self.backoff.reset();
                 open.heard = now.mono;
+                open.has_answered = true;
                 open.keepalive.on_heard(now.mono);
                 let result = open.requester.on_block(block);
                 self.state = State::Open(open);
@@ -380,6 +455,22 @@ impl<D: Dialect, T: Copy> Engine<D, T> {
                 Inbox::default()
             }
         }
+    }
+
+    /// The hellos are over.
+    fn open(&mut self, now: Now, link: LinkId, session: ClientSession<D>) {
+        if let Some(offer) = &mut self.offer {
+            offer.on_opened();
+        }
+        self.events.push_back(Noted::Ready(session.version()));
+        let correlation = Seed::new(self.keys.bytes()).stream(Stream::Correlation);
+        self.state = State::Open(Box::new(Open {
+            link,
+            requester: Requester::new(session, self.plan.requester, correlation),
+            keepalive: Keepalive::new(self.plan.keepalive),
+            heard: now.mono,
+            has_answered: false,
+        }));
     }
 
     fn tick_open(&mut self, now: Now) {
@@ -416,10 +507,19 @@ impl<D: Dialect, T: Copy> Engine<D, T> {
     fn settle(&mut self, why: Loss, retry_at: Option<Mono>) {
         match core::mem::replace(&mut self.state, State::Resting) {
             State::Open(open) => {
+                if let Some(offer) = self.offer.as_mut().filter(|_| !open.has_answered) {
+                    offer.on_failed(why);
+                }
                 self.events.push_back(Noted::Down { why, retry_at });
                 self.events.extend(open.requester.into_lost().map(Noted::Lost));
             }
-            State::Dialling { .. } | State::Connecting { .. } | State::Greeting { .. } => {
+            State::Dialling { .. }
+            | State::Connecting { .. }
+            | State::Greeting { .. }
+            | State::Introduced { .. } => {
+                if let Some(offer) = &mut self.offer {
+                    offer.on_failed(why);
+                }
                 self.events.push_back(Noted::Unreachable { why, retry_at });
             }
             State::Resting | State::Waiting { .. } => {}

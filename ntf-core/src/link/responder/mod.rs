@@ -23,19 +23,24 @@ mod request;
 pub use request::{Authorized, Credential, Refused, ReplyTo, Request, Requests};
 
 use crate::base::fault::{Misuse, PeerFault};
+use crate::base::id::EntityId;
 use crate::base::meter::Counter;
 use crate::base::rng::Rng;
 use crate::crypto::auth;
 use crate::crypto::cert::ServerCredentials;
-use crate::link::dialect::Dialect;
+use crate::crypto::keys::Ed25519Public;
+use crate::link::dialect::{Dialect, Signing};
 use crate::link::event::{Block, Transport};
 use crate::link::outgoing::TooLong;
-use crate::link::state::{LinkFault, ServerGreeting, ServerSession, Unreadable, service_refusal};
+use crate::link::state::{
+    Applicant, LinkFault, PeerService, ServerGreeted, ServerGreeting, ServerSession, Unreadable, refusal,
+};
 use crate::wire::batch::BatchReader;
 use crate::wire::cursor::Writer;
-use crate::wire::error_code::{CommandError, ErrorCode};
+use crate::wire::error_code::{CommandError, ErrorCode, HandshakeError};
 use crate::wire::transmission::{self, Transmission};
 use crate::wire::version::VersionRange;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 use zeroize::Zeroizing;
@@ -50,8 +55,10 @@ pub struct Responder<D: Dialect> {
 enum State<D: Dialect> {
     /// Our hello is out or waits to be taken; the client's is awaited.
     Greeting { greeting: ServerGreeting<D>, hello: Option<Block> },
-    /// Commands may come.
-    Open(ServerSession<D>),
+    /// The client has introduced itself as a service; the role is to say whether it is taken as one.
+    Introduced(Box<Applicant<D>>),
+    /// Commands may come. An answer to a service goes before everything else.
+    Open { session: Box<ServerSession<D>>, welcome: Option<Block> },
     /// A fault ended the link; perhaps one block is left to say so.
     Over { last: Option<Block> },
 }
@@ -79,8 +86,49 @@ impl<D: Dialect> Responder<D> {
     #[must_use]
     pub const fn version(&self) -> Option<D::Version> {
         match &self.state {
-            State::Open(session) => Some(session.version()),
-            State::Greeting { .. } | State::Over { .. } => None,
+            State::Open { session, .. } => Some(session.version()),
+            State::Greeting { .. } | State::Introduced(_) | State::Over { .. } => None,
+        }
+    }
+
+    /// The service that waits to be taken as one, after a block that held its hello.
+    ///
+    /// Its identity is proven; whether it is welcome is the role's to say, with
+    /// [`accept_service`](Self::accept_service) or [`refuse_service`](Self::refuse_service), before the
+    /// next block. Source: `smp-transport` 3.4.
+    #[must_use]
+    pub fn applicant(&self) -> Option<&Applicant<D>> {
+        match &self.state {
+            State::Introduced(applicant) => Some(applicant),
+            State::Greeting { .. } | State::Open { .. } | State::Over { .. } => None,
+        }
+    }
+
+    /// Takes the client as the service of this id.
+    pub fn accept_service(&mut self, id: EntityId) {
+        self.state = match core::mem::replace(&mut self.state, State::Over { last: None }) {
+            State::Introduced(applicant) => {
+                let (session, welcome) = applicant.accept(id);
+                State::Open { session: Box::new(session), welcome: Some(welcome) }
+            }
+            other @ (State::Greeting { .. } | State::Open { .. } | State::Over { .. }) => other,
+        };
+    }
+
+    /// Does not take the client as a service: `HANDSHAKE BAD_SERVICE`. Take and send what blocks are left,
+    /// then close the link.
+    pub fn refuse_service(&mut self) {
+        if let State::Introduced(_) = self.state {
+            self.state = State::Over { last: Some(refusal::<D>(HandshakeError::BadService)) };
+        }
+    }
+
+    /// The service that the client is, if it is one.
+    #[must_use]
+    pub const fn service(&self) -> Option<&PeerService> {
+        match &self.state {
+            State::Open { session, .. } => session.service.as_ref(),
+            State::Greeting { .. } | State::Introduced(_) | State::Over { .. } => None,
         }
     }
 
@@ -93,23 +141,30 @@ impl<D: Dialect> Responder<D> {
         match core::mem::replace(&mut self.state, State::Over { last: None }) {
             State::Greeting { greeting, .. } => {
                 match greeting.on_hello(block) {
-                    Ok(open) => self.state = State::Open(open),
+                    Ok(ServerGreeted::Open(session)) => {
+                        self.state = State::Open { session: Box::new(session), welcome: None };
+                    }
+                    Ok(ServerGreeted::Applicant(applicant)) => {
+                        self.state = State::Introduced(Box::new(applicant));
+                    }
                     Err(fault @ LinkFault::UnprovenService) => {
-                        self.state = State::Over { last: service_refusal::<D>() };
+                        self.state = State::Over { last: Some(refusal::<D>(HandshakeError::BadAuth)) };
                         return Err(fault);
                     }
                     Err(fault) => return Err(fault),
                 }
                 Ok(Requests::none())
             }
-            State::Open(mut open) => {
-                let format = D::format(open.version());
-                let batch = match open.session.open(block) {
+            // A client must wait for the answer to its introduction.
+            State::Introduced(_) => Err(LinkFault::UnprovenService),
+            State::Open { mut session, welcome } => {
+                let format = D::format(session.version());
+                let batch = match session.session.open(block) {
                     Err(Unreadable::Len) => return Err(LinkFault::WrongBlockLen),
                     Err(Unreadable::Seal | Unreadable::Padding) => None,
                     Ok(content) => BatchReader::new(content, format).ok(),
                 };
-                self.state = State::Open(open);
+                self.state = State::Open { session, welcome };
                 if batch.is_none() {
                     self.reply(ReplyTo::NOBODY, &D::error(ErrorCode::Block));
                 }
@@ -134,7 +189,8 @@ impl<D: Dialect> Responder<D> {
         }
     }
 
-    /// Checks a request's authorization against what its entity asks for.
+    /// Checks a request's authorization against what its entity asks for, and in a service session what the
+    /// service has to sign. Commands that the service alone signs ask for [`Credential::Open`].
     ///
     /// # Errors
     ///
@@ -145,19 +201,14 @@ impl<D: Dialect> Responder<D> {
         request: Request<'b, D>,
         credential: Credential<'_>,
     ) -> Result<Authorized<'b, D>, Refused> {
-        let State::Open(open) = &self.state else { return Err(Refused) };
-        let code = match is_authorized(open, &request.transmission, credential) {
-            Verdict::Yes if request.transmission.service_signature.is_none() => {
-                return Ok(Authorized { request });
+        let State::Open { session, .. } = &self.state else { return Err(Refused) };
+        match verdict(session, &request, credential) {
+            Ok(()) => Ok(Authorized { request }),
+            Err(code) => {
+                self.refuse(&request, code);
+                Err(Refused)
             }
-            // Only a service session may sign twice, and none was opened (`smp-transport` 4.5).
-            Verdict::Yes | Verdict::No if request.transmission.service_signature.is_some() => {
-                ErrorCode::Service
-            }
-            Verdict::Yes | Verdict::No | Verdict::NobodyThere => ErrorCode::Auth,
-        };
-        self.refuse(&request, code);
-        Err(Refused)
+        }
     }
 
     /// Answers a request with an error, unverified.
@@ -186,7 +237,8 @@ impl<D: Dialect> Responder<D> {
     pub fn take_block(&mut self) -> Option<Block> {
         match &mut self.state {
             State::Greeting { hello, .. } => hello.take(),
-            State::Open(open) => open.outgoing.take(),
+            State::Introduced(_) => None,
+            State::Open { session, welcome } => welcome.take().or_else(|| session.outgoing.take()),
             State::Over { last } => last.take(),
         }
     }
@@ -194,8 +246,8 @@ impl<D: Dialect> Responder<D> {
     /// The adapter has sent so many more blocks.
     pub const fn on_sent(&mut self, blocks: u32) {
         match &mut self.state {
-            State::Open(open) => open.outgoing.on_sent(blocks),
-            State::Greeting { .. } | State::Over { .. } => {}
+            State::Open { session, .. } => session.outgoing.on_sent(blocks),
+            State::Greeting { .. } | State::Introduced(_) | State::Over { .. } => {}
         }
     }
 
@@ -203,8 +255,8 @@ impl<D: Dialect> Responder<D> {
     #[must_use]
     pub fn unsent(&self) -> u32 {
         match &self.state {
-            State::Open(open) => open.outgoing.unsent(),
-            State::Greeting { .. } | State::Over { .. } => 0,
+            State::Open { session, .. } => session.outgoing.unsent(),
+            State::Greeting { .. } | State::Introduced(_) | State::Over { .. } => 0,
         }
     }
 
@@ -212,8 +264,8 @@ impl<D: Dialect> Responder<D> {
     #[must_use]
     pub fn is_congested(&self) -> bool {
         match &self.state {
-            State::Open(open) => open.outgoing.is_congested(),
-            State::Greeting { .. } | State::Over { .. } => false,
+            State::Open { session, .. } => session.outgoing.is_congested(),
+            State::Greeting { .. } | State::Introduced(_) | State::Over { .. } => false,
         }
     }
 
@@ -225,7 +277,9 @@ impl<D: Dialect> Responder<D> {
 
     /// Reads one transmission as far as its command.
     fn read<'b>(&self, item: Result<Transmission<'b>, PeerFault>) -> Result<Request<'b, D>, Refusal<'b>> {
-        let State::Open(open) = &self.state else { return Err(Refusal::nobody(ErrorCode::Block)) };
+        let State::Open { session: open, .. } = &self.state else {
+            return Err(Refusal::nobody(ErrorCode::Block));
+        };
         let transmission = item.map_err(|_| Refusal::nobody(ErrorCode::Block))?;
         let corr_only = ReplyTo { corr: transmission.corr_id, entity: &[] };
         if transmission.session_id.is_some_and(|id| id != &*open.session.id) {
@@ -243,7 +297,8 @@ impl<D: Dialect> Responder<D> {
     }
 
     fn push(&mut self, to: ReplyTo<'_>, message: &D::Message<'_>) -> Result<(), TooLong> {
-        let State::Open(ServerSession { session, outgoing, .. }) = &mut self.state else { return Ok(()) };
+        let State::Open { session, .. } = &mut self.state else { return Ok(()) };
+        let ServerSession { session, outgoing, .. } = &mut **session;
         let (version, format) = (session.version, D::format(session.version));
         outgoing.push(|out| {
             let mut writer = Writer::new(out);
@@ -262,7 +317,8 @@ impl<D: Dialect> fmt::Debug for Responder<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.state {
             State::Greeting { .. } => "Responder(greeting)",
-            State::Open(_) => "Responder(open)",
+            State::Introduced(_) => "Responder(introduced)",
+            State::Open { .. } => "Responder(open)",
             State::Over { .. } => "Responder(over)",
         })
     }
@@ -280,17 +336,77 @@ impl Refusal<'_> {
     }
 }
 
+/// Checks a request's authorization and, in a service session, what the service signed; the time it takes
+/// tells nothing about the entity.
+///
+/// What is wrong is found in this order: the entity, the service's role, the service's signature, the
+/// owner's authorization. Source: `smp-transport` 4.5.
+fn verdict<D: Dialect>(
+    open: &ServerSession<D>,
+    request: &Request<'_, D>,
+    credential: Credential<'_>,
+) -> Result<(), ErrorCode<'static>> {
+    let transmission = &request.transmission;
+    let signing = match (&open.service, D::signing(&request.command)) {
+        (None, Signing::OwnerAndService) => Signing::Owner,
+        (_, signing) => signing,
+    };
+    // A command may hold a private key (SNEW), so the copy is wiped. A service's name goes before the bytes
+    // that both sign.
+    let to_auth_len = open.session.id.len() + 1 + transmission.body.len();
+    let mut to_auth = Zeroizing::new(Vec::with_capacity(FINGERPRINT_LEN + to_auth_len));
+    if let (Signing::OwnerAndService, Some(service)) = (signing, &open.service) {
+        to_auth.extend_from_slice(service.identity.as_bytes());
+    }
+    let service_from = to_auth.len();
+    transmission::write_authorized(&open.session.id, transmission.body, &mut to_auth);
+    let signed_by_service = to_auth.get(service_from..).unwrap_or_default();
+
+    let is_service_right = match (signing, &open.service) {
+        (Signing::Owner, _) => transmission.service_signature.is_none(),
+        (Signing::OwnerAndService, Some(service)) => transmission
+            .service_signature
+            .is_some_and(|signature| is_signed(&service.key, signed_by_service, signature)),
+        (Signing::Service, Some(service)) => {
+            transmission.service_signature.is_none()
+                && transmission.entity_id == service.id.as_bytes()
+                && is_signed(&service.key, signed_by_service, transmission.authorization)
+        }
+        (Signing::OwnerAndService | Signing::Service, None) => false,
+    };
+    let owner = match signing {
+        Signing::Owner | Signing::OwnerAndService => is_authorized(open, transmission, credential, &to_auth),
+        Signing::Service => Verdict::Yes,
+    };
+    let is_in_role = open.service.as_ref().is_none_or(|service| D::is_for(&request.command, service.role));
+    match owner {
+        Verdict::NobodyThere => Err(ErrorCode::Auth),
+        Verdict::Yes | Verdict::No if !is_in_role => Err(ErrorCode::Cmd(CommandError::Prohibited)),
+        Verdict::Yes | Verdict::No if !is_service_right => Err(ErrorCode::Service),
+        Verdict::No => Err(ErrorCode::Auth),
+        Verdict::Yes => Ok(()),
+    }
+}
+
+/// Whether a service signed this. A signature of another length is a plain no.
+fn is_signed(key: &Ed25519Public, message: &[u8], signature: &[u8]) -> bool {
+    signature.try_into().is_ok_and(|signature| key.verify(message, signature))
+}
+
+const FINGERPRINT_LEN: usize = 32;
+
 enum Verdict {
     Yes,
     No,
     NobodyThere,
 }
 
-/// Checks an authorization; the time it takes tells nothing about the entity.
+/// Checks the authorization by an entity's owner.
 fn is_authorized<D: Dialect>(
     open: &ServerSession<D>,
     transmission: &Transmission<'_>,
     credential: Credential<'_>,
+    to_auth: &[u8],
 ) -> Verdict {
     let verdict = |yes| if yes { Verdict::Yes } else { Verdict::No };
     if transmission.authorization.is_empty() {
@@ -300,12 +416,8 @@ fn is_authorized<D: Dialect>(
             Credential::Unknown => Verdict::NobodyThere,
         };
     }
-    // A command may hold a private key (SNEW), so the copy is wiped.
-    let mut to_auth = Zeroizing::new(Vec::with_capacity(open.session.id.len() + 1 + transmission.body.len()));
-    transmission::write_authorized(&open.session.id, transmission.body, &mut to_auth);
-    let verify = |key| {
-        auth::verify(key, open.key.as_ref(), transmission.corr_id, &to_auth, transmission.authorization)
-    };
+    let verify =
+        |key| auth::verify(key, open.key.as_ref(), transmission.corr_id, to_auth, transmission.authorization);
     match credential {
         Credential::Key(key) => verdict(verify(Some(key))),
         Credential::AnyOf([]) | Credential::Open => verdict(verify(None)),
@@ -316,3 +428,6 @@ fn is_authorized<D: Dialect>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,8 @@
 //! The client's end.
 
+use super::service::{Greeted, Introduction, OwnService, ServiceGreeting, ServiceIdentity};
 use super::{LinkFault, Session, hello_block, hello_content};
+use crate::base::id::EntityId;
 use crate::base::rng::Rng;
 use crate::crypto::cert::{self, ChainFault};
 use crate::crypto::chain::BlockChains;
@@ -10,6 +12,7 @@ use crate::link::event::{Block, Transport};
 use crate::link::outgoing::Outgoing;
 use crate::model::server::Fingerprint;
 use crate::wire::block::Layout;
+use crate::wire::hello::smp::ServiceHello;
 use crate::wire::version::VersionRange;
 use alloc::vec::Vec;
 
@@ -50,6 +53,35 @@ impl<D: Dialect> ClientGreeting<D> {
     ///
     /// The fault for which the link must be closed.
     pub fn on_hello(self, block: &[u8], keys: &mut Rng) -> Result<(ClientSession<D>, Block), LinkFault> {
+        self.greet(None, block, keys).map(|(session, _, answer)| (session, answer))
+    }
+
+    /// Likewise, and introduces the client as a service where it can be one: TLS asked for its certificate
+    /// and the version knows services.
+    ///
+    /// # Errors
+    ///
+    /// The fault for which the link must be closed.
+    pub fn on_hello_as(
+        self,
+        service: &ServiceIdentity,
+        block: &[u8],
+        keys: &mut Rng,
+    ) -> Result<(Greeted<D>, Block), LinkFault> {
+        let (session, introduction, answer) = self.greet(Some(service), block, keys)?;
+        let greeted = match introduction {
+            Some(introduction) => Greeted::Introduced(ServiceGreeting::new(session, introduction)),
+            None => Greeted::Open(session),
+        };
+        Ok((greeted, answer))
+    }
+
+    fn greet(
+        self,
+        service: Option<&ServiceIdentity>,
+        block: &[u8],
+        keys: &mut Rng,
+    ) -> Result<(ClientSession<D>, Option<Introduction>, Block), LinkFault> {
         let hello = D::decode_server_hello(hello_content::<D>(block)?).map_err(LinkFault::Hello)?;
         if hello.session_id != &*self.transport.session_id {
             return Err(LinkFault::WrongSession);
@@ -65,7 +97,10 @@ impl<D: Dialect> ClientGreeting<D> {
             }
             (Some(_) | None, Some(_) | None) => None,
         };
-        let answer = self.answer(version, own_key.as_ref());
+        let service = service.filter(|_| D::has_services(version) && self.transport.showed_certificate);
+        let introduced = service.and_then(|service| Some((service, Introduction::of(service, keys)?)));
+        let introduction = introduced.as_ref().map(|(service, introduction)| introduction.hello(service));
+        let answer = self.answer(version, own_key.as_ref(), introduction)?;
         let (sealing, opening) = match chains {
             Some(chains) => (Some(chains.client_to_server), Some(chains.server_to_client)),
             None => (None, None),
@@ -76,21 +111,28 @@ impl<D: Dialect> ClientGreeting<D> {
         };
         let outgoing = Outgoing::new(layout, D::format(version), sealing);
         let session = Session { version, id: self.transport.session_id, opening };
-        Ok((ClientSession { session, server_key, outgoing }, answer))
+        let session = ClientSession { session, server_key, outgoing, service: None };
+        Ok((session, introduced.map(|(_, introduction)| introduction), answer))
     }
 
     /// The hello that chooses `version`.
-    fn answer(&self, version: D::Version, key: Option<&X25519Private>) -> Block {
+    fn answer(
+        &self,
+        version: D::Version,
+        key: Option<&X25519Private>,
+        service: Option<ServiceHello<'_>>,
+    ) -> Result<Block, LinkFault> {
         let mut content = Vec::new();
         let hello = ClientHello {
             version,
             identity: self.server,
             key: key.map(X25519Private::public),
             is_proxy: false,
-            is_service: false,
+            service,
         };
         D::encode_client_hello(&hello, &mut content);
-        hello_block::<D>(&content).expect("a client's hello has less than 200 bytes")
+        // Only certificates of ours can be too long; without them a hello has less than 200 bytes.
+        hello_block::<D>(&content).ok_or(LinkFault::UnprovenService)
     }
 
     /// The server's session key, if it sent one and can prove that it is its own.
@@ -119,6 +161,8 @@ pub struct ClientSession<D: Dialect> {
     /// The server's session key: for authenticators.
     pub(crate) server_key: Option<X25519Public>,
     pub(crate) outgoing: Outgoing,
+    /// The service that we are here.
+    pub(crate) service: Option<OwnService>,
 }
 
 impl<D: Dialect> ClientSession<D> {
@@ -132,5 +176,11 @@ impl<D: Dialect> ClientSession<D> {
     #[must_use]
     pub const fn has_server_key(&self) -> bool {
         self.server_key.is_some()
+    }
+
+    /// The id of the service that we are here, if we are one.
+    #[must_use]
+    pub fn service(&self) -> Option<&EntityId> {
+        self.service.as_ref().map(|service| &service.id)
     }
 }

@@ -9,13 +9,18 @@
 //! client → server   version, the server it expects, its own session key (SMP)
 //! ```
 //!
+//! A client that is a service is answered once more before commands may be sent: [`service`].
+//!
 //! Source: `smp-transport` 3.2 to 3.6, `ntf-protocol` 1.3.
 
 mod client;
 mod server;
+mod service;
 
 pub use client::{BlockEncryption, ClientGreeting, ClientSession};
-pub use server::{ServerGreeting, ServerSession};
+pub use server::{ServerGreeted, ServerGreeting, ServerSession};
+pub(crate) use service::refusal;
+pub use service::{Applicant, Greeted, PeerService, ServiceGreeting, ServiceIdentity};
 
 use crate::base::fault::PeerFault;
 use crate::crypto::chain::Chain;
@@ -23,7 +28,6 @@ use crate::link::dialect::Dialect;
 use crate::link::event::Block;
 use crate::wire::block::{self, Layout};
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 use core::fmt;
 
 /// Why a link cannot go on. There is no message for any of these: the link is closed.
@@ -40,8 +44,13 @@ pub enum LinkFault {
     WrongIdentity,
     /// The server's session key is not signed with its certificate.
     UnsignedKey,
-    /// The client wants to be a service without having shown a certificate in TLS.
+    /// The client wants to be a service and has not proved to be it: the certificates in its hello are not
+    /// those of TLS, or have not signed its key.
     UnprovenService,
+    /// The server does not take us as a service.
+    ServiceRefused,
+    /// The server takes us as a service and gives it no id.
+    NamelessService,
     /// A block does not decrypt: whatever comes next will not either.
     Undecryptable,
     /// A block is not of the protocol's size: the adapter's mistake.
@@ -56,9 +65,9 @@ impl fmt::Display for LinkFault {
             Self::NoCommonVersion => f.write_str("no version is common to both sides"),
             Self::WrongIdentity => f.write_str("the server is another than expected"),
             Self::UnsignedKey => f.write_str("the session key is not signed by the server"),
-            Self::UnprovenService => {
-                f.write_str("the client claims to be a service and shows no certificate")
-            }
+            Self::UnprovenService => f.write_str("the client claims to be a service and has not proved it"),
+            Self::ServiceRefused => f.write_str("the server does not take us as a service"),
+            Self::NamelessService => f.write_str("the server gives a service no id"),
             Self::Undecryptable => f.write_str("a block does not decrypt"),
             Self::WrongBlockLen => f.write_str("a block has a wrong size"),
         }
@@ -116,11 +125,4 @@ fn hello_content<D: Dialect>(block: &[u8]) -> Result<&[u8], LinkFault> {
 /// The block of a hello.
 fn hello_block<D: Dialect>(content: &[u8]) -> Option<Block> {
     Layout::plain(D::PROTOCOL).block(content).ok().map(Into::into)
-}
-
-/// The block that tells a service that it is not accepted. The link is closed after it.
-pub(crate) fn service_refusal<D: Dialect>() -> Option<Block> {
-    let mut content = Vec::new();
-    D::encode_service_refusal(&mut content);
-    hello_block::<D>(&content)
 }

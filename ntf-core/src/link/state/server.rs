@@ -1,5 +1,6 @@
 //! The server's end.
 
+use super::service::{Applicant, PeerService};
 use super::{LinkFault, Session, hello_block, hello_content};
 use crate::base::fault::Misuse;
 use crate::base::rng::Rng;
@@ -22,6 +23,17 @@ pub struct ServerGreeting<D: Dialect> {
     identity: Fingerprint,
     versions: VersionRange<D::Version>,
     key: Option<X25519Private>,
+    /// The certificates that the client has shown.
+    shown: Vec<Box<[u8]>>,
+}
+
+/// A client after the hellos.
+#[derive(Debug)]
+pub enum ServerGreeted<D: Dialect> {
+    /// Commands may come. Nothing is sent.
+    Open(ServerSession<D>),
+    /// The client is a service and waits to be told its id.
+    Applicant(Applicant<D>),
 }
 
 impl<D: Dialect> ServerGreeting<D> {
@@ -56,24 +68,21 @@ impl<D: Dialect> ServerGreeting<D> {
         );
         let hello = hello_block::<D>(&content).ok_or(Misuse::TooLong { field: "server certificates" })?;
         let session_id = transport.session_id.clone();
-        Ok((Self { session_id, identity, versions, key }, hello))
+        Ok((Self { session_id, identity, versions, key, shown: transport.peer_chain.clone() }, hello))
     }
 
-    /// Checks the client's hello. Nothing is sent on success.
+    /// Checks the client's hello.
     ///
     /// # Errors
     ///
     /// The fault for which the link must be closed.
-    pub fn on_hello(self, block: &[u8]) -> Result<ServerSession<D>, LinkFault> {
+    pub fn on_hello(self, block: &[u8]) -> Result<ServerGreeted<D>, LinkFault> {
         let hello = D::decode_client_hello(hello_content::<D>(block)?).map_err(LinkFault::Hello)?;
         if hello.identity != self.identity {
             return Err(LinkFault::WrongIdentity);
         }
         if !self.versions.contains(hello.version) {
             return Err(LinkFault::NoCommonVersion);
-        }
-        if hello.is_service {
-            return Err(LinkFault::UnprovenService);
         }
         let version = hello.version;
         let key = self.key.filter(|_| D::has_session_keys(version));
@@ -93,7 +102,11 @@ impl<D: Dialect> ServerGreeting<D> {
         };
         let outgoing = Outgoing::new(layout, D::format(version), sealing);
         let session = Session { version, id: self.session_id, opening };
-        Ok(ServerSession { session, key, outgoing })
+        let session = ServerSession { session, key, outgoing, service: None };
+        Ok(match &hello.service {
+            Some(service) => ServerGreeted::Applicant(Applicant::new(session, service, &self.shown)?),
+            None => ServerGreeted::Open(session),
+        })
     }
 }
 
@@ -110,6 +123,8 @@ pub struct ServerSession<D: Dialect> {
     /// Our session key: for authenticators.
     pub(crate) key: Option<X25519Private>,
     pub(crate) outgoing: Outgoing,
+    /// The service that the client is.
+    pub(crate) service: Option<PeerService>,
 }
 
 impl<D: Dialect> ServerSession<D> {

@@ -58,7 +58,7 @@ fn client_hellos_are_those_of_the_worked_examples() {
         let mut content = Vec::new();
         let identity = Fingerprint::new(identity);
         let version = SmpVersion(version);
-        let hello = ClientHello { version, identity, key, is_proxy: false, is_service: false };
+        let hello = ClientHello { version, identity, key, is_proxy: false, service: None };
         Smp::encode_client_hello(&hello, &mut content);
         assert_eq!(hex::encode(&content), expected);
     }
@@ -203,7 +203,7 @@ fn a_server_closes_on_a_client_that_means_another() {
     let hello = |version, identity: Fingerprint| {
         let version = SmpVersion(version);
         let mut content = Vec::new();
-        let hello = ClientHello { version, identity, key: None, is_proxy: false, is_service: false };
+        let hello = ClientHello { version, identity, key: None, is_proxy: false, service: None };
         Smp::encode_client_hello(&hello, &mut content);
         content
     };
@@ -236,7 +236,7 @@ fn bytes_after_a_hello_are_room_for_later_versions() {
         identity: credentials.identity().unwrap(),
         key: None,
         is_proxy: false,
-        is_service: false,
+        service: None,
     };
     Smp::encode_client_hello(&hello, &mut content);
     content.extend(b"what version 19 adds");

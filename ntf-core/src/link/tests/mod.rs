@@ -5,6 +5,7 @@ mod blocks;
 mod engine;
 mod greeting;
 mod requests;
+mod services;
 
 use crate::base::id::EntityId;
 use crate::base::rng::{Rng, Seed, Stream};

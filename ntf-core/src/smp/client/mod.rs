@@ -1,11 +1,11 @@
 //! The client of one SMP server, for whoever watches or uses queues.
 //!
-//! It is the [`Engine`] of links in the dialect of SMP, and what an answer to NSUB means
-//! ([`subscribed`]). Both the subscriber (NSUB) and the client (NEW, GET, SEND and the rest) use it.
+//! It is the [`Engine`] of links in the dialect of SMP, and what answers to NSUB and NSUBS
+//! mean ([`subscribed`], [`resumed`]). Both the subscriber (NSUB) and the client (NEW, GET, SEND and the rest) use it.
 
 mod nsub;
 
-pub use nsub::{Subscribed, subscribed};
+pub use nsub::{Resumed, Subscribed, resumed, subscribed};
 
 use crate::link::dialect::Smp;
 use crate::link::engine::{ClientEvent, Engine, EnginePlan};

@@ -8,7 +8,10 @@ use crate::wire::smp::response::Message;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subscribed<'a> {
     /// Notifications will come over this link.
-    Active,
+    Active {
+        /// The service with which the server associates the queue, if any.
+        service: Option<&'a [u8]>,
+    },
     /// The queue is unknown or the key is wrong. Repeating does not help.
     Unauthorized,
     /// The rules of service sessions were violated. Repeating does not help.
@@ -28,7 +31,8 @@ pub enum Subscribed<'a> {
 #[must_use]
 pub const fn subscribed<'a>(result: &Result<Message<'a>, ReplyFault>) -> Subscribed<'a> {
     match result {
-        Ok(Message::Sok { .. } | Message::Ok) => Subscribed::Active,
+        Ok(Message::Sok { service }) => Subscribed::Active { service: *service },
+        Ok(Message::Ok) => Subscribed::Active { service: None },
         Ok(Message::Err(code)) => match *code {
             ErrorCode::Auth => Subscribed::Unauthorized,
             ErrorCode::Service => Subscribed::ServiceRefused,
@@ -67,6 +71,36 @@ pub const fn subscribed<'a>(result: &Result<Message<'a>, ReplyFault>) -> Subscri
     }
 }
 
+/// The result of an NSUBS that was answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resumed {
+    /// Notifications of so many queues will come over this link.
+    Active {
+        /// Queues that the server associates with the service.
+        count: u64,
+    },
+    /// The server is in trouble of its own; repeat after a while.
+    TryLater,
+    /// The server does not do it, now or ever: ask for each queue.
+    Failed,
+}
+
+/// Reads the answer to an NSUBS. Source: `smp-transport` 7.6.
+#[must_use]
+pub fn resumed(result: &Result<Message<'_>, ReplyFault>) -> Resumed {
+    if let Ok(Message::Soks { count }) = result {
+        return u64::try_from(*count).map_or(Resumed::Failed, |count| Resumed::Active { count });
+    }
+    match subscribed(result) {
+        Subscribed::TryLater(_) => Resumed::TryLater,
+        Subscribed::Active { .. }
+        | Subscribed::Unauthorized
+        | Subscribed::ServiceRefused
+        | Subscribed::Failed(_)
+        | Subscribed::Unexpected => Resumed::Failed,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,9 +110,9 @@ mod tests {
     #[test]
     fn every_kind_of_answer() {
         for (result, expected) in [
-            (Ok(Message::Ok), Subscribed::Active),
-            (Ok(Message::Sok { service: None }), Subscribed::Active),
-            (Ok(Message::Sok { service: Some(b"another") }), Subscribed::Active),
+            (Ok(Message::Ok), Subscribed::Active { service: None }),
+            (Ok(Message::Sok { service: None }), Subscribed::Active { service: None }),
+            (Ok(Message::Sok { service: Some(b"one") }), Subscribed::Active { service: Some(b"one") }),
             (Ok(Message::Err(ErrorCode::Auth)), Subscribed::Unauthorized),
             (Ok(Message::Err(ErrorCode::Service)), Subscribed::ServiceRefused),
             (Ok(Message::Err(ErrorCode::Internal)), Subscribed::TryLater(ErrorCode::Internal)),
@@ -94,6 +128,22 @@ mod tests {
             (Err(ReplyFault::Malformed(PeerFault::UnknownCommand)), Subscribed::Unexpected),
         ] {
             assert_eq!(subscribed(&result), expected, "{result:?}");
+        }
+    }
+
+    #[test]
+    fn every_kind_of_answer_to_a_whole_service() {
+        for (result, expected) in [
+            (Ok(Message::Soks { count: 0 }), Resumed::Active { count: 0 }),
+            (Ok(Message::Soks { count: i64::MAX }), Resumed::Active { count: 0x7fff_ffff_ffff_ffff }),
+            (Ok(Message::Soks { count: -1 }), Resumed::Failed),
+            (Ok(Message::Ok), Resumed::Failed),
+            (Ok(Message::Sok { service: None }), Resumed::Failed),
+            (Ok(Message::Err(ErrorCode::Service)), Resumed::Failed),
+            (Ok(Message::Err(ErrorCode::Internal)), Resumed::TryLater),
+            (Err(ReplyFault::WrongEntity), Resumed::Failed),
+        ] {
+            assert_eq!(resumed(&result), expected, "{result:?}");
         }
     }
 }

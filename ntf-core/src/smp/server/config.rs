@@ -140,6 +140,9 @@ pub struct Limits {
     /// Notifications stored for all notifiers; 1,000,000 by default, 40 bytes each. Full: the notifier's
     /// own oldest gives way, and one that has none stored gets none.
     pub notifications: usize,
+    /// Services known by their certificates; 10,000 by default. Full: one that is not connected and has no
+    /// queue is forgotten, or if there is none, the new one is refused with `HANDSHAKE BAD_SERVICE`.
+    pub services: usize,
     /// END and DELD that wait for the next event round of one link; 10,000 by default. Full: the link is
     /// closed, and learns by subscribing again.
     pub events_per_link: usize,
@@ -155,6 +158,7 @@ impl Limits {
         recipient_keys: 16,
         notifications_per_notifier: 256,
         notifications: 1_000_000,
+        services: 10_000,
         events_per_link: 10_000,
     };
 }

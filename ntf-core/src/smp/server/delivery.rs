@@ -2,7 +2,7 @@
 //!
 //! Source: `smp-transport` 5.5 and 6.1.
 
-use super::id::{MessageId, NotifierId, RecipientId, SenderId, ShortLinkId};
+use super::id::{MessageId, NotifierId, RecipientId, SenderId, ServiceId, ShortLinkId};
 use super::message::{Content, Message};
 use super::notifier::Notification;
 use super::presence::{Ending, Subscribed};
@@ -26,6 +26,10 @@ pub(super) enum Reply {
     Created(Box<Created>),
     /// SOK, or OK to older clients.
     Subscribed,
+    /// SOK: the queue is tied to the service.
+    SubscribedFor(ServiceId),
+    /// SOKS, with the queues tied to the service.
+    ServiceSubscribed(usize),
     /// OK.
     Done,
     /// MSG.
@@ -169,6 +173,8 @@ impl Reply {
         match self {
             Self::Created(created) => wire::Message::Ids(created.ids()),
             Self::Subscribed => wire::Message::Sok { service: None },
+            Self::SubscribedFor(service) => wire::Message::Sok { service: Some(service.as_bytes()) },
+            Self::ServiceSubscribed(count) => wire::Message::Soks { count: counted(*count) },
             Self::Done => wire::Message::Ok,
             Self::Message(sealed) => sealed.message(),
             Self::Notifier(notifier) => wire::Message::Nid(notifier.ids()),
@@ -242,6 +248,13 @@ impl Event {
             Self::Notification(_, sealed) => wire::Message::Nmsg { nonce: sealed.nonce, meta: &sealed.meta },
             Self::Ended(_, Ending::TakenOver) => wire::Message::End,
             Self::Ended(_, Ending::Deleted) => wire::Message::Deld,
+            Self::Ended(_, Ending::ServiceTaken { queues }) => {
+                wire::Message::Ends { count: counted(*queues) }
+            }
         }
     }
+}
+
+fn counted(queues: usize) -> i64 {
+    i64::try_from(queues).unwrap_or(i64::MAX)
 }

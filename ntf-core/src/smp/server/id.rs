@@ -45,6 +45,10 @@ queue_id! {
     NotifierId
 }
 queue_id! {
+    /// A service, as it and its events are told. Source: `smp-transport` 3.4.
+    ServiceId
+}
+queue_id! {
     /// A message; also the nonce of its encryption. Source: `smp-transport` 5.5.
     MessageId
 }

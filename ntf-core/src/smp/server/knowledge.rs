@@ -28,6 +28,8 @@ impl Server {
             messages: totals.messages,
             bytes: totals.bytes,
             notifications: totals.notifications,
+            services: self.broker.services().len(),
+            tied: self.broker.services().tied_len(),
             endings: sum(|presence| presence.endings.len()),
         }
     }
@@ -45,6 +47,7 @@ impl Server {
             fact("queues", gauges.queues, recipient),
             fact("notifier ids", gauges.notifiers, notifier),
             fact("notifier ids watched", gauges.watched, None),
+            fact("notifier ids tied to a service", gauges.tied, None),
             fact("encrypted messages held", gauges.messages, None),
             fact("bytes of encrypted messages held", gauges.bytes, None),
             Fact {

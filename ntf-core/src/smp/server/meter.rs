@@ -43,8 +43,12 @@ pub struct Counters {
     pub notifications_expired: Counter,
     /// Notifications dropped with their notifier id (NKEY, NDEL, DEL).
     pub notifications_withdrawn: Counter,
-    /// END and DELD events sent.
+    /// END, ENDS and DELD events sent.
     pub endings_sent: Counter,
+    /// Links that introduced themselves as a service and were taken as one.
+    pub services_accepted: Counter,
+    /// Links refused because they introduced themselves as a service that is another, or one too many.
+    pub services_refused: Counter,
 }
 
 /// What is held at the moment.
@@ -68,6 +72,10 @@ pub struct Gauges {
     pub bytes: usize,
     /// Notifications that wait for a round or for a watcher.
     pub notifications: usize,
-    /// END and DELD that wait for a round.
+    /// Services known.
+    pub services: usize,
+    /// Notifier ids tied to a service.
+    pub tied: usize,
+    /// END, ENDS and DELD that wait for a round.
     pub endings: usize,
 }

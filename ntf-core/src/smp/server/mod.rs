@@ -8,8 +8,9 @@
 //! Where it differs from the reference, on purpose:
 //!
 //! - Nothing is stored on disk, and no operator can block queues.
-//! - There are no service sessions: client certificates are not asked for, SUBS and NSUBS are answered
-//!   `SERVICE`. There is no proxy either way: PRXY is answered `PROXY BASIC_AUTH`, PFWD
+//! - Services are remembered in memory only. Those that receive messages get no associations: SUB and NEW
+//!   name no service in the answer, SUBS is answered `SOKS 0`.
+//! - There is no proxy either way: PRXY is answered `PROXY BASIC_AUTH`, PFWD
 //!   `PROXY NO_SESSION`, and RFWD from other servers' proxies `CMD PROHIBITED`.
 //! - LSET and LDEL are allowed in every queue mode.
 //! - A link that lost a subscription and took it back before the event round is not told END.
@@ -35,6 +36,7 @@ mod on_timer;
 mod presence;
 mod queue;
 mod readers;
+mod services;
 mod store;
 
 pub use config::Config;

@@ -7,6 +7,7 @@
 //! Source: `smp-transport` 6.1 to 6.3.
 
 use super::id::{MessageId, NotifierId};
+use super::services::ServiceNo;
 use crate::base::id::LinkId;
 use crate::base::time::Mono;
 use crate::crypto::boxed::BoxKey;
@@ -25,6 +26,8 @@ pub(super) struct Notifier {
     pub(super) secret: BoxKey,
     /// The link that watches: the latest to send NSUB. It may be down.
     pub(super) watcher: Option<LinkId>,
+    /// The service that it is tied to: whose NSUBS brings the watcher back.
+    pub(super) service: Option<ServiceNo>,
     /// The place in the watcher's line for the next round; `None` when it does not stand in line.
     pub(super) turn: Option<Turn>,
     stored: VecDeque<Notification>,
@@ -48,7 +51,7 @@ pub(super) struct Notification {
 impl Notifier {
     /// A notifier that nobody watches yet.
     pub(super) const fn new(id: NotifierId, key: AuthPublicKey, secret: BoxKey) -> Self {
-        Self { id, key, secret, watcher: None, turn: None, stored: VecDeque::new() }
+        Self { id, key, secret, watcher: None, service: None, turn: None, stored: VecDeque::new() }
     }
 
     /// Stores a notification. When `bound` are stored the oldest gives way and is handed back: the

@@ -92,7 +92,8 @@ impl Server {
 fn look_up<'s>(store: &'s Store, request: &Request<'_, Smp>) -> LookUp<'s> {
     let entity = request.entity();
     match request.command() {
-        Command::Ping => LookUp::Free,
+        // The service alone signs the latter two.
+        Command::Ping | Command::Subs | Command::Nsubs => LookUp::Free,
         Command::New(new) => LookUp::Own(new.auth),
         Command::Sub
         | Command::Get
@@ -118,7 +119,6 @@ fn look_up<'s>(store: &'s Store, request: &Request<'_, Smp>) -> LookUp<'s> {
         },
         Command::Lget => by_link(store, entity).map_or(LookUp::Unknown, LookUp::Open),
         Command::Nsub => look_up_notifier(store, entity),
-        Command::Subs | Command::Nsubs => LookUp::Never(Refusal::Service),
         Command::Prxy { .. } => LookUp::Never(Refusal::NoProxy),
         Command::Pfwd { .. } => LookUp::Never(Refusal::NoProxySession),
         Command::Rfwd { .. } => LookUp::Never(Refusal::Prohibited),
@@ -153,6 +153,8 @@ fn execute(broker: &mut Broker, now: Now, link: LinkId, version: SmpVersion, tas
     let command = task.command.command();
     match (command, task.queue) {
         (Command::Ping, _) => Reply::Pong,
+        (Command::Subs, _) => Reply::ServiceSubscribed(0),
+        (Command::Nsubs, _) => broker.watch_all(link),
         (Command::New(new), _) => broker.create(link, task.command.reply_to().corr, new),
         (command, Some(no)) => execute_on_queue(broker, now, link, version, command, no),
         (_, None) => {

@@ -9,7 +9,7 @@ use super::delivery::Event;
 use super::on_timer::Timer;
 use super::presence::Presence;
 use super::{Effect, Server, close, config};
-use crate::base::id::LinkId;
+use crate::base::id::{EntityId, LinkId};
 use crate::base::limits::LINK_WINDOW_BLOCKS;
 use crate::base::time::{Mono, Now};
 use crate::link::dialect::Smp;
@@ -85,6 +85,17 @@ impl Server {
             self.close_link(link);
             return;
         };
+        if let Some(applicant) = connection.responder.applicant() {
+            let id = self.broker.introduce(link, applicant.identity(), applicant.role());
+            let Some(id) = id.and_then(|id| EntityId::new(id.as_bytes())) else {
+                connection.responder.refuse_service();
+                self.broker.counters_mut().handshakes_failed.count();
+                self.close_link(link);
+                return;
+            };
+            self.broker.counters_mut().services_accepted.count();
+            connection.responder.accept_service(id);
+        }
         let Some(version) = connection.responder.version() else {
             return;
         };

@@ -3,13 +3,16 @@
 //! Queues name their subscriber and watcher by link id only; here is the other direction. A link without
 //! a presence is down, and what still names it counts as nobody.
 
-use super::id::{NotifierId, QueueNo, RecipientId};
+use super::id::{NotifierId, QueueNo, RecipientId, ServiceId};
 use super::notifier::Turn;
+use super::services::ServiceNo;
 use alloc::collections::{BTreeMap, BTreeSet};
 
 /// The subscriptions of one link and the events that wait for it.
 #[derive(Debug, Default)]
 pub(super) struct Presence {
+    /// The service that the link has introduced itself as.
+    pub(super) service: Option<ServiceNo>,
     /// Queues whose messages are pushed to it.
     pub(super) subscribed: BTreeSet<QueueNo>,
     /// Queues whose notifications go to it.
@@ -36,6 +39,8 @@ pub(super) enum Subscribed {
     Messages(RecipientId),
     /// Notifications of a queue.
     Notifications(NotifierId),
+    /// Notifications of all queues tied to a service.
+    Service(ServiceId),
 }
 
 impl Subscribed {
@@ -44,6 +49,7 @@ impl Subscribed {
         match self {
             Self::Messages(id) => id.as_bytes(),
             Self::Notifications(id) => id.as_bytes(),
+            Self::Service(id) => id.as_bytes(),
         }
     }
 }
@@ -55,4 +61,9 @@ pub(super) enum Ending {
     TakenOver,
     /// Its entity is gone: DELD.
     Deleted,
+    /// Another link took the service: ENDS.
+    ServiceTaken {
+        /// The queues that were tied to it.
+        queues: usize,
+    },
 }

@@ -252,6 +252,11 @@ impl App {
         }
     }
 
+    pub(super) fn unsubscribe(&self, world: &mut World, device: &mut Device, subscription: &[u8]) {
+        let answer = device.ask(world, Some(&self.key), subscription, &Command::Sdel);
+        assert_eq!(answer.text(), "OK");
+    }
+
     pub(super) fn status(&self, world: &mut World, device: &mut Device, subscription: &[u8]) -> String {
         device.ask(world, Some(&self.key), subscription, &Command::Schk).text()
     }

@@ -7,4 +7,5 @@ mod commands;
 mod flow;
 mod laws;
 mod servers;
+mod services;
 mod world;

@@ -57,12 +57,37 @@ pub(super) struct Smps {
     pub(super) asked: Vec<(LinkId, Vec<u8>)>,
     pub(super) links: BTreeMap<LinkId, Responder<Smp>>,
     pub(super) connects: Vec<(LinkId, ServerAddress)>,
+    /// Certificates that were shown, by link.
+    pub(super) shown: BTreeMap<LinkId, Vec<Box<[u8]>>>,
+    pub(super) services: Services,
+    /// NSUBSs that came, by link.
+    pub(super) resumed: Vec<LinkId>,
     keys: Rng,
+}
+
+/// What SMP servers make of services.
+#[derive(Clone, Copy)]
+pub(super) enum Services {
+    /// They ask for no certificates.
+    Unasked,
+    /// They do, and refuse every service.
+    Refused,
+    /// They do, and tell every service this id, and this in answer to NSUBS.
+    Taken { id: u8, resumption: Resumption },
+}
+
+#[derive(Clone, Copy)]
+pub(super) enum Resumption {
+    Count(i64),
+    Error(ErrorCode<'static>),
+    Silence,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Answer {
     Sok,
+    /// SOK to ordinary clients, SERVICE to services.
+    SokUnlessService,
     Error(ErrorCode<'static>),
     Silence,
 }
@@ -89,6 +114,9 @@ impl World {
                 asked: Vec::new(),
                 links: BTreeMap::new(),
                 connects: Vec::new(),
+                shown: BTreeMap::new(),
+                services: Services::Unasked,
+                resumed: Vec::new(),
                 keys: Seed::from_number(8).stream(Stream::Keys),
             },
             accepts_pushes: true,
@@ -116,7 +144,9 @@ impl World {
 
     fn perform(&mut self, effect: Effect) {
         match effect {
-            Effect::Link(LinkAction::Connect { link, server, .. }) => self.connect(link, server),
+            Effect::Link(LinkAction::Connect { link, server, showing, .. }) => {
+                self.connect(link, server, showing.map(|service| service.chain));
+            }
             Effect::Link(LinkAction::Send { link, block }) => {
                 self.trace.push(hex::encode(sha256(&block)));
                 if self.devices_read || !link.is_accepted() {
@@ -124,9 +154,11 @@ impl World {
                 }
                 if let Some(inbox) = self.devices.get_mut(&link) {
                     inbox.push(block);
-                } else if let Some(responder) = self.smp.links.get_mut(&link) {
+                } else {
                     let mut block = block;
-                    serve(responder, &self.smp.queues, &mut self.smp.asked, link, &mut block);
+                    let Smps { links, queues, asked, resumed, services, .. } = &mut self.smp;
+                    let Some(responder) = links.get_mut(&link) else { return };
+                    serve(responder, queues, asked, (*services, resumed), link, &mut block);
                     self.pump(link);
                 }
             }
@@ -148,7 +180,7 @@ impl World {
         }
     }
 
-    fn connect(&mut self, link: LinkId, server: ServerAddress) {
+    fn connect(&mut self, link: LinkId, server: ServerAddress, showing: Option<Vec<Box<[u8]>>>) {
         self.smp.connects.push((link, server));
         if !self.smp.is_up {
             let reason = DownReason::Unreachable;
@@ -156,10 +188,16 @@ impl World {
         }
         let transport = |peer_chain| transport(link, peer_chain);
         let credentials = &self.smp.credentials;
+        let shown = match self.smp.services {
+            Services::Unasked => Vec::new(),
+            Services::Refused | Services::Taken { .. } => showing.unwrap_or_default(),
+        };
         let responder =
-            Responder::accept(&transport(Vec::new()), credentials, VersionRange::SMP, &mut self.smp.keys);
+            Responder::accept(&transport(shown.clone()), credentials, VersionRange::SMP, &mut self.smp.keys);
         self.smp.links.insert(link, responder.unwrap());
-        let transport = transport(credentials.chain.clone());
+        let mut transport = transport(credentials.chain.clone());
+        transport.showed_certificate = !shown.is_empty();
+        self.smp.shown.insert(link, shown);
         self.subscriber.handle(self.now, Input::Link(LinkEvent::Up { link, transport }));
         self.pump(link);
     }
@@ -291,13 +329,31 @@ fn serve(
     responder: &mut Responder<Smp>,
     queues: &BTreeMap<Vec<u8>, (AuthPublicKey, Answer)>,
     asked: &mut Vec<(LinkId, Vec<u8>)>,
+    (services, resumed): (Services, &mut Vec<LinkId>),
     link: LinkId,
     block: &mut [u8],
 ) {
     let mut requests = responder.on_block(block).unwrap();
+    match services {
+        Services::Taken { id, .. } if responder.applicant().is_some() => {
+            responder.accept_service(EntityId::new(&[id; 24]).unwrap());
+        }
+        Services::Unasked | Services::Refused | Services::Taken { .. } => responder.refuse_service(),
+    }
     while let Some(request) = responder.next_request(&mut requests) {
         let entity: Vec<u8> = request.entity().into();
         let queue = queues.get(&entity);
+        if let (SmpCommand::Nsubs, Services::Taken { resumption, .. }) = (request.command(), services) {
+            resumed.push(link);
+            let done = responder.verify(request, Credential::Open).unwrap();
+            let message = match resumption {
+                Resumption::Count(count) => Message::Soks { count },
+                Resumption::Error(code) => Message::Err(code),
+                Resumption::Silence => continue,
+            };
+            responder.reply(done.reply_to(), &message);
+            continue;
+        }
         let credential = match (request.command(), queue) {
             (SmpCommand::Ping, _) => Credential::Open,
             (_, Some((key, _))) => Credential::Key(key),
@@ -308,11 +364,17 @@ fn serve(
             asked.push((link, entity));
         }
         let Ok(authorized) = responder.verify(request, credential) else { continue };
+        let service = match services {
+            Services::Taken { id, .. } if responder.service().is_some() => Some([id; 24]),
+            Services::Unasked | Services::Refused | Services::Taken { .. } => None,
+        };
         let message = match queue.map(|(_, answer)| answer) {
             _ if is_ping => Message::Pong,
             Some(Answer::Error(code)) => Message::Err(*code),
             Some(Answer::Silence) => continue,
-            Some(Answer::Sok) | None => Message::Sok { service: None },
+            Some(Answer::SokUnlessService) if service.is_some() => Message::Err(ErrorCode::Service),
+            Some(Answer::SokUnlessService) => Message::Sok { service: None },
+            Some(Answer::Sok) | None => Message::Sok { service: service.as_ref().map(|id| id.as_slice()) },
         };
         responder.reply(authorized.reply_to(), &message);
     }

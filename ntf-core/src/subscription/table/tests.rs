@@ -194,7 +194,7 @@ fn lists_stay_in_step() {
         let index = table.by_id(&any);
         let name = names[usize::try_from(rng.below(3)).unwrap()];
         let server = table.server_by_address(&address(name));
-        match rng.below(9) {
+        match rng.below(11) {
             0..3 if index.is_none() => {
                 let number = u32::from_be_bytes(any.as_bytes()[..4].try_into().unwrap());
                 let owner = owner(u32::try_from(rng.below(4)).unwrap());
@@ -206,21 +206,107 @@ fn lists_stay_in_step() {
             6 => _ = index.map(|index| table.revive(index)),
             7 if rng.below(10) == 0 => _ = server.map(|server| table.session_over(server)),
             8 => _ = index.and_then(|index| table.remove(index)),
+            9 => _ = index.map(|index| table.tied(index)),
+            10 if rng.below(10) == 0 => _ = server.map(|server| table.untie(server)),
             _ => _ = index.map(|index| table.retry(index)),
         }
-        let (mut waiting, mut live, mut total) = (0, 0, 0);
+        let (mut waiting, mut live, mut tied, mut total) = (0, 0, 0, 0);
         for (_, row) in table.rows.iter() {
             total += 1;
             match table.place(row) {
                 Place::Waiting => waiting += 1,
                 Place::Live => live += 1,
+                Place::Tied => tied += 1,
                 Place::Nowhere => {}
             }
         }
         assert_eq!(total, table.servers().map(|server| server.total).sum::<u32>(), "round {round}");
         assert_eq!(waiting, table.servers().map(Server::waiting).sum::<u32>(), "round {round}");
         assert_eq!(live, table.servers().map(Server::live).sum::<u32>(), "round {round}");
+        assert_eq!(tied, table.servers().map(Server::tied).sum::<u32>(), "round {round}");
         assert_eq!(total, table.by_owner.values().map(List::len).sum::<u32>(), "round {round}");
         assert_eq!(usize::try_from(total).unwrap(), table.by_queue.len(), "round {round}");
     }
+}
+
+#[test]
+fn what_is_tied_outlives_the_session_and_comes_back_as_a_whole() {
+    let mut table = table(SubscriptionLimits::default());
+    let tied: Vec<_> = (0..3).map(|number| table.create(wanted(number, "a", owner(0))).unwrap()).collect();
+    let plain = table.create(wanted(3, "a", owner(0))).unwrap();
+    let server = table.server_by_address(&address("a")).unwrap();
+    assert_eq!(asked(&mut table, server).len(), 4);
+    for index in &tied {
+        assert!(table.tied(*index));
+        assert!(!table.tied(*index) && !table.confirmed(*index), "the second time is no news");
+        assert_eq!(table.status(*index), Some(Status::Active));
+    }
+    assert!(table.confirmed(plain));
+    table.session_over(server);
+    assert_eq!(table.server(server).unwrap().tied(), 3);
+    assert!(table.server(server).unwrap().is_wanted());
+    assert_eq!(asked(&mut table, server), [plain], "the others need no NSUB");
+    assert!(table.confirmed(plain));
+    for index in &tied {
+        assert_eq!(table.status(*index), Some(Status::Inactive));
+        assert!(!table.is_live(*index));
+    }
+    table.served(server);
+    for index in &tied {
+        assert_eq!(table.status(*index), Some(Status::Active));
+        assert!(table.is_live(*index));
+    }
+}
+
+#[test]
+fn ties_that_are_given_up_touch_only_what_is_alive() {
+    let mut table = table(SubscriptionLimits::default());
+    let rows: Vec<_> = (0..4).map(|number| table.create(wanted(number, "a", owner(0))).unwrap()).collect();
+    let server = table.server_by_address(&address("a")).unwrap();
+    asked(&mut table, server);
+    for index in &rows {
+        table.tied(*index);
+    }
+    table.over(rows[0], Over::Taken);
+    table.over(rows[1], Over::Deleted);
+    assert_eq!(table.untie(server), 2);
+    assert_eq!(table.status(rows[0]), Some(Status::End));
+    assert_eq!(table.status(rows[1]), Some(Status::Deleted));
+    assert_eq!(table.status(rows[2]), Some(Status::Inactive), "in the very session that had them");
+    assert_eq!(asked(&mut table, server), rows[2..]);
+    assert!(table.confirmed(rows[2]) && table.tied(rows[3]));
+    assert_eq!(table.server(server).unwrap().expected(), 1);
+}
+
+#[test]
+fn a_plain_answer_about_one_queue_leaves_the_ties_of_the_others() {
+    let mut table = table(SubscriptionLimits::default());
+    let rows: Vec<_> = (0..2).map(|number| table.create(wanted(number, "a", owner(0))).unwrap()).collect();
+    let server = table.server_by_address(&address("a")).unwrap();
+    asked(&mut table, server);
+    table.tied(rows[0]);
+    table.confirmed(rows[1]);
+    table.session_over(server);
+    table.over(rows[1], Over::Auth);
+    assert_eq!(table.server(server).unwrap().tied(), 1, "defect D10 of the reference");
+}
+
+#[test]
+fn what_was_dropped_here_is_still_expected_until_it_goes() {
+    let mut table = table(SubscriptionLimits::default());
+    let rows: Vec<_> = (0..3).map(|number| table.create(wanted(number, "a", owner(0))).unwrap()).collect();
+    let server = table.server_by_address(&address("a")).unwrap();
+    asked(&mut table, server);
+    for index in &rows {
+        table.tied(*index);
+    }
+    table.remove(rows[0]);
+    let expected = |table: &Subscriptions| table.server(server).unwrap().expected();
+    assert_eq!(expected(&table), 3, "the SMP server was not told");
+    table.forgotten_has_gone(server);
+    assert_eq!(expected(&table), 2);
+    table.over(rows[1], Over::Deleted);
+    assert_eq!(expected(&table), 1);
+    table.forgotten_has_gone(server);
+    assert_eq!(expected(&table), 1);
 }

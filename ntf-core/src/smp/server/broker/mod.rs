@@ -3,12 +3,13 @@
 //! Knows links as names and bytes not at all: it takes commands that were checked, answers each with a
 //! [`Reply`], and keeps the events until the server asks for them ([`Broker::next_delivery`],
 //! [`Broker::next_notification`], [`Broker::next_ending`]), which it does when the link takes them and
-//! the round has come. Handlers are by party: `create`, `recipient`, `sender`, `notifier`.
+//! the round has come. Handlers are by party: `create`, `recipient`, `sender`, `notifier`, `service`.
 
 mod create;
 mod notifier;
 mod recipient;
 mod sender;
+mod service;
 
 use super::config::{Config, Creation};
 use super::delivery::{Event, SealedMessage};
@@ -16,6 +17,7 @@ use super::id::QueueNo;
 use super::meter::Counters;
 use super::notifier::Turn;
 use super::presence::{Ending, Presence, Subscribed};
+use super::services::Services;
 use super::store::{Store, StoreLimits};
 use crate::base::id::LinkId;
 use crate::base::rng::{Rng, Seed, Stream};
@@ -36,6 +38,7 @@ pub(super) struct Broker {
     message_lifetime: Duration,
     notification_lifetime: Duration,
     store: Store,
+    services: Services,
     presences: BTreeMap<LinkId, Presence>,
     /// Links that are owed a message.
     owed: BTreeSet<LinkId>,
@@ -69,6 +72,7 @@ impl Broker {
                 notifications_per_notifier: limits.notifications_per_notifier,
                 notifications: limits.notifications,
             }),
+            services: Services::new(limits.services),
             presences: BTreeMap::new(),
             owed: BTreeSet::new(),
             in_line: BTreeSet::new(),
@@ -85,6 +89,11 @@ impl Broker {
     /// The store, to look things up in.
     pub(super) const fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// The services, to look things up in.
+    pub(super) const fn services(&self) -> &Services {
+        &self.services
     }
 
     /// The generator of keys, also for those of sessions: one purpose, one stream.
@@ -120,7 +129,10 @@ impl Broker {
     /// A link is down: its subscriptions are gone, without any event. Queues go on naming it as their
     /// subscriber, which costs nothing: without a presence it counts as nobody.
     pub(super) fn on_link_down(&mut self, link: LinkId) {
-        self.presences.remove(&link);
+        let presence = self.presences.remove(&link);
+        if let Some(service) = presence.and_then(|presence| presence.service) {
+            self.services.on_link_down(service, link);
+        }
         self.owed.remove(&link);
         self.in_line.remove(&link);
         self.ending.remove(&link);
@@ -149,9 +161,10 @@ impl Broker {
         self.ending.remove(&link);
     }
 
-    /// Forgets all queues; the counters stay.
+    /// Forgets all queues and services; the counters stay.
     pub(super) fn forget(&mut self) {
         self.store.clear();
+        self.services.clear();
     }
 
     /// The first link after `after` that is owed a message.

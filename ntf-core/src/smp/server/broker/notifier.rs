@@ -13,24 +13,43 @@ use crate::smp::server::presence::{Ending, Subscribed};
 impl Broker {
     /// NSUB: notifications of this queue go to `link` from now on, those stored included. The former
     /// watcher stops at once and is told in the next event round.
+    ///
+    /// A service takes all its other queues along, and the queue is tied to it; anybody else unties it.
     pub(in crate::smp::server) fn watch(&mut self, link: LinkId, no: QueueNo) -> Reply {
-        let Some(notifier) = self.store.notifier_mut(no) else {
+        let Some(id) = self.store.notifier(no).map(|notifier| notifier.id) else {
             return Reply::Refused(Refusal::Auth);
         };
-        let watched = Subscribed::Notifications(notifier.id);
+        let service = self.service_of(link);
+        if let Some(service) = service {
+            self.move_service(service, link);
+        }
+        let watched = Subscribed::Notifications(id);
+        if let Some(former) = self.move_watcher(link, no) {
+            self.end(former, watched, Ending::TakenOver);
+        }
+        if let Some(presence) = self.presences.get_mut(&link) {
+            // A link that lost the notifier and took it back must not be told that it lost it.
+            presence.endings.remove(&watched);
+        }
+        match self.tie(no, service) {
+            Some(service) => Reply::SubscribedFor(service),
+            None => Reply::Subscribed,
+        }
+    }
+
+    /// Makes `link` the watcher of a queue. Gives the former one, if it was another.
+    pub(super) fn move_watcher(&mut self, link: LinkId, no: QueueNo) -> Option<LinkId> {
+        let notifier = self.store.notifier_mut(no)?;
         let former = notifier.watcher.replace(link).filter(|former| *former != link);
         if let Some(former) = former {
             let turn = notifier.turn.take();
             self.detach_watcher(former, no, turn);
-            self.end(former, watched, Ending::TakenOver);
         }
         if let Some(presence) = self.presences.get_mut(&link) {
             presence.watched.insert(no);
-            // A link that lost the notifier and took it back must not be told that it lost it.
-            presence.endings.remove(&watched);
         }
         self.line_up(no);
-        Reply::Subscribed
+        former
     }
 
     /// A notifier id is gone: what was stored for it is dropped, and its watcher is told.
@@ -39,6 +58,9 @@ impl Broker {
             return;
         };
         self.counters.notifications_withdrawn.add(u64::try_from(former.len()).unwrap_or(u64::MAX));
+        if let Some(service) = former.service {
+            self.untie(no, service);
+        }
         if let Some(watcher) = former.watcher {
             self.detach_watcher(watcher, no, former.turn);
             self.end(watcher, Subscribed::Notifications(former.id), Ending::Deleted);

@@ -5,6 +5,7 @@ mod hostile;
 mod laws;
 mod path;
 mod rounds;
+mod services;
 
 use super::*;
 use crate::base::rng::Rng;
