@@ -15,6 +15,7 @@ use ntf_core::model::token::{DeviceToken, Provider, TokenStatus};
 use ntf_core::push::{Config as PushConfig, Push};
 use ntf_core::smp::server::{Config as SmpConfig, Server};
 use ntf_core::subscriber::{Config as SubscriberConfig, Subscriber};
+use ntf_core::tls::ServerEndpoint;
 use ntf_runtime_tokio::clock::Clock;
 use ntf_runtime_tokio::driver::{Letter, Role};
 use ntf_runtime_tokio::http2::Providers;
@@ -38,11 +39,20 @@ pub struct Tuning {
     pub nmsg_round: Duration,
     /// What "later" means to the push server when the provider does not say. Usually 1 s, the least it takes.
     pub push_later: Duration,
+    /// Whether the subscriber shows SMP servers certificates. Usually not.
+    pub service_certificates: bool,
+    /// Whether the SMP server asks for them. Usually it does.
+    pub asks_clients: bool,
 }
 
 impl Default for Tuning {
     fn default() -> Self {
-        Self { nmsg_round: Duration::from_millis(10), push_later: Duration::from_secs(1) }
+        Self {
+            nmsg_round: Duration::from_millis(10),
+            push_later: Duration::from_secs(1),
+            service_certificates: false,
+            asks_clients: true,
+        }
     }
 }
 
@@ -74,13 +84,19 @@ impl Network {
         let config =
             SmpConfig { nmsg_round: tuning.nmsg_round, ..SmpConfig::new(smp_identity.credentials()) };
         let role = Server::new(config, os_seed().expect("randomness"), clock.now());
-        let endpoint = smp_identity.endpoint(Protocol::Smp).expect("the key fits the chain");
+        let endpoint = if tuning.asks_clients {
+            smp_identity.endpoint(Protocol::Smp).expect("the key fits the chain")
+        } else {
+            ServerEndpoint::new(Protocol::Smp.into(), &smp_identity.credentials())
+                .expect("the key fits the chain")
+        };
         let smp = run_smp_server(role, clock, loopback(), endpoint).await.expect("loopback can be bound");
 
         let trial = Trial::start(loopback(), "chat.simplex.app").await.expect("the stand-in starts");
         let ntf_identity = Identity::make("localhost", Protocol::Ntf).expect("certificates can be made");
         let config = SubscriberConfig {
             allow_test_provider: true,
+            use_service_certificates: tuning.service_certificates,
             ..SubscriberConfig::new(ntf_identity.credentials())
         };
         let subscriber = Subscriber::new(config, os_seed().expect("randomness"), clock.now());
@@ -207,10 +223,16 @@ impl Network {
 
     /// Stops everything; panics if a server's task had died.
     pub async fn stop(self) {
-        assert!(self.both.subscriber.stop().await.is_some(), "the subscriber lived to the end");
+        self.stop_for_a_look().await;
+    }
+
+    /// Stops everything, and gives two servers for a last look at their counters; panics if a task had died.
+    pub async fn stop_for_a_look(self) -> (Server, Subscriber) {
+        let subscriber = self.both.subscriber.stop().await.expect("the subscriber lived to the end");
         assert!(self.both.push.stop().await.is_some(), "the push server lived to the end");
-        assert!(self.smp.stop().await.is_some(), "the SMP server lived to the end");
+        let smp = self.smp.stop().await.expect("the SMP server lived to the end");
         self.trial.stop().await;
+        (smp, subscriber)
     }
 }
 

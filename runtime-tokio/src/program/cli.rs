@@ -107,6 +107,11 @@ pub struct Server {
     /// request within Apple's documented 4096 bytes; the reference uses 3072.
     #[arg(long, default_value_t = 2880, value_parser = clap::value_parser!(u16).range(512..=16_000))]
     pub padded_length: u16,
+    /// Show SMP servers that ask for it a certificate, a different one each, made at start: they then
+    /// remember which queues are watched by this server, and one command brings all of them back after a
+    /// lost connection.
+    #[arg(long)]
+    pub service_certificates: bool,
     /// Print the address as JSON on standard output.
     #[arg(long)]
     pub json: bool,

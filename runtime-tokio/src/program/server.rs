@@ -32,6 +32,7 @@ pub async fn run(options: cli::Server) -> Result<(), Failure> {
         padded_len: usize::from(options.padded_length),
         versions: VersionRange::new(NtfVersion::MIN, NtfVersion(options.version_max))
             .unwrap_or(VersionRange::NTF),
+        use_service_certificates: options.service_certificates,
         ..Config::new(identity.credentials())
     };
     let subscriber = Subscriber::new(config, randomness()?, clock.now());
