@@ -63,13 +63,36 @@ pub(crate) fn sentence(fault: &dyn std::fmt::Display) -> String {
 
 /// Prints a server's address: JSON for programs, a sentence for people; the bare address on standard output
 /// in both cases, so that a script can read it.
-pub(crate) fn announce(protocol: Protocol, address: &ServerAddress, as_json: bool) {
-    let text = text::address::server(address, protocol);
+///
+/// # Errors
+///
+/// When the host of the options makes an address that nobody could read.
+pub(crate) fn announce(protocol: Protocol, address: &ServerAddress, as_json: bool) -> Result<(), Failure> {
+    let text = printable(protocol, address)?;
     if as_json {
         print(&json!({ "address": text }).to_string());
     } else {
         print(&text);
         eprintln!("Listening. The address above is all that others need; stop with Ctrl-C.");
+    }
+    Ok(())
+}
+
+/// The address as text that reads back to the same: an IPv6 host in brackets, or its last group would be
+/// taken for the port.
+fn printable(protocol: Protocol, address: &ServerAddress) -> Result<String, Failure> {
+    let mut text = text::address::server(address, protocol);
+    if let [host] = address.hosts.as_slice()
+        && host.contains(':')
+    {
+        text = text.replace(&format!("@{host}"), &format!("@[{host}]"));
+    }
+    match text::address::parse_server(&text, protocol) {
+        Ok(read) if read == *address => Ok(text),
+        Ok(_) | Err(_) => Err(Failure::usage(format!(
+            "--host {} cannot stand in an address: give one domain name or IP address.",
+            address.hosts.join(",")
+        ))),
     }
 }
 
@@ -78,4 +101,33 @@ pub(crate) fn print(line: &str) {
     let mut out = io::stdout();
     let _ = writeln!(out, "{line}");
     let _ = out.flush();
+}
+
+#[cfg(test)]
+mod tests {
+    use ntf_core::model::server::Fingerprint;
+
+    use super::*;
+
+    #[test]
+    fn a_printed_address_reads_back_or_is_refused() {
+        for (host, expected) in [
+            ("localhost", Some("@localhost:5223")),
+            ("127.0.0.1", Some("@127.0.0.1:5223")),
+            ("::1", Some("@[::1]:5223")),
+            ("two,hosts", None),
+            ("white space", None),
+        ] {
+            let address = ServerAddress {
+                hosts: vec![host.into()],
+                port: "5223".into(),
+                identity: Fingerprint::new([7; 32]),
+            };
+            match (printable(Protocol::Smp, &address), expected) {
+                (Ok(text), Some(end)) => assert!(text.ends_with(end), "{text}"),
+                (Err(failure), None) => assert_eq!(failure.exit_code(), 2, "{failure}"),
+                (other, expected) => panic!("{host}: {other:?} instead of {expected:?}"),
+            }
+        }
+    }
 }

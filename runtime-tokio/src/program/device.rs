@@ -2,14 +2,19 @@
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "a watcher passes over events that it does not show")]
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use ntf_core::client::effect::Event;
-use ntf_core::client::input::{Command, RequestTag};
+use ntf_core::client::input::{Command, QueueId, RequestTag};
 use ntf_core::client::{Client, Config};
 use ntf_core::model::server::Protocol;
+use ntf_core::model::subscription::SubscriptionStatus;
 use ntf_core::model::token::TokenStatus;
 use ntf_core::wire::text;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
+use tokio::time::{Instant, interval_at};
 
 use crate::clock::Clock;
 use crate::program::announce::{print, randomness, sentence};
@@ -20,6 +25,10 @@ use crate::program::signals::stop_asked;
 use crate::roles::ClientMail;
 use crate::service::{Running, run_client};
 use crate::standin::watch_pushes;
+
+/// How often a watching device asks whether its servers still know it. Short, as people look on: after a
+/// restart of the subscriber the device is back within this time. Apps ask once in days.
+const CHECK_INTERVAL: Duration = Duration::from_secs(15);
 
 /// Runs one of the device's commands.
 ///
@@ -49,10 +58,15 @@ async fn watch(options: cli::Watch) -> Result<(), Failure> {
 
     let (client, mut events) = start_client()?;
     client.send(ClientMail::Command(Command::Register { server, device }));
-    let teller = Teller { json: options.json };
+    let mut teller = Teller { json: options.json, token: None, subscriptions: BTreeMap::new() };
     let mut fetched = 0;
+    let mut has_queues = false;
+    let mut checks = interval_at(Instant::now() + CHECK_INTERVAL, CHECK_INTERVAL);
     loop {
         tokio::select! {
+            _ = checks.tick() => {
+                client.send(ClientMail::Command(Command::Check));
+            }
             push = pushes.recv() => match push {
                 Some(body) => {
                     client.send(ClientMail::Push(body));
@@ -61,7 +75,8 @@ async fn watch(options: cli::Watch) -> Result<(), Failure> {
             },
             event = events.recv() => {
                 let Some(event) = event else { return Err(Failure::failed("The device has ended unexpectedly.")) };
-                if event == Event::Token(TokenStatus::Active) {
+                if event == Event::Token(TokenStatus::Active) && !has_queues {
+                    has_queues = true;
                     for number in 0..options.queues {
                         let tag = RequestTag(u64::from(number));
                         client.send(ClientMail::Command(Command::CreateQueue { tag, server: smp.clone() }));
@@ -129,11 +144,17 @@ fn start_client() -> Result<(Running<Client>, mpsc::UnboundedReceiver<Event>), F
 /// Says what happens: sentences on standard error and messages on standard output, or JSON lines.
 struct Teller {
     json: bool,
+    token: Option<TokenStatus>,
+    subscriptions: BTreeMap<QueueId, SubscriptionStatus>,
 }
 
 impl Teller {
-    fn tell(&self, event: Event) -> Result<(), Failure> {
+    fn tell(&mut self, event: Event) -> Result<(), Failure> {
         match event {
+            // The regular checks mostly find what was told already.
+            Event::Token(status) if self.token.replace(status) == Some(status) => {}
+            Event::Subscription { queue, ref status }
+                if self.subscriptions.insert(queue, status.clone()).as_ref() == Some(status) => {}
             Event::Token(status) => {
                 self.say(json!({ "token": format!("{status:?}") }), &token_sentence(status));
             }
@@ -186,6 +207,8 @@ impl Teller {
                     &format!("Cannot reach {server}: {why}; trying again. Check that it runs and that the address is its latest."),
                 );
             }
+            // Not a command of ours: the client deals with it itself.
+            Event::Failed { tag: None, why } => self.say(json!({ "trouble": why }), &sentence(&why)),
             Event::Failed { why, .. } => return Err(Failure::failed(why)),
             _ => {}
         }

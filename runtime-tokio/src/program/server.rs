@@ -45,7 +45,7 @@ pub async fn run(options: cli::Server) -> Result<(), Failure> {
         .await
         .map_err(|error| bind_failure("--listen", options.listen, &error))?;
     let address = both.subscriber.address().unwrap_or(options.listen);
-    announce(Protocol::Ntf, &identity.address(&options.identity.host, address)?, options.json);
+    announce(Protocol::Ntf, &identity.address(&options.identity.host, address)?, options.json)?;
     if options.apns.apns.is_some() {
         // An endpoint that cannot be used is told now, by a warning, and not at the first push.
         tokio::spawn(async move { checked.check(Provider::ApnsTest).await.is_ok() });

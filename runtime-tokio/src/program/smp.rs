@@ -33,7 +33,7 @@ pub async fn run(options: cli::Smp) -> Result<(), Failure> {
         .await
         .map_err(|error| bind_failure("--listen", options.listen, &error))?;
     let address = identity.address(&options.identity.host, server.address().unwrap_or(options.listen))?;
-    announce(Protocol::Smp, &address, options.json);
+    announce(Protocol::Smp, &address, options.json)?;
     let signal = stop.await;
     eprintln!("{signal}: closing connections; queues and messages were in memory only and are gone.");
     server.stop().await;
