@@ -12,6 +12,7 @@ mod link_server;
 mod messages;
 mod peer;
 mod script;
+mod smp_server;
 mod subscriber;
 mod text;
 mod transport;
@@ -19,6 +20,7 @@ mod transport;
 pub use link_client::link_client;
 pub use link_server::link_server;
 pub use messages::{ntf_command, ntf_response, smp_command, smp_response};
+pub use smp_server::smp_server;
 pub use subscriber::subscriber;
 pub use text::{address, payload};
 pub use transport::{block, handshake};
@@ -27,6 +29,7 @@ pub use transport::{block, handshake};
 pub fn scripts() -> Vec<(&'static str, Vec<u8>)> {
     let of = |target, scripts: Vec<Vec<u8>>| scripts.into_iter().map(move |script| (target, script));
     of("link_client", link_client::scripts().collect())
+        .chain(of("smp_server", smp_server::scripts().collect()))
         .chain(of("subscriber", subscriber::scripts().collect()))
         .chain(of("link_server", link_server::scripts().collect()))
         .collect()
