@@ -9,7 +9,7 @@
 //! client → server   version, the server it expects, its own session key (SMP)
 //! ```
 //!
-//! A client that is a service is answered once more before commands may be sent: [`service`].
+//! A client that is a service is answered once more before commands may be sent: `service`.
 //!
 //! Source: `smp-transport` 3.2 to 3.6, `ntf-protocol` 1.3.
 
