@@ -164,7 +164,7 @@ fn the_core_has_no_clock_no_socket_and_no_randomness_of_its_own() {
         for word in [
             "std::time",
             "std::net",
-            "std::thread",
+            "std::thread::",
             "std::fs",
             "std::sync",
             "getrandom",
