@@ -58,6 +58,7 @@ expect 2 'not an SMP server' "$ntf" device watch --server "$server" --smp nonsen
 expect 1 'Cannot read' "$ntf" server --chain missing.crt --key missing.key
 expect 1 'Cannot listen' "$ntf" smp --listen "127.0.0.1:${smp##*:}"
 expect 1 'Cannot reach' "$ntf" device send "smp://AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=@127.0.0.1:9/AAAA" hello
+expect 1 'LimitMEMLOCK=infinity' bash -c 'ulimit -l 64 && exec "$0" server --lock-memory require' "$ntf"
 expect 1 'PKCS#8 key' "$ntf" server --apns-key smp/ca.crt --apns-key-id A --apns-team-id B
 
 # A server goes on when nobody can read its address, and reads the certificates of another in one file.

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::program::hardening::MemoryLock;
+
 /// Private push notifications for the SimpleX network.
 #[derive(Debug, Parser)]
 #[command(name = "ntf", version, arg_required_else_help = true, disable_help_subcommand = true)]
@@ -112,6 +114,9 @@ pub struct Server {
     /// lost connection.
     #[arg(long)]
     pub service_certificates: bool,
+    /// Keep the process's memory out of swap. Core dumps are off in any case.
+    #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
+    pub lock_memory: MemoryLock,
     /// Print the address as JSON on standard output.
     #[arg(long)]
     pub json: bool,

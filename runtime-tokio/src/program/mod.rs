@@ -8,6 +8,7 @@ pub mod cli;
 pub mod demo;
 pub mod device;
 pub mod failure;
+pub mod hardening;
 pub mod logging;
 pub mod server;
 mod signals;

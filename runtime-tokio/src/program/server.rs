@@ -14,6 +14,7 @@ use crate::identity::write_new;
 use crate::program::announce::{announce, bind_failure, identity, randomness, sentence};
 use crate::program::cli;
 use crate::program::failure::Failure;
+use crate::program::hardening::keep_memory_private;
 use crate::program::signals::stop_asked;
 use crate::service::run_server;
 use crate::standin::{StandInFault, Trial, TrialFault};
@@ -22,8 +23,9 @@ use crate::standin::{StandInFault, Trial, TrialFault};
 ///
 /// # Errors
 ///
-/// When a file cannot be used, or an address cannot be bound.
+/// When memory must be locked and cannot be, a file cannot be used, or an address cannot be bound.
 pub async fn run(options: cli::Server) -> Result<(), Failure> {
+    keep_memory_private(options.lock_memory)?;
     let identity = identity(&options.identity, Protocol::Ntf)?;
     let clock = Clock::start();
     let apple = apple(&options.apns).await?;
