@@ -26,6 +26,10 @@ pub struct DeliveryCounters {
     pub message_orders: Counter,
     /// Verification pushes ordered.
     pub verification_orders: Counter,
+    /// Periodic pushes ordered.
+    pub periodic_orders: Counter,
+    /// Periodic pushes left out because the token was not verified when they were due.
+    pub periodic_skipped: Counter,
     /// Orders that the provider took.
     pub accepted: Counter,
     /// Orders put off.

@@ -1,4 +1,5 @@
-//! What is to be pushed to whom, and when: the notices of each token and the verification pushes.
+//! What is to be pushed to whom, and when: the notices of each token, the verification pushes and the
+//! periodic ones.
 //!
 //! Notices that come faster than pushes go out merge here, one per queue, so that a slow push server
 //! never slows down whoever reads notices. Knows neither bytes, nor links, nor what a token or a
@@ -8,4 +9,5 @@ pub mod limits;
 pub mod meters;
 pub mod notices;
 pub mod orders;
+mod periodic;
 pub mod verification;

@@ -10,6 +10,7 @@ use crate::base::timers::Timers;
 use crate::delivery::limits::DeliveryLimits;
 use crate::delivery::meters::DeliveryCounters;
 use crate::delivery::notices::{Ended, Held, Notices, Selection};
+use crate::delivery::periodic::Periodic;
 use crate::delivery::verification::{Next, Until, Verification};
 use crate::model::index::{SubscriptionIndex, TokenIndex};
 use crate::model::notification::Notice;
@@ -17,6 +18,7 @@ use crate::model::push::{PushId, PushKind, PushOutcome, PushResult};
 use alloc::collections::BTreeMap;
 use core::time::Duration;
 
+mod periodics;
 #[cfg(test)]
 mod tests;
 
@@ -27,6 +29,8 @@ pub enum Ready {
     Message(TokenIndex),
     /// The verification push of this token.
     Verification(TokenIndex),
+    /// The periodic push of this token.
+    Periodic(TokenIndex),
 }
 
 /// What an outcome was about.
@@ -43,6 +47,7 @@ pub struct Landed {
 pub struct Delivery {
     mailboxes: BTreeMap<TokenIndex, Mailbox>,
     verifications: BTreeMap<TokenIndex, Verifying>,
+    periodics: BTreeMap<TokenIndex, Periodic>,
     /// Whose turn it is, in the order they came.
     line: BTreeMap<u64, Ready>,
     line_next: u64,
@@ -87,6 +92,7 @@ enum Turn {
 enum Timer {
     Retry(TokenIndex),
     Verify(TokenIndex),
+    Periodic(TokenIndex),
     Lost(PushId),
 }
 
@@ -97,6 +103,7 @@ impl Delivery {
         Self {
             mailboxes: BTreeMap::new(),
             verifications: BTreeMap::new(),
+            periodics: BTreeMap::new(),
             line: BTreeMap::new(),
             line_next: 0,
             orders: BTreeMap::new(),
@@ -163,6 +170,7 @@ impl Delivery {
                     verifying.in_line = None;
                 }
             }
+            Ready::Periodic(token) => self.take_periodic_from_line(token),
         }
         Some(ready)
     }
@@ -272,7 +280,7 @@ impl Delivery {
             PushResult::TryLater { .. } => self.counters.put_off.count(),
             PushResult::Refused => self.counters.refused.count(),
         }
-        self.land(now, landed, &outcome.result, jitter);
+        self.land(now, landed, outcome, jitter);
         Some(landed)
     }
 
@@ -282,10 +290,12 @@ impl Delivery {
             match timer {
                 Timer::Retry(token) => self.put_in_line(token),
                 Timer::Verify(token) => self.put_verification_in_line(token),
+                Timer::Periodic(token) => self.put_periodic_in_line(token),
                 Timer::Lost(push) => {
                     if let Some(landed) = self.orders.remove(&push) {
                         self.counters.lost.count();
-                        self.land(now, landed, &PushResult::TryLater { after: Duration::ZERO }, jitter);
+                        let result = PushResult::TryLater { after: Duration::ZERO };
+                        self.land(now, landed, PushOutcome { id: push, result }, jitter);
                     }
                 }
             }
@@ -299,6 +309,7 @@ impl Delivery {
             let reason = match timer {
                 Timer::Retry(_) => "retry a push",
                 Timer::Verify(_) => "send a verification push",
+                Timer::Periodic(_) => "send a periodic push",
                 Timer::Lost(_) => "give up an order",
             };
             (at, reason)
@@ -317,6 +328,7 @@ impl Delivery {
     /// Forgets everything of a token.
     pub fn forget_token(&mut self, token: TokenIndex) {
         self.drop_verification(token);
+        self.drop_periodic(token);
         let Some(mailbox) = self.mailboxes.remove(&token) else { return };
         match mailbox.turn {
             Turn::InLine(number) => _ = self.line.remove(&number),
@@ -337,6 +349,7 @@ impl Delivery {
         self.counters.forgotten.add(fresh);
         self.mailboxes.clear();
         self.verifications.clear();
+        self.periodics.clear();
         self.line.clear();
         self.orders.clear();
         self.timers.clear();
@@ -381,11 +394,12 @@ impl Delivery {
         push
     }
 
-    fn land(&mut self, now: Now, landed: Landed, result: &PushResult, jitter: &mut Rng) {
+    fn land(&mut self, now: Now, landed: Landed, outcome: PushOutcome, jitter: &mut Rng) {
+        let PushOutcome { id, result } = &outcome;
         match landed.kind {
             PushKind::Message => self.land_message(now, landed.token, result, jitter),
             PushKind::Verification => self.land_verification(now, landed.token, result, jitter),
-            PushKind::CheckMessages => {}
+            PushKind::CheckMessages => self.land_periodic(now, landed.token, *id, result),
         }
     }
 

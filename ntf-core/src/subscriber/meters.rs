@@ -151,6 +151,8 @@ pub struct Gauges {
     pub orders_out: usize,
     /// Tokens in line for an order.
     pub in_line: usize,
+    /// Tokens with periodic notifications.
+    pub periodics: usize,
     /// Effects not polled yet.
     pub effects: usize,
 }

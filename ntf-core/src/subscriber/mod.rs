@@ -152,6 +152,7 @@ impl Subscriber {
             notices: self.delivery.held(),
             orders_out: self.delivery.orders_out(),
             in_line: self.delivery.in_line(),
+            periodics: self.delivery.periodics(),
             effects: self.outbox.len(),
         }
     }

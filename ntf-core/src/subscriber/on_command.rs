@@ -240,10 +240,10 @@ impl Subscriber {
         Ok(())
     }
 
-    /// TCRN: stores the interval.
+    /// TCRN: begins or ends periodic notifications; the interval counts from here.
     fn on_cron(&mut self, token: TokenIndex, minutes: u16) -> Result<(), ErrorCode<'static>> {
         let cron = Cron::from_minutes(minutes).map_err(|_| ErrorCode::Quota)?;
-        self.tokens.set_cron(self.now, token, cron);
+        self.delivery.set_periodic(self.now, token, cron, &mut self.jitter);
         Ok(())
     }
 

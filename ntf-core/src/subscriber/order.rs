@@ -25,6 +25,7 @@ impl Subscriber {
             match ready {
                 Ready::Message(token) => self.order_message(token),
                 Ready::Verification(token) => self.order_verification(token),
+                Ready::Periodic(token) => self.order_periodic(token),
             }
         }
     }
@@ -76,6 +77,20 @@ impl Subscriber {
         let sealed = seal(token.box_key(), &mut self.nonces, token.code().expose(), self.config.padded_len);
         let payload = PushPayload::Verification(sealed);
         self.outbox.push(Effect::Push(PushOrder { id, device: device.token().clone(), payload }));
+    }
+
+    /// Only a device that has proved itself is woken; others are asked again an interval later, because
+    /// they may be on their way to another device token. Source: `ntf-protocol` 4.6.
+    fn order_periodic(&mut self, index: TokenIndex) {
+        let (Some(token), Some(device)) = (self.tokens.get(index), self.tokens.device(index)) else { return };
+        if !matches!(token.state(), State::Active(_)) {
+            self.delivery.skip_periodic(self.now, index);
+            return;
+        }
+        if let Some(id) = self.delivery.order_periodic(self.now, index) {
+            let payload = PushPayload::CheckMessages;
+            self.outbox.push(Effect::Push(PushOrder { id, device: device.token().clone(), payload }));
+        }
     }
 }
 

@@ -6,10 +6,8 @@ use crate::base::id::TokenId;
 use crate::base::limits::CODE_LEN;
 use crate::base::rng::Rng;
 use crate::base::secret::Secret;
-use crate::base::time::Wall;
 use crate::crypto::boxed::BoxKey;
 use crate::crypto::keys::{AuthPublicKey, X25519Private, X25519Public};
-use crate::model::cron::Cron;
 use crate::model::index::{DeviceIndex, TokenIndex};
 use crate::model::token::DeviceToken;
 use crate::token::state::{Challenge, State};
@@ -27,8 +25,6 @@ pub struct Token {
     pub(super) challenge: Challenge,
     pub(super) state: State,
     pub(super) was_verified: bool,
-    pub(super) cron: Cron,
-    pub(super) cron_from: Wall,
 }
 
 impl Token {
@@ -72,12 +68,6 @@ impl Token {
     #[must_use]
     pub const fn device(&self) -> DeviceIndex {
         self.device
-    }
-
-    /// The interval of periodic notifications, and since when it holds.
-    #[must_use]
-    pub const fn cron(&self) -> (Cron, Wall) {
-        (self.cron, self.cron_from)
     }
 }
 

@@ -9,10 +9,9 @@ use crate::base::id::TokenId;
 use crate::base::rng::Rng;
 use crate::base::secret::Secret;
 use crate::base::slab::Slab;
-use crate::base::time::{Mono, Now, Wall};
+use crate::base::time::{Mono, Now};
 use crate::crypto::boxed::BoxKey;
 use crate::crypto::keys::{AuthPublicKey, X25519Private, X25519Public};
-use crate::model::cron::Cron;
 use crate::model::index::{DeviceIndex, TokenIndex};
 use crate::model::token::{DeviceToken, InvalidReason};
 use crate::token::limits::TokenLimits;
@@ -123,8 +122,6 @@ impl Tokens {
             challenge: self.challenge(makers),
             state: State::Registered,
             was_verified: false,
-            cron: Cron::Off,
-            cron_from: Wall::default(),
         };
         let index = self.rows.insert(token).map(TokenIndex).map_err(|_| TokenRefusal::Full)?;
         let Self { rows, by_id, hash, .. } = self;
@@ -227,14 +224,6 @@ impl Tokens {
     pub fn rejected(&mut self, index: TokenIndex, reason: InvalidReason) {
         if let Some(token) = self.rows.get_mut(index.0) {
             token.state = token.state.rejected(reason);
-        }
-    }
-
-    /// Sets the interval of periodic notifications; it counts from now.
-    pub fn set_cron(&mut self, now: Now, index: TokenIndex, cron: Cron) {
-        if let Some(token) = self.rows.get_mut(index.0) {
-            token.cron = cron;
-            token.cron_from = now.wall;
         }
     }
 

@@ -59,6 +59,9 @@ impl World {
                 Ready::Verification(token) => {
                     orders.extend(self.delivery.order_verification(at, token).map(|push| (push, Vec::new())));
                 }
+                Ready::Periodic(token) => {
+                    orders.extend(self.delivery.order_periodic(at, token).map(|push| (push, Vec::new())));
+                }
             }
         }
         orders

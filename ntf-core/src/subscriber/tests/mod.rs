@@ -6,6 +6,7 @@ mod app;
 mod commands;
 mod flow;
 mod laws;
+mod periodic;
 mod servers;
 mod services;
 mod world;

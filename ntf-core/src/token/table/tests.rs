@@ -3,6 +3,7 @@
 use super::*;
 use crate::base::budget::BudgetPlan;
 use crate::base::rng::{Seed, Stream};
+use crate::base::time::Wall;
 use crate::crypto::keys::Ed25519Public;
 use crate::model::token::{Provider, TokenStatus};
 use core::time::Duration;
@@ -181,17 +182,4 @@ fn the_verification_budget_is_the_devices_and_outlives_its_registrations() {
     world.tokens.rest(now(120));
     assert_eq!(world.tokens.next_rest(), None);
     assert_eq!(world.tokens.devices().count(), 0, "the device token is forgotten");
-}
-
-#[test]
-fn the_interval_counts_from_when_it_was_asked_for() {
-    let mut world = world(TokenLimits::default());
-    let index = world.fresh(1, 1);
-    assert_eq!(world.tokens.get(index).unwrap().cron().0, Cron::Off);
-    world.tokens.set_cron(now(60), index, Cron::Every { minutes: 20 });
-    let expected = (Cron::Every { minutes: 20 }, now(60).wall);
-    assert_eq!(world.tokens.get(index).unwrap().cron(), expected);
-    let World { tokens, makers } = &mut world;
-    tokens.replace(index, device(2), makers).unwrap();
-    assert_eq!(world.tokens.get(index).unwrap().cron(), expected, "it moves along to another device");
 }
