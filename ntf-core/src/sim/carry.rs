@@ -7,6 +7,7 @@ use crate::machine::Step;
 use crate::model::push::{PushOrder, PushOutcome};
 use crate::model::server::{Protocol, ServerAddress};
 use crate::push::effect::{Request, RequestId};
+use crate::sim::fault::{CONNECT_TIMEOUT, Weather};
 use crate::sim::net::{Latency, Side, WireId};
 use crate::sim::node::{Asked, Given, Node, Power, Role};
 use crate::sim::provider::{ConnectionId, Reply};
@@ -14,6 +15,7 @@ use crate::sim::world::{NodeId, World};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 /// Deadlines that may fire without time going on before the world calls it a broken law.
 ///
@@ -42,6 +44,8 @@ pub(super) enum Mail {
         wire: WireId,
         side: Side,
         reason: DownReason,
+        /// It comes over the network, as opposed to what an end notices by itself.
+        travels: bool,
     },
     Refused {
         node: NodeId,
@@ -66,10 +70,43 @@ pub(super) enum Mail {
         request: RequestId,
         reply: Reply,
     },
+    Unanswered {
+        to: NodeId,
+        request: RequestId,
+        why: Silence,
+    },
     Push {
         to: NodeId,
         body: Vec<u8>,
     },
+}
+
+/// Why a provider gave no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Silence {
+    Unreachable,
+    TimedOut,
+    Broken,
+}
+
+impl Mail {
+    /// Whether it belongs to a conversation between push server and subscriber or provider that ends with
+    /// this node. Links end by themselves.
+    pub(super) fn concerns(&self, node: NodeId) -> bool {
+        match self {
+            Self::Order { to, .. }
+            | Self::Outcome { to, .. }
+            | Self::Answer { to, .. }
+            | Self::Unanswered { to, .. } => *to == node,
+            Self::Request { from, .. } => NodeId(from.0) == node,
+            Self::Up { .. }
+            | Self::Block { .. }
+            | Self::Sent { .. }
+            | Self::Down { .. }
+            | Self::Refused { .. }
+            | Self::Push { .. } => false,
+        }
+    }
 }
 
 impl World {
@@ -119,7 +156,7 @@ impl World {
 
     /// Gives a node an input, if it is on, and performs what it asks for.
     pub(super) fn give(&mut self, node: NodeId, what: &str, bytes: &[u8], given: Given<'_>) {
-        let now = self.now();
+        let now = self.now_of(node);
         let Some(entry) = self.nodes.get_mut(node.index()).filter(|entry| entry.power == Power::On) else {
             return;
         };
@@ -133,7 +170,7 @@ impl World {
     /// Polls a node to `Idle` and notes its deadline.
     pub(super) fn drain(&mut self, node: NodeId) {
         loop {
-            let now = self.now();
+            let now = self.now_of(node);
             let Some(entry) = self.nodes.get_mut(node.index()) else { return };
             match entry.role.poll(now) {
                 Step::Do(asked) => self.perform(node, asked),
@@ -152,7 +189,13 @@ impl World {
     }
 
     fn carry(&mut self, mail: Mail) {
+        if let Some(pair) = self.barrier(&mail) {
+            self.held.push((pair, mail));
+            return;
+        }
         match mail {
+            Mail::Up { wire, .. } | Mail::Block { wire, .. } | Mail::Down { wire, travels: true, .. }
+                if self.net.is_dead(wire) => {}
             Mail::Up { wire, side, session_id, shown } => {
                 let Some(end) = self.net.end(wire, side) else { return };
                 self.net.set_up(wire, side);
@@ -178,7 +221,7 @@ impl World {
                 let event = LinkEvent::Sent { link: end.link, blocks: 1 };
                 self.give(end.node, "sent", &[], Given::Link(event));
             }
-            Mail::Down { wire, side, reason } => {
+            Mail::Down { wire, side, reason, .. } => {
                 let Some(end) = self.net.end(wire, side) else { return };
                 self.net.set_down(wire, side);
                 let event = LinkEvent::Down { link: end.link, reason };
@@ -199,6 +242,10 @@ impl World {
                 let status = reply.status.to_be_bytes();
                 self.give(to, "answer", &status, Given::Answer { request, reply: &reply });
             }
+            Mail::Unanswered { to, request, why } => {
+                self.give(to, "unanswered", &[], Given::Unanswered { request, why });
+            }
+            Mail::Push { to, body } if self.is_device_off(to) => self.keep_push(to, body),
             Mail::Push { to, body } => self.give(to, "push", &body, Given::Pushed(&body)),
         }
     }
@@ -224,22 +271,62 @@ impl World {
             }
             Asked::Request(request) => {
                 if let Some(to) = self.provider_of(node) {
-                    let at = self.after(self.config.provider_latency);
-                    self.post(at, Mail::Request { to, from: ConnectionId(node.0), request });
+                    self.request(node, to, request);
                 }
             }
             Asked::Answer { to, request, reply } => {
                 let at = self.after(self.config.provider_latency);
-                self.post(at, Mail::Answer { to: NodeId(to.0), request, reply });
+                let to = NodeId(to.0);
+                let mail = match self.weather_of(node) {
+                    Weather::Breaking => Mail::Unanswered { to, request, why: Silence::Broken },
+                    Weather::Fair
+                    | Weather::Unreachable
+                    | Weather::Silent
+                    | Weather::Refusing(_)
+                    | Weather::Losing(_) => Mail::Answer { to, request, reply },
+                };
+                self.post(at, mail);
             }
-            Asked::Deliver { token, body } => {
-                if let Some(to) = self.owner_of(node, &token) {
-                    let at = self.after(self.config.delivery_latency);
-                    self.post(at, Mail::Push { to, body });
-                }
-            }
+            Asked::Deliver { token, body } => self.deliver(node, &token, body),
             Asked::Nothing => {}
         }
+    }
+
+    /// Carries a request to the provider, as far as the weather there allows.
+    fn request(&mut self, from: NodeId, to: NodeId, request: Request) {
+        let at = self.after(self.config.provider_latency);
+        let (id, timeout) = (request.id, request.timeout);
+        let unanswered = |why| Mail::Unanswered { to: from, request: id, why };
+        match self.weather_of(to) {
+            Weather::Fair | Weather::Breaking | Weather::Losing(_) => {
+                self.post(at, Mail::Request { to, from: ConnectionId(from.0), request });
+            }
+            Weather::Unreachable => self.post(at, unanswered(Silence::Unreachable)),
+            Weather::Silent => self.post(self.now + timeout, unanswered(Silence::TimedOut)),
+            Weather::Refusing(status) => {
+                let reply = Reply::refusal(status, "ServiceUnavailable");
+                self.post(at, Mail::Answer { to: from, request: id, reply });
+            }
+        }
+    }
+
+    /// Carries a push to the device that owns the token, unless the provider loses it.
+    fn deliver(&mut self, provider: NodeId, token: &[u8], body: Vec<u8>) {
+        let Some(to) = self.owner_of(provider, token) else { return };
+        if let Weather::Losing(one_in) = self.weather_of(provider)
+            && self.rng.below(u64::from(one_in)) == 0
+        {
+            if let Some(entry) = self.nodes.get_mut(to.index()) {
+                entry.pushes_lost += 1;
+            }
+            return;
+        }
+        let at = self.after(self.config.delivery_latency);
+        self.post(at, Mail::Push { to, body });
+    }
+
+    fn weather_of(&self, node: NodeId) -> Weather {
+        self.nodes.get(node.index()).map(|entry| entry.weather).unwrap_or_default()
     }
 
     /// The listed node answers after a round trip; everything else ends in `Down`.
@@ -251,7 +338,7 @@ impl World {
         server: &ServerAddress,
         showing: Option<Vec<Box<[u8]>>>,
     ) {
-        let there = self.after(self.config.link_latency);
+        let there = self.after(self.config.link_latency) + self.lag_of(node);
         let target = server.hosts.iter().find_map(|host| self.directory.get(host)).copied();
         let target = target.filter(|target| {
             self.nodes
@@ -262,7 +349,12 @@ impl World {
             self.post(there, Mail::Refused { node, link, reason: DownReason::Unreachable });
             return;
         };
-        let back = there + self.config.link_latency.draw(&mut self.rng);
+        if self.blocked.contains(&(node.min(target), node.max(target))) {
+            let at = self.now + CONNECT_TIMEOUT;
+            self.post(at, Mail::Refused { node, link, reason: DownReason::TimedOut });
+            return;
+        }
+        let back = there + self.lag_of(target) + self.config.link_latency.draw(&mut self.rng);
         let Some(entry) = self.nodes.get_mut(target.index()) else { return };
         let identity = entry.credentials.as_ref().and_then(|credentials| credentials.identity().ok());
         if identity != Some(server.identity) {
@@ -285,7 +377,7 @@ impl World {
     fn send(&mut self, node: NodeId, link: LinkId, block: Block) {
         // A block for a link that has gone down meanwhile is lost, as it is on a socket.
         let Some((wire, side)) = self.net.find(node, link) else { return };
-        let earliest = self.after(self.config.link_latency);
+        let earliest = self.over(wire);
         let at = self.net.arrival(wire, side.other(), earliest);
         self.post(at, Mail::Block { wire, side: side.other(), block });
         let at = self.net.arrival(wire, side, self.now);
@@ -294,13 +386,23 @@ impl World {
 
     fn close(&mut self, node: NodeId, link: LinkId) {
         let Some((wire, side)) = self.net.find(node, link) else { return };
-        let earliest = self.after(self.config.link_latency);
+        let earliest = self.over(wire);
         let at = self.net.arrival(wire, side.other(), earliest);
-        self.post(at, Mail::Down { wire, side: side.other(), reason: DownReason::Closed });
-        self.post(self.now, Mail::Down { wire, side, reason: DownReason::Asked });
+        self.post(at, Mail::Down { wire, side: side.other(), reason: DownReason::Closed, travels: true });
+        self.post(self.now, Mail::Down { wire, side, reason: DownReason::Asked, travels: false });
     }
 
-    fn after(&mut self, latency: Latency) -> Mono {
+    /// When something sent over a link is there.
+    fn over(&mut self, wire: WireId) -> Mono {
+        let lag = self.net.nodes_of(wire).map(|(a, b)| self.lag_of(a) + self.lag_of(b));
+        self.after(self.config.link_latency) + lag.unwrap_or_default()
+    }
+
+    fn lag_of(&self, node: NodeId) -> Duration {
+        self.nodes.get(node.index()).map(|entry| entry.lag).unwrap_or_default()
+    }
+
+    pub(super) fn after(&mut self, latency: Latency) -> Mono {
         self.now + latency.draw(&mut self.rng)
     }
 
@@ -309,7 +411,7 @@ impl World {
         credentials.map(|credentials| credentials.chain.clone()).unwrap_or_default()
     }
 
-    fn push_of(&self, node: NodeId) -> Option<NodeId> {
+    pub(super) fn push_of(&self, node: NodeId) -> Option<NodeId> {
         match self.nodes.get(node.index()) {
             Some(Node { role: Role::Subscriber { push, .. }, .. }) => Some(*push),
             Some(_) | None => None,

@@ -6,6 +6,7 @@
 //! again.
 
 mod carry;
+pub mod fault;
 pub mod identity;
 mod net;
 mod node;
@@ -13,6 +14,7 @@ pub mod provider;
 pub mod trace;
 pub mod world;
 
+pub use fault::{Fault, Weather};
 pub use net::Latency;
 pub use provider::Provider;
 pub use trace::TraceHash;

@@ -75,6 +75,15 @@ enum EndState {
 struct Wire {
     opener: End,
     accepter: End,
+    life: Life,
+}
+
+/// Whether bytes get through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Life {
+    Alive,
+    /// They vanish, and neither end is told.
+    Dead,
 }
 
 impl Wire {
@@ -107,7 +116,7 @@ impl Net {
         let wire = WireId(self.opened);
         self.opened += 1;
         let end = |(node, link)| End { node, link, state: EndState::Connecting, last_arrival: Mono::ZERO };
-        self.wires.insert(wire, Wire { opener: end(opener), accepter: end(accepter) });
+        self.wires.insert(wire, Wire { opener: end(opener), accepter: end(accepter), life: Life::Alive });
         self.by_end.insert(opener, (wire, Side::Opener));
         self.by_end.insert(accepter, (wire, Side::Accepter));
         wire
@@ -156,6 +165,27 @@ impl Net {
             .iter()
             .filter(move |(_, wire)| wire.opener.node == node || wire.accepter.node == node)
             .map(|(id, _)| *id)
+    }
+
+    /// Lets everything on the links of a node vanish from here on.
+    pub(super) fn kill(&mut self, node: NodeId) {
+        for wire in
+            self.wires.values_mut().filter(|wire| wire.opener.node == node || wire.accepter.node == node)
+        {
+            wire.life = Life::Dead;
+        }
+    }
+
+    /// Whether what is sent on a link vanishes.
+    pub(super) fn is_dead(&self, wire: WireId) -> bool {
+        self.wires.get(&wire).is_some_and(|wire| wire.life == Life::Dead)
+    }
+
+    /// The nodes at the ends of a link, the lower one first.
+    pub(super) fn nodes_of(&self, wire: WireId) -> Option<(NodeId, NodeId)> {
+        let wire = self.wires.get(&wire)?;
+        let (a, b) = (wire.opener.node, wire.accepter.node);
+        Some((a.min(b), a.max(b)))
     }
 
     /// Links that are up at an end at least.

@@ -3,6 +3,7 @@
 //! Turns what the world carries into the role's inputs, and the role's effects into what the world
 //! carries. Holds no behaviour of its own.
 
+use crate::base::rng::Seed;
 use crate::base::time::{Mono, Now};
 use crate::client::effect::Event;
 use crate::client::input::Command;
@@ -14,6 +15,8 @@ use crate::model::push::{PushOrder, PushOutcome};
 use crate::model::server::Protocol;
 use crate::push::effect::{Request, RequestId};
 use crate::push::{self, Push};
+use crate::sim::carry::Silence;
+use crate::sim::fault::Weather;
 use crate::sim::provider::{self, ConnectionId, Provider, Reply};
 use crate::sim::world::NodeId;
 use crate::smp::server::{self as smp, Server};
@@ -22,6 +25,7 @@ use crate::subscriber::{self, Subscriber};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 /// A machine and what the world knows about it.
 pub(super) struct Node {
@@ -36,6 +40,34 @@ pub(super) struct Node {
     pub(super) accepted: u64,
     /// The deadline it announced last.
     pub(super) wake: Option<Mono>,
+    /// What it adds to the latency of everything to and from it.
+    pub(super) lag: Duration,
+    /// How far its calendar is from the world's, in milliseconds.
+    pub(super) calendar_off_by: i64,
+    /// How a provider behaves; nothing to others.
+    pub(super) weather: Weather,
+    /// The latest push for a device that was off.
+    pub(super) kept_push: Option<Vec<u8>>,
+    /// Pushes for a device that it will never get.
+    pub(super) pushes_lost: u64,
+}
+
+impl Node {
+    pub(super) fn new(role: Role, credentials: Option<ServerCredentials>, asks_clients: bool) -> Self {
+        Self {
+            role,
+            power: Power::On,
+            credentials,
+            asks_clients,
+            accepted: 0,
+            wake: None,
+            lag: Duration::ZERO,
+            calendar_off_by: 0,
+            weather: Weather::Fair,
+            kept_push: None,
+            pushes_lost: 0,
+        }
+    }
 }
 
 /// Whether a node takes part.
@@ -48,10 +80,27 @@ pub(super) enum Power {
 /// The machine.
 pub(super) enum Role {
     Smp(Box<Server>),
-    Subscriber { machine: Box<Subscriber>, push: NodeId, milestones: Vec<(Mono, Milestone)> },
-    Push { machine: Box<Push>, provider: NodeId, subscriber: Option<NodeId> },
-    Provider { machine: Box<Provider>, owners: BTreeMap<Box<[u8]>, NodeId> },
-    Client { machine: Box<Client>, events: Vec<(Mono, Event)> },
+    Subscriber {
+        machine: Box<Subscriber>,
+        config: Box<subscriber::Config>,
+        push: NodeId,
+        milestones: Vec<(Mono, Milestone)>,
+    },
+    Push {
+        machine: Box<Push>,
+        config: Box<push::Config>,
+        provider: NodeId,
+        subscriber: Option<NodeId>,
+    },
+    Provider {
+        machine: Box<Provider>,
+        owners: BTreeMap<Box<[u8]>, NodeId>,
+    },
+    Client {
+        machine: Box<Client>,
+        config: Box<client::Config>,
+        events: Vec<(Mono, Event)>,
+    },
 }
 
 /// What the world gives to a node.
@@ -61,6 +110,7 @@ pub(super) enum Given<'a> {
     Outcome(PushOutcome),
     Request { from: ConnectionId, request: &'a Request },
     Answer { request: RequestId, reply: &'a Reply },
+    Unanswered { request: RequestId, why: Silence },
     Pushed(&'a [u8]),
     Command(Command),
     Script(Reply),
@@ -95,6 +145,23 @@ impl Role {
         }
     }
 
+    /// Begins anew with what a process of this kind keeps.
+    pub(super) fn begin_again(&mut self, seed: Seed, now: Now) -> Result<(), client::ImportError> {
+        match self {
+            // Their queues are on disk in real life.
+            Self::Smp(_) | Self::Provider { .. } => {}
+            Self::Subscriber { machine, config, .. } => {
+                **machine = Subscriber::new((**config).clone(), seed, now);
+            }
+            Self::Push { machine, config, .. } => **machine = Push::new((**config).clone(), seed, now),
+            Self::Client { machine, config, .. } => {
+                let state = machine.export();
+                **machine = Client::import((**config).clone(), seed, now, &state)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Gives the machine an input.
     #[expect(clippy::wildcard_enum_match_arm, reason = "whatever a role has no input for is misdelivered")]
     pub(super) fn give(&mut self, now: Now, given: Given<'_>) -> Result<(), Misdelivered> {
@@ -126,6 +193,14 @@ impl Role {
                         status: reply.status,
                         body: body.as_bytes(),
                         retry_after: reply.retry_after,
+                    };
+                    machine.handle(now, push::input::Input::Answer { request, answer });
+                }
+                Given::Unanswered { request, why } => {
+                    let answer = match why {
+                        Silence::Unreachable => push::input::Answer::Unreachable,
+                        Silence::TimedOut => push::input::Answer::TimedOut,
+                        Silence::Broken => push::input::Answer::Broken,
                     };
                     machine.handle(now, push::input::Input::Answer { request, answer });
                 }
@@ -179,7 +254,7 @@ impl Role {
                 provider::Effect::Answer { to, request, reply } => Asked::Answer { to, request, reply },
                 provider::Effect::Deliver { token, body } => Asked::Deliver { token, body },
             }),
-            Self::Client { machine, events } => step(machine.poll(), |effect| match effect {
+            Self::Client { machine, events, .. } => step(machine.poll(), |effect| match effect {
                 client::effect::Effect::Link(action) => Asked::Link(action),
                 client::effect::Effect::Event(event) => {
                     events.push((now.mono, event));

@@ -12,13 +12,12 @@ use crate::client::effect::Event;
 use crate::client::input::Command;
 use crate::client::{self, Client};
 use crate::crypto::cert::ServerCredentials;
-use crate::link::event::DownReason;
 use crate::model::server::ServerAddress;
 use crate::push::{self, Push};
 use crate::sim::carry::Mail;
 use crate::sim::identity::server_credentials;
-use crate::sim::net::{Latency, Net, Side, WireId};
-use crate::sim::node::{Given, Node, Power, Role};
+use crate::sim::net::{Latency, Net};
+use crate::sim::node::{Given, Node, Role};
 use crate::sim::provider::{Provider, Reply};
 use crate::sim::trace::{Trace, TraceHash};
 use crate::smp::server::{self as smp, Server};
@@ -86,6 +85,11 @@ pub struct World {
     pub(super) trace: Trace,
     pub(super) violations: Vec<String>,
     pub(super) ticks_in_place: u32,
+    /// Pairs of nodes between which nothing passes, the lower one first.
+    pub(super) blocked: BTreeSet<(NodeId, NodeId)>,
+    /// What waits for a pair to be healed, in the order it was sent.
+    pub(super) held: Vec<((NodeId, NodeId), Mail)>,
+    seeds_given: u64,
 }
 
 impl World {
@@ -106,6 +110,9 @@ impl World {
             trace: Trace::default(),
             violations: Vec::new(),
             ticks_in_place: 0,
+            blocked: BTreeSet::new(),
+            held: Vec::new(),
+            seeds_given: 0,
         }
     }
 
@@ -122,7 +129,7 @@ impl World {
         config: impl FnOnce(ServerCredentials) -> smp::Config,
     ) -> (NodeId, ServerAddress) {
         let credentials = self.credentials();
-        let machine = Server::new(config(credentials.clone()), self.machine_seed(), self.now());
+        let machine = Server::new(config(credentials.clone()), self.fresh_seed(), self.now());
         let node = self.add(Role::Smp(Box::new(machine)), Some(credentials));
         (node, self.list(host, node))
     }
@@ -134,8 +141,8 @@ impl World {
 
     /// Adds a push server in front of `provider`.
     pub fn add_push(&mut self, provider: NodeId, config: push::Config) -> NodeId {
-        let machine = Push::new(config, self.machine_seed(), self.now());
-        self.add(Role::Push { machine: Box::new(machine), provider, subscriber: None }, None)
+        let machine = Box::new(Push::new(config.clone(), self.fresh_seed(), self.now()));
+        self.add(Role::Push { machine, config: Box::new(config), provider, subscriber: None }, None)
     }
 
     /// Adds a subscriber under the host name `host`, in front of `push`, which serves it alone.
@@ -146,8 +153,9 @@ impl World {
         config: impl FnOnce(ServerCredentials) -> subscriber::Config,
     ) -> (NodeId, ServerAddress) {
         let credentials = self.credentials();
-        let machine = Subscriber::new(config(credentials.clone()), self.machine_seed(), self.now());
-        let role = Role::Subscriber { machine: Box::new(machine), push, milestones: Vec::new() };
+        let config = Box::new(config(credentials.clone()));
+        let machine = Box::new(Subscriber::new((*config).clone(), self.fresh_seed(), self.now()));
+        let role = Role::Subscriber { machine, config, push, milestones: Vec::new() };
         let node = self.add(role, Some(credentials));
         if let Some(Node { role: Role::Push { subscriber, .. }, .. }) = self.nodes.get_mut(push.index()) {
             *subscriber = Some(node);
@@ -157,8 +165,8 @@ impl World {
 
     /// Adds a device.
     pub fn add_client(&mut self, config: client::Config) -> NodeId {
-        let machine = Client::new(config, self.machine_seed(), self.now());
-        self.add(Role::Client { machine: Box::new(machine), events: Vec::new() }, None)
+        let machine = Box::new(Client::new(config.clone(), self.fresh_seed(), self.now()));
+        self.add(Role::Client { machine, config: Box::new(config), events: Vec::new() }, None)
     }
 
     /// Gives a device a token of this provider.
@@ -189,41 +197,11 @@ impl World {
         self.give(client, "push", body, Given::Pushed(body));
     }
 
-    /// Breaks every link of a node, at both ends.
-    pub fn cut_links(&mut self, node: NodeId) {
-        let wires: Vec<WireId> = self.net.links_of(node).collect();
-        for wire in wires {
-            for side in [Side::Opener, Side::Accepter] {
-                self.post(self.now, Mail::Down { wire, side, reason: DownReason::Broken });
-            }
-        }
-    }
-
     /// Lets a server ask those who connect for certificates from here on, or stop asking.
     pub fn set_asking_clients(&mut self, node: NodeId, asks_clients: bool) {
         if let Some(entry) = self.nodes.get_mut(node.index()) {
             entry.asks_clients = asks_clients;
         }
-    }
-
-    /// Takes a node off the network: its links break, nobody reaches it, it hears nothing.
-    pub fn switch_off(&mut self, node: NodeId) {
-        self.cut_links(node);
-        self.run_until(self.now);
-        if let Some(entry) = self.nodes.get_mut(node.index()) {
-            entry.power = Power::Off;
-            if let Some(at) = entry.wake.take() {
-                self.wakes.remove(&(at, node));
-            }
-        }
-    }
-
-    /// Brings a node back with the state it had.
-    pub fn switch_on(&mut self, node: NodeId) {
-        if let Some(entry) = self.nodes.get_mut(node.index()) {
-            entry.power = Power::On;
-        }
-        self.give(node, "on", &[], Given::Tick);
     }
 
     /// Stops a machine for good.
@@ -236,6 +214,13 @@ impl World {
     pub const fn now(&self) -> Now {
         let millis = self.config.epoch.as_millis().saturating_add(self.now.as_micros() / 1000);
         Now { mono: self.now, wall: Wall::from_millis(millis) }
+    }
+
+    /// The time as a node sees it: timers agree everywhere, calendars need not.
+    pub(super) fn now_of(&self, node: NodeId) -> Now {
+        let Now { mono, wall } = self.now();
+        let off_by = self.nodes.get(node.index()).map_or(0, |entry| entry.calendar_off_by);
+        Now { mono, wall: Wall::from_millis(wall.as_millis().saturating_add_signed(off_by)) }
     }
 
     /// Runs everything that happens within the next `span`.
@@ -365,7 +350,7 @@ impl World {
         let node = NodeId(u32::try_from(self.nodes.len()).unwrap_or(u32::MAX));
         // SMP servers do, as a rule (`smp-transport` 2.7).
         let asks_clients = matches!(role, Role::Smp(_));
-        self.nodes.push(Node { role, power: Power::On, credentials, asks_clients, accepted: 0, wake: None });
+        self.nodes.push(Node::new(role, credentials, asks_clients));
         self.drain(node);
         node
     }
@@ -381,12 +366,12 @@ impl World {
     }
 
     /// A seed of its own for each machine, so that adding one leaves the keys of the others alone.
-    fn machine_seed(&mut self) -> Seed {
+    pub(super) fn fresh_seed(&mut self) -> Seed {
         let mut bytes: [u8; 32] = self.seed.stream(Stream::World).bytes();
-        let number = u64::try_from(self.nodes.len()).unwrap_or(u64::MAX).to_be_bytes();
-        for (byte, number) in bytes.iter_mut().zip(number) {
+        for (byte, number) in bytes.iter_mut().zip(self.seeds_given.to_be_bytes()) {
             *byte ^= number;
         }
+        self.seeds_given += 1;
         Seed::new(crate::crypto::sha::sha256(&bytes))
     }
 }

@@ -1,0 +1,221 @@
+//! What may go wrong in the world, as values: a run's faults can be drawn from a seed, printed, and done
+//! again.
+//!
+//! TCP loses nothing within a connection, so loss here is what loss does to TCP: bytes come late
+//! ([`Fault::Partition`]), never and unnoticed ([`Fault::HalfOpen`]), or the connection breaks
+//! ([`Fault::Cut`]). Reordering happens between connections only, by their differing latencies.
+
+use crate::link::event::DownReason;
+use crate::sim::carry::Mail;
+use crate::sim::net::{Side, WireId};
+use crate::sim::node::{Given, Power, Role};
+use crate::sim::world::{NodeId, World};
+use alloc::format;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+/// Something that goes wrong, or is mended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Every link of a node breaks, and both ends notice at once.
+    Cut(NodeId),
+    /// Every link of a node dies and no end notices: what is sent on it vanishes, until an end gives up.
+    HalfOpen(NodeId),
+    /// No bytes pass between two nodes. Links stay up, what is sent waits, new connections time out.
+    Partition(NodeId, NodeId),
+    /// Bytes pass again, those that waited first.
+    Heal(NodeId, NodeId),
+    /// Everything to and from a node takes this much longer from here on; zero mends it.
+    Slow(NodeId, Duration),
+    /// The machine is suspended: its links break, nobody reaches it, its timers do not fire.
+    SwitchOff(NodeId),
+    /// The machine goes on with the state it had; a device gets the one push its provider kept.
+    SwitchOn(NodeId),
+    /// The process ends and another begins. A subscriber begins with nothing, and so does the push server
+    /// in the same process; a device with its saved state; an SMP server with its queues.
+    Restart(NodeId),
+    /// The node's calendar is off by so many milliseconds from here on; its timers are not.
+    Calendar(NodeId, i64),
+    /// The provider behaves so from here on.
+    Provider(NodeId, Weather),
+}
+
+/// How a provider behaves towards push servers and devices.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Weather {
+    /// As it should.
+    #[default]
+    Fair,
+    /// Nobody gets a connection.
+    Unreachable,
+    /// Requests are read and not answered.
+    Silent,
+    /// Connections break after the request was read; pushes are delivered nevertheless.
+    Breaking,
+    /// Every request is refused with this status.
+    Refusing(u16),
+    /// Pushes are accepted and one of so many never reaches its device. At least 1.
+    Losing(u8),
+}
+
+/// How long a connection to a node behind a partition is tried.
+///
+/// Source: `ntf-protocol` 5.1 and `smp-transport` 7.1, connect timeout.
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(45);
+
+impl World {
+    /// Lets something go wrong, or mends it.
+    pub fn apply(&mut self, fault: Fault) {
+        match fault {
+            Fault::Cut(node) => self.cut_links(node),
+            Fault::HalfOpen(node) => self.net.kill(node),
+            Fault::Partition(a, b) => _ = self.blocked.insert((a.min(b), a.max(b))),
+            Fault::Heal(a, b) => self.heal((a.min(b), a.max(b))),
+            Fault::Slow(node, by) => {
+                if let Some(entry) = self.nodes.get_mut(node.index()) {
+                    entry.lag = by;
+                }
+            }
+            Fault::SwitchOff(node) => self.switch_off(node),
+            Fault::SwitchOn(node) => self.switch_on(node),
+            Fault::Restart(node) => self.restart(node),
+            Fault::Calendar(node, millis) => {
+                if let Some(entry) = self.nodes.get_mut(node.index()) {
+                    entry.calendar_off_by = millis;
+                }
+            }
+            Fault::Provider(node, weather) => {
+                if let Some(entry) = self.nodes.get_mut(node.index()) {
+                    entry.weather = weather;
+                }
+            }
+        }
+    }
+
+    /// Mends everything that [`apply`](Self::apply) may have left broken.
+    pub fn mend(&mut self) {
+        let blocked: Vec<_> = self.blocked.iter().copied().collect();
+        for (a, b) in blocked {
+            self.apply(Fault::Heal(a, b));
+        }
+        for index in 0..self.nodes.len() {
+            let node = NodeId(u32::try_from(index).unwrap_or(u32::MAX));
+            self.apply(Fault::Slow(node, Duration::ZERO));
+            self.apply(Fault::Calendar(node, 0));
+            self.apply(Fault::Provider(node, Weather::Fair));
+            if self.nodes.get(index).is_some_and(|entry| entry.power == Power::Off) {
+                self.apply(Fault::SwitchOn(node));
+            }
+        }
+    }
+
+    /// Breaks every link of a node, at both ends.
+    pub fn cut_links(&mut self, node: NodeId) {
+        let wires: Vec<WireId> = self.net.links_of(node).collect();
+        for wire in wires {
+            for side in [Side::Opener, Side::Accepter] {
+                self.post(self.now, Mail::Down { wire, side, reason: DownReason::Broken, travels: false });
+            }
+        }
+    }
+
+    /// Takes a node off the network: its links break, nobody reaches it, it hears nothing.
+    pub fn switch_off(&mut self, node: NodeId) {
+        self.cut_links(node);
+        self.run_until(self.now);
+        if let Some(entry) = self.nodes.get_mut(node.index()) {
+            entry.power = Power::Off;
+            if let Some(at) = entry.wake.take() {
+                self.wakes.remove(&(at, node));
+            }
+        }
+    }
+
+    /// Brings a node back with the state it had.
+    pub fn switch_on(&mut self, node: NodeId) {
+        let Some(entry) = self.nodes.get_mut(node.index()) else { return };
+        entry.power = Power::On;
+        if let Some(body) = entry.kept_push.take() {
+            let at = self.after(self.config.delivery_latency);
+            self.post(at, Mail::Push { to: node, body });
+        }
+        self.give(node, "on", &[], Given::Tick);
+    }
+
+    /// Ends a machine and begins another with what a process of its kind keeps; see [`Fault::Restart`].
+    pub fn restart(&mut self, node: NodeId) {
+        self.switch_off(node);
+        let push = self.push_of(node);
+        // What the process had asked for and what was on its way to it ends with it.
+        self.mail.retain(|_, mail| !mail.concerns(node) && push.is_none_or(|push| !mail.concerns(push)));
+        for node in [Some(node), push].into_iter().flatten() {
+            let (seed, now) = (self.fresh_seed(), self.now_of(node));
+            let Some(entry) = self.nodes.get_mut(node.index()) else { continue };
+            if entry.role.begin_again(seed, now).is_err() {
+                self.violations.push(format!("node {} does not read the state it wrote", node.0));
+            }
+            self.drain(node);
+        }
+        self.switch_on(node);
+    }
+
+    fn heal(&mut self, pair: (NodeId, NodeId)) {
+        self.blocked.remove(&pair);
+        let (free, held) = core::mem::take(&mut self.held)
+            .into_iter()
+            .partition::<Vec<_>, _>(|(between, _)| *between == pair);
+        self.held = held;
+        for (_, mail) in free {
+            let mut at = self.after(self.config.link_latency);
+            if let Mail::Up { wire, side, .. }
+            | Mail::Block { wire, side, .. }
+            | Mail::Down { wire, side, .. } = &mail
+            {
+                at = self.net.arrival(*wire, *side, at);
+            }
+            self.post(at, mail);
+        }
+    }
+
+    /// The partition that a mail runs into, if any.
+    pub(super) fn barrier(&self, mail: &Mail) -> Option<(NodeId, NodeId)> {
+        if self.blocked.is_empty() {
+            return None;
+        }
+        let wire = match mail {
+            Mail::Up { wire, .. } | Mail::Block { wire, .. } | Mail::Down { wire, travels: true, .. } => {
+                *wire
+            }
+            Mail::Down { .. }
+            | Mail::Sent { .. }
+            | Mail::Refused { .. }
+            | Mail::Order { .. }
+            | Mail::Outcome { .. }
+            | Mail::Request { .. }
+            | Mail::Answer { .. }
+            | Mail::Unanswered { .. }
+            | Mail::Push { .. } => return None,
+        };
+        self.net.nodes_of(wire).filter(|pair| self.blocked.contains(pair))
+    }
+
+    /// A device's push when the device cannot take it: its provider keeps the latest one only.
+    pub(super) fn keep_push(&mut self, to: NodeId, body: Vec<u8>) {
+        if let Some(entry) = self.nodes.get_mut(to.index())
+            && entry.kept_push.replace(body).is_some()
+        {
+            entry.pushes_lost += 1;
+        }
+    }
+
+    /// Pushes to a device that its provider accepted and dropped.
+    #[must_use]
+    pub fn pushes_lost(&self, device: NodeId) -> u64 {
+        self.nodes.get(device.index()).map_or(0, |entry| entry.pushes_lost)
+    }
+
+    pub(super) fn is_device_off(&self, node: NodeId) -> bool {
+        let entry = self.nodes.get(node.index());
+        entry.is_some_and(|entry| entry.power == Power::Off && matches!(entry.role, Role::Client { .. }))
+    }
+}
