@@ -26,7 +26,7 @@ line_of() {
 cd "$work"
 "$ntf" smp --listen 127.0.0.1:0 --dir smp --round-ms 50 >smp.out 2>smp.out.err &
 pids+=($!)
-"$ntf" server --listen 127.0.0.1:0 --dir server --stand-in 127.0.0.1:0 --stand-in-ca ca.pem >server.out 2>server.out.err &
+"$ntf" server --listen 127.0.0.1:0 --allow-private-addresses --dir server --stand-in 127.0.0.1:0 --stand-in-ca ca.pem >server.out 2>server.out.err &
 pids+=($!)
 smp=$(line_of smp.out '^smp://')
 server=$(line_of server.out '^ntf://')
@@ -77,7 +77,7 @@ for trust in wrong right; do
   pids+=($!)
   apple=$(line_of "$trust.out" '^https://')
   [ $trust = wrong ] && ca=ca.pem words='refused the certificate of' || ca=apple-right/ca.crt words='403 InvalidProviderToken'
-  "$ntf" server --listen 127.0.0.1:0 --apns "$apple" --apns-ca "$ca" --apns-key apple-wrong/apns-key.p8 \
+  "$ntf" server --listen 127.0.0.1:0 --allow-private-addresses --apns "$apple" --apns-ca "$ca" --apns-key apple-wrong/apns-key.p8 \
     --apns-key-id STANDINKEY --apns-team-id STANDINORG >"server-$trust.out" 2>"server-$trust.out.err" &
   pids+=($!)
   if [ $trust = right ]; then

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ntf_core::base::id::LinkId;
+use ntf_core::base::reach::Reach;
 use ntf_core::crypto::cert::ServerCredentials;
 use ntf_core::link::event::{DownReason, Transport};
 use ntf_core::model::server::{Protocol, ServerAddress};
@@ -41,12 +42,13 @@ impl Connector {
         protocol: Protocol,
         server: ServerAddress,
         showing: Option<Box<ServerCredentials>>,
+        reach: Reach,
         letters: mpsc::Sender<LinkLetter>,
     ) {
         let connector = self.clone();
         tokio::spawn(async move {
-            let opened =
-                timeout(CONNECT_TIMEOUT, connector.open(protocol, &server, showing.as_deref())).await;
+            let opening = connector.open(protocol, &server, showing.as_deref(), reach);
+            let opened = timeout(CONNECT_TIMEOUT, opening).await;
             match opened.unwrap_or(Err(DownReason::TimedOut)) {
                 Ok((wire, transport)) => serve(link, wire, transport, letters).await,
                 Err(reason) => {
@@ -61,8 +63,9 @@ impl Connector {
         protocol: Protocol,
         server: &ServerAddress,
         showing: Option<&ServerCredentials>,
+        reach: Reach,
     ) -> Result<(Wire, Transport), DownReason> {
-        let stream = reach(protocol, server).await?;
+        let stream = dial(protocol, server, reach).await?;
         let (profile, wall) = (protocol.into(), self.clock.now().wall);
         let session = match showing {
             Some(credentials) => Session::connect_showing(&profile, credentials, &server.identity, wall),
@@ -74,20 +77,58 @@ impl Connector {
     }
 }
 
-/// Tries the hosts of an address in order, each with all its addresses. Onion hosts need a proxy, which
-/// is not there, and are passed over.
-async fn reach(protocol: Protocol, server: &ServerAddress) -> Result<TcpStream, DownReason> {
+/// Tries the hosts of an address in order, each with all its addresses that may be connected to. Onion hosts
+/// need a proxy, which is not there, and are passed over.
+///
+/// Each name is resolved once: what was judged is what is connected to.
+async fn dial(protocol: Protocol, server: &ServerAddress, reach: Reach) -> Result<TcpStream, DownReason> {
     let port = match &*server.port {
         "" => protocol.default_port(),
         port => port.parse().map_err(|_| DownReason::Unreachable)?,
     };
+    let (mut refused, mut tried) = (false, false);
     for host in server.hosts.iter().filter(|host| !host.ends_with(".onion")) {
         let Ok(addresses) = lookup_host((&**host, port)).await else { continue };
         for address in addresses {
+            if !reach.permits(address.ip()) {
+                refused = true;
+                continue;
+            }
+            tried = true;
             if let Ok(stream) = TcpStream::connect::<SocketAddr>(address).await {
                 return Ok(stream);
             }
         }
     }
-    Err(DownReason::Unreachable)
+    Err(if refused && !tried { DownReason::NotPublic } else { DownReason::Unreachable })
+}
+
+#[cfg(test)]
+mod tests {
+    use ntf_core::model::server::Fingerprint;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_not_public_is_connected_to_only_where_that_is_allowed() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port().to_string();
+        for hosts in [&["127.0.0.1"][..], &["localhost"], &["nowhere.invalid", "::ffff:127.0.0.1"]] {
+            let server = ServerAddress {
+                hosts: hosts.iter().map(|host| (*host).into()).collect(),
+                port: port.as_str().into(),
+                identity: Fingerprint::new([0; 32]),
+            };
+            let refused = dial(Protocol::Smp, &server, Reach::Public).await;
+            assert_eq!(refused.err(), Some(DownReason::NotPublic), "{hosts:?}");
+            let allowed = dial(Protocol::Smp, &server, Reach::Anywhere).await;
+            if hosts != ["localhost"] {
+                // A name may resolve to the loopback address of IPv6 alone.
+                assert!(allowed.is_ok(), "{hosts:?}");
+            }
+        }
+        // Only what was allowed has come.
+        listener.accept().await.unwrap();
+    }
 }

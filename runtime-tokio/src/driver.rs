@@ -174,9 +174,9 @@ impl<R: Role> Driver<R> {
 
     fn perform(&mut self, action: LinkAction) {
         match action {
-            LinkAction::Connect { link, protocol, server, showing } => {
+            LinkAction::Connect { link, protocol, server, showing, reach } => {
                 self.connecting.insert(link);
-                self.connector.connect(link, protocol, server, showing, self.link_letters.0.clone());
+                self.connector.connect(link, protocol, server, showing, reach, self.link_letters.0.clone());
             }
             LinkAction::Send { link, block } => self.command(link, LinkCommand::Send(block)),
             LinkAction::Close { link } if self.connecting.contains(&link) => {

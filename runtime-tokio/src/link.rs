@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use ntf_core::base::id::LinkId;
 use ntf_core::base::limits::LINK_WINDOW_BLOCKS;
+use ntf_core::base::source::Source;
 use ntf_core::link::event::{Block, DownReason, Transport};
 use ntf_core::tls::{SendFault, Session, TlsFault};
 use socket2::{SockRef, TcpKeepalive};
@@ -98,6 +99,7 @@ impl Wire {
                     has_alpn: transport.has_alpn,
                     peer_chain: transport.peer_chain,
                     showed_certificate: transport.showed_certificate,
+                    source: self.stream.peer_addr().ok().map(|peer| Source::new(peer.ip())),
                 });
             }
             self.stream.readable().await.map_err(|_| DownReason::Broken)?;

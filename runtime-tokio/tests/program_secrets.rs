@@ -38,6 +38,7 @@ fn the_pieces_log_nothing_that_names_anybody() {
         "server",
         "--listen",
         "127.0.0.1:0",
+        "--allow-private-addresses",
         "--stand-in",
         "127.0.0.1:0",
         "--stand-in-ca",

@@ -7,6 +7,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use ntf_core::base::reach::Reach;
 use ntf_core::client::effect::Event;
 use ntf_core::client::input::{Command, QueueId, RequestTag};
 use ntf_core::client::{Client, Config as ClientConfig};
@@ -94,11 +95,12 @@ impl Network {
 
         let trial = Trial::start(loopback(), "chat.simplex.app").await.expect("the stand-in starts");
         let ntf_identity = Identity::make("localhost", Protocol::Ntf).expect("certificates can be made");
-        let config = SubscriberConfig {
+        let mut config = SubscriberConfig {
             allow_test_provider: true,
             use_service_certificates: tuning.service_certificates,
             ..SubscriberConfig::new(ntf_identity.credentials())
         };
+        config.smp.reach = Reach::Anywhere;
         let subscriber = Subscriber::new(config, os_seed().expect("randomness"), clock.now());
         let config = PushConfig { later: tuning.push_later, ..trial.push_config() };
         let push = Push::new(config, os_seed().expect("randomness"), clock.now());

@@ -8,6 +8,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use ntf_core::base::reach::Reach;
 use ntf_core::client::effect::Event;
 use ntf_core::client::input::{Command, Input as ClientInput, RequestTag};
 use ntf_core::client::{Client, Config as ClientConfig};
@@ -107,8 +108,9 @@ async fn run_everything(capture: &Capture, secrets: &mut Secrets) {
     let (smp, _) = start(smp, clock, Some(&smp_identity), Protocol::Smp, |_| {}).await;
 
     let ntf_identity = Identity::make("localhost", Protocol::Ntf).expect("certificates can be made");
-    let config =
+    let mut config =
         SubscriberConfig { allow_test_provider: true, ..SubscriberConfig::new(ntf_identity.credentials()) };
+    config.smp.reach = Reach::Anywhere;
     capture.print(&config);
     let subscriber = Subscriber::new(config, os_seed().expect("randomness"), clock.now());
     let config = PushConfig { later: Duration::from_secs(1), ..trial.push_config() };

@@ -1,6 +1,8 @@
 //! What an adapter tells a role about links, and what a role asks of it. The same for every role.
 
 use crate::base::id::LinkId;
+use crate::base::reach::Reach;
+use crate::base::source::Source;
 use crate::crypto::cert::ServerCredentials;
 use crate::model::server::{Protocol, ServerAddress};
 use alloc::boxed::Box;
@@ -78,6 +80,9 @@ pub struct Transport {
     pub peer_chain: Vec<Box<[u8]>>,
     /// Whether we showed a certificate of our own as a client. Source: 2.7.
     pub showed_certificate: bool,
+    /// Where the link comes from, for limits by source; `None` where the adapter does not know, and then no
+    /// such limit applies.
+    pub source: Option<Source>,
 }
 
 impl fmt::Debug for Transport {
@@ -95,6 +100,9 @@ pub enum DownReason {
     Closed,
     /// No host of the address could be reached or resolved.
     Unreachable,
+    /// The hosts of the address resolve to addresses that [`LinkAction::Connect::reach`] does not permit, and to
+    /// no others.
+    NotPublic,
     /// The TCP connection broke.
     Broken,
     /// The TLS handshake failed, other than by the next reason.
@@ -111,6 +119,7 @@ impl fmt::Display for DownReason {
             Self::Asked => "the connection was closed on this side",
             Self::Closed => "the server closed the connection",
             Self::Unreachable => "no host of the address can be reached",
+            Self::NotPublic => "no host of the address has a public address",
             Self::Broken => "the connection broke",
             Self::Tls => "the TLS handshake failed",
             Self::WrongIdentity => {
@@ -133,6 +142,8 @@ pub enum LinkAction {
         server: ServerAddress,
         /// The certificates to show if the server asks for any. Source: `smp-transport` 2.7.
         showing: Option<Box<ServerCredentials>>,
+        /// Which addresses of its hosts may be connected to.
+        reach: Reach,
     },
     /// Send one block, after those before it.
     Send {

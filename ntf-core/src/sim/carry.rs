@@ -205,7 +205,10 @@ impl World {
                     (Side::Opener, None) => Vec::new(),
                     (Side::Accepter, _) => shown,
                 };
-                let transport = Transport { session_id, has_alpn: true, peer_chain, showed_certificate };
+                let opener = self.net.end(wire, Side::Opener).filter(|_| side == Side::Accepter);
+                let source = opener.map(|opener| opener.node.address());
+                let transport =
+                    Transport { session_id, has_alpn: true, peer_chain, showed_certificate, source };
                 let event = LinkEvent::Up { link: end.link, transport };
                 self.give(end.node, "up", &[], Given::Link(event));
             }
@@ -252,7 +255,7 @@ impl World {
 
     fn perform(&mut self, node: NodeId, asked: Asked) {
         match asked {
-            Asked::Link(LinkAction::Connect { link, protocol, server, showing }) => {
+            Asked::Link(LinkAction::Connect { link, protocol, server, showing, .. }) => {
                 self.connect(node, link, protocol, &server, showing.map(|service| service.chain));
             }
             Asked::Link(LinkAction::Send { link, block }) => self.send(node, link, block),

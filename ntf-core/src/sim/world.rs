@@ -7,6 +7,7 @@
 //! whether two runs were the same.
 
 use crate::base::rng::{Rng, Seed, Stream};
+use crate::base::source::Source;
 use crate::base::time::{Mono, Now, Wall};
 use crate::client::effect::Event;
 use crate::client::input::Command;
@@ -28,6 +29,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
 
 /// How the world behaves.
@@ -67,6 +69,11 @@ pub struct NodeId(pub(super) u32);
 impl NodeId {
     pub(super) fn index(self) -> usize {
         usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+
+    /// Where its connections come from: each node has an address of its own.
+    pub(super) fn address(self) -> Source {
+        Source::new(IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0000_u32.saturating_add(self.0))))
     }
 }
 

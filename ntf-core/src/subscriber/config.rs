@@ -1,5 +1,6 @@
 //! What a subscriber needs to be told.
 
+use crate::base::reach::Reach;
 use crate::crypto::cert::ServerCredentials;
 use crate::delivery::limits::DeliveryLimits;
 use crate::smp::client::SmpPlan;
@@ -37,7 +38,8 @@ pub struct Config {
     /// Bounds and delays of pushes.
     pub delivery: DeliveryLimits,
     /// How connections to SMP servers behave; `requester.in_flight_max` is the window of subscribing.
-    /// Default: that of background work, with a window of 1360 NSUB. Source: `ntf-protocol` 4.7.
+    /// `reach` says which addresses they may have. Default: that of background work, with a window of 1360 NSUB
+    /// (`ntf-protocol` 4.7), and public addresses only, because devices name the servers.
     pub smp: SmpPlan,
     /// Whether SMP servers that ask for it are shown a certificate, a different one each, so that they
     /// remember which queues are ours and one command brings all of them back after a reconnect. It is made
@@ -60,6 +62,7 @@ impl Config {
     pub fn new(credentials: ServerCredentials) -> Self {
         let mut smp = SmpPlan::default();
         smp.requester.in_flight_max = 1360;
+        smp.reach = Reach::Public;
         Self {
             credentials,
             versions: VersionRange::NTF,

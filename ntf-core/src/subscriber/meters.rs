@@ -109,6 +109,8 @@ pub struct SubscriptionCounters {
     pub sessions_lost: Counter,
     /// Attempts to open a session that failed.
     pub unreachable: Counter,
+    /// Of these, because the server has no public address.
+    pub not_public: Counter,
     /// Messages from SMP servers that nobody waits for.
     pub strays: Counter,
 }

@@ -6,7 +6,7 @@
 use crate::base::backoff::{Backoff, BackoffPlan};
 use crate::base::rng::Seed;
 use crate::link::engine::{Inbox, Loss};
-use crate::link::event::{LinkAction, LinkEvent};
+use crate::link::event::{DownReason, LinkAction, LinkEvent};
 use crate::link::requester::{NotSent, ReplyFault};
 use crate::link::state::LinkFault;
 use crate::model::index::{ServerIndex, SubscriptionIndex};
@@ -113,6 +113,7 @@ impl Subscriber {
         match event {
             SmpEvent::Ready { .. } => {
                 counters.sessions.count();
+                self.subscriptions.bar(server, false);
                 self.on_session(server);
             }
             SmpEvent::Reply { tag: Asked::Queue(index), result, .. } => {
@@ -133,6 +134,9 @@ impl Subscriber {
             }
             SmpEvent::Unreachable { why, .. } => {
                 counters.unreachable.count();
+                let is_barred = why == Loss::Down(DownReason::NotPublic);
+                counters.not_public.add(u64::from(is_barred));
+                self.subscriptions.bar(server, is_barred);
                 if why == Loss::Fault(LinkFault::ServiceRefused) {
                     self.counters.services.refused.count();
                 }

@@ -18,6 +18,8 @@ pub struct Server {
     pub(super) tie: u32,
     /// Whether the current session gets the notices of tied rows.
     pub(super) is_served: bool,
+    /// Whether the last attempt found only addresses that may not be connected to.
+    pub(super) is_barred: bool,
     /// Subscriptions that were dropped here while the server had them tied: there is no command to tell it.
     pub(super) forgotten: u32,
     /// New, waiting, and those of past sessions.
@@ -97,6 +99,7 @@ impl Servers {
             session: 0,
             tie: 0,
             is_served: false,
+            is_barred: false,
             forgotten: 0,
             waiting: List::default(),
             live: List::default(),

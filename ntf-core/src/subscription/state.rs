@@ -62,6 +62,8 @@ pub enum Failure {
     Unexpected,
     /// The notifier key cannot authorize on this server or in this build.
     Key,
+    /// The SMP server's hosts have no public address, and others are not connected to.
+    NotPublic,
 }
 
 impl Failure {
@@ -75,6 +77,7 @@ impl Failure {
             Self::OtherError => "SMP error",
             Self::Unexpected => "UnexpectedResponse",
             Self::Key => "CryptoError",
+            Self::NotPublic => "NETWORK",
         }
     }
 }
@@ -149,6 +152,7 @@ mod tests {
             Failure::OtherError,
             Failure::Unexpected,
             Failure::Key,
+            Failure::NotPublic,
         ] {
             let text = failure.text();
             assert!(

@@ -16,7 +16,7 @@ use crate::subscription::limits::{SubscriptionLimits, SubscriptionsFull};
 use crate::subscription::list::{Links, List, Threads};
 use crate::subscription::row::{Ask, PackedKey, Subscription, Wanted};
 use crate::subscription::servers::{Server, Servers};
-use crate::subscription::state::{Over, Session, Standing};
+use crate::subscription::state::{Failure, Over, Session, Standing};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -129,6 +129,11 @@ impl Subscriptions {
     #[must_use]
     pub fn status(&self, index: SubscriptionIndex) -> Option<SubscriptionStatus> {
         let row = self.get(index)?;
+        if self.place(row) == Place::Waiting
+            && self.servers.rows.at(row.server).is_some_and(|server| server.is_barred)
+        {
+            return Some(Over::Failed(Failure::NotPublic).status());
+        }
         let session = match self.servers.rows.at(row.server) {
             Some(server) if row.is_tied && server.tie == row.session && server.is_served => Session::Current,
             Some(server) if !row.is_tied && server.session == row.session => Session::Current,
@@ -272,6 +277,14 @@ impl Subscriptions {
     pub fn served(&mut self, server: ServerIndex) {
         if let Some(server) = self.servers.rows.get_mut(server.0) {
             server.is_served = true;
+        }
+    }
+
+    /// Whether the server can be reached at addresses that may not be connected to, and at no others. What
+    /// waits for it is reported as failed as long as this is so.
+    pub fn bar(&mut self, server: ServerIndex, is_barred: bool) {
+        if let Some(server) = self.servers.rows.get_mut(server.0) {
+            server.is_barred = is_barred;
         }
     }
 

@@ -114,6 +114,10 @@ pub struct Server {
     /// lost connection.
     #[arg(long)]
     pub service_certificates: bool,
+    /// Connect to SMP servers at private addresses as well: this host, the local network and the like. Whoever
+    /// can register a device then makes this server connect there.
+    #[arg(long)]
+    pub allow_private_addresses: bool,
     /// Keep the process's memory out of swap. Core dumps are off in any case.
     #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
     pub lock_memory: MemoryLock,

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use ntf_core::base::reach::Reach;
 use ntf_core::model::server::Protocol;
 use ntf_core::model::token::Provider;
 use ntf_core::push::{Config as PushConfig, Push};
@@ -29,7 +30,7 @@ pub async fn run(options: cli::Server) -> Result<(), Failure> {
     let identity = identity(&options.identity, Protocol::Ntf)?;
     let clock = Clock::start();
     let apple = apple(&options.apns).await?;
-    let config = Config {
+    let mut config = Config {
         allow_test_provider: apple.push.allow_test_provider,
         padded_len: usize::from(options.padded_length),
         versions: VersionRange::new(NtfVersion::MIN, NtfVersion(options.version_max))
@@ -37,6 +38,9 @@ pub async fn run(options: cli::Server) -> Result<(), Failure> {
         use_service_certificates: options.service_certificates,
         ..Config::new(identity.credentials())
     };
+    if options.allow_private_addresses {
+        config.smp.reach = Reach::Anywhere;
+    }
     let subscriber = Subscriber::new(config, randomness()?, clock.now());
     let push = Push::new(apple.push, randomness()?, clock.now());
     let providers = Providers::new(&apple.providers).map_err(|fault| Failure::failed(sentence(&fault)))?;

@@ -374,7 +374,7 @@ impl<D: Asks> World<D> {
     fn drain(&mut self) {
         while let Some(action) = self.engine.poll(&mut self.links) {
             match action {
-                LinkAction::Connect { link, protocol, server, showing } => {
+                LinkAction::Connect { link, protocol, server, showing, reach: _ } => {
                     assert!(showing.is_none(), "no service is offered");
                     assert_eq!((protocol, server), (D::PROTOCOL, address("server.example")));
                     assert_eq!(self.engine.link(), Some(link));

@@ -40,6 +40,7 @@ pub fn transport(has_alpn: bool, is_client: bool) -> Transport {
         has_alpn,
         peer_chain: if is_client { credentials().chain } else { vec![] },
         showed_certificate: false,
+        source: None,
     }
 }
 

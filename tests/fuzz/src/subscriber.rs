@@ -529,7 +529,7 @@ impl World {
 
     fn perform(&mut self, effect: Effect) -> Option<Vec<u8>> {
         match effect {
-            Effect::Link(LinkAction::Connect { link, protocol, server: _, showing: _ }) => {
+            Effect::Link(LinkAction::Connect { link, protocol, server: _, showing: _, reach: _ }) => {
                 assert_eq!(protocol, Smp::PROTOCOL);
                 assert!(!link.is_accepted() && self.servers.iter().all(|server| server.link != link));
                 self.servers.push(Watched { link, end: SmpEnd::Away, asked: vec![] });

@@ -157,7 +157,13 @@ fn credentials(chain: Vec<Box<[u8]>>) -> ServerCredentials {
 }
 
 fn transport(session_id: &[u8], peer_chain: Vec<Box<[u8]>>) -> Transport {
-    Transport { session_id: session_id.into(), has_alpn: true, peer_chain, showed_certificate: false }
+    Transport {
+        session_id: session_id.into(),
+        has_alpn: true,
+        peer_chain,
+        showed_certificate: false,
+        source: None,
+    }
 }
 
 fn keys() -> Rng {

@@ -67,6 +67,7 @@ impl<'r, D: Dialect> Served<'r, D> {
             has_alpn: recorded.versions != D::VERSIONS_WITHOUT_ALPN,
             peer_chain: Vec::new(),
             showed_certificate: false,
+            source: None,
         };
         let mut rng = Seed::from_number(number).stream(Stream::Keys);
         let mut responder =
@@ -277,6 +278,7 @@ impl<'r, D: Dialect> Asking<'r, D> {
             has_alpn: true,
             peer_chain: connection.server_chain.iter().map(|der| der.as_slice().into()).collect(),
             showed_certificate: false,
+            source: None,
         };
         engine.on_link(now(), LinkEvent::Up { link, transport });
         let content = &recording.hello(number, Side::Server).content;

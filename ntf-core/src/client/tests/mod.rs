@@ -279,6 +279,7 @@ impl Bench {
             has_alpn: true,
             peer_chain,
             showed_certificate: false,
+            source: None,
         };
         let (mine, rng) = (transport(Vec::new()), &mut self.rng);
         let peer = match protocol {

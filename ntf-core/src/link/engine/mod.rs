@@ -381,6 +381,7 @@ impl<D: Dialect, T: Copy> Engine<D, T> {
                     protocol: D::PROTOCOL,
                     server: self.server.clone(),
                     showing,
+                    reach: self.plan.reach,
                 })
             }
             State::Open(open) => {

@@ -35,7 +35,12 @@ impl Offer {
         match why {
             Loss::Fault(LinkFault::ServiceRefused) => self.is_refused = true,
             // Nobody saw the certificate.
-            Loss::Down(DownReason::Unreachable | DownReason::WrongIdentity | DownReason::Asked)
+            Loss::Down(
+                DownReason::Unreachable
+                | DownReason::NotPublic
+                | DownReason::WrongIdentity
+                | DownReason::Asked,
+            )
             | Loss::Asked => {}
             Loss::Down(DownReason::Closed | DownReason::Broken | DownReason::Tls | DownReason::TimedOut)
             | Loss::Fault(_)

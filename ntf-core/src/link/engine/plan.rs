@@ -1,6 +1,7 @@
 //! How an engine behaves.
 
 use crate::base::backoff::BackoffPlan;
+use crate::base::reach::Reach;
 use crate::link::dialect::Dialect;
 use crate::link::keepalive::KeepalivePlan;
 use crate::link::requester::RequesterPlan;
@@ -25,6 +26,8 @@ pub struct EnginePlan<D: Dialect> {
     /// thousands of servers, a longer pause for those that are gone costs little, as an SMP server keeps
     /// notifications for a day. Source: ours.
     pub backoff: BackoffPlan,
+    /// Which addresses the server may have. Default: any.
+    pub reach: Reach,
 }
 
 impl<D: Dialect> Default for EnginePlan<D> {
@@ -36,6 +39,7 @@ impl<D: Dialect> Default for EnginePlan<D> {
             requester: RequesterPlan::default(),
             keepalive: KeepalivePlan::default(),
             backoff: BackoffPlan { first: Duration::from_secs(1), max: Duration::from_secs(30) },
+            reach: Reach::Anywhere,
         }
     }
 }

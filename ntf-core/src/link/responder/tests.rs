@@ -47,6 +47,7 @@ fn open(service: Option<ServiceRole>) -> Responder<Smp> {
         has_alpn: true,
         peer_chain: Vec::new(),
         showed_certificate: false,
+        source: None,
     };
     let mut keys = Seed::from_number(1).stream(Stream::Keys);
     let mut responder =

@@ -107,6 +107,7 @@ impl Tls {
             has_alpn: true,
             peer_chain,
             showed_certificate: false,
+            source: None,
         };
         Self { client: transport(credentials.chain.clone()), server: transport(Vec::new()) }
     }

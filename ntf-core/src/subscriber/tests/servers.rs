@@ -2,7 +2,8 @@
 
 use super::app::{App, Device};
 use super::world::{Answer, World};
-use crate::link::event::LinkEvent;
+use crate::base::reach::Reach;
+use crate::link::event::{DownReason, LinkEvent};
 use crate::subscriber::input::Input;
 use crate::wire::error_code::{CommandError, ErrorCode};
 use crate::wire::ntf::command::Command;
@@ -98,6 +99,42 @@ fn a_server_that_is_watched_for_nothing_is_let_go() {
     device.ask(&mut world, Some(&app.key), &id, &Command::Sdel);
     assert!(world.closed.contains(&second));
     assert_eq!(world.subscriber.gauges().servers, 0);
+}
+
+#[test]
+fn a_server_without_a_public_address_is_reported_and_tried_again() {
+    let (mut world, mut device, app) = start();
+    world.smp.is_up = false;
+    world.smp.why_down = DownReason::NotPublic;
+    let queue = world.queue(50);
+    let id = app.subscribe(&mut world, &mut device, HOST, &queue);
+    assert_eq!(app.status(&mut world, &mut device, &id), "SUB ERR NETWORK");
+    let counters = world.subscriber.counters().subscriptions;
+    assert_eq!((counters.not_public.total(), counters.unreachable.total()), (1, 1));
+
+    // Its name may come to mean another address.
+    world.smp.why_down = DownReason::Unreachable;
+    world.advance(Duration::from_secs(2));
+    assert_eq!(app.status(&mut world, &mut device, &id), "SUB NEW");
+    world.smp.is_up = true;
+    world.advance(Duration::from_secs(60));
+    assert_eq!(app.status(&mut world, &mut device, &id), "SUB ACTIVE");
+}
+
+#[test]
+fn connections_ask_for_public_addresses_unless_told_otherwise() {
+    for (reach, change) in [(Reach::Public, None), (Reach::Anywhere, Some(Reach::Anywhere))] {
+        let mut world = World::with(|config| {
+            if let Some(reach) = change {
+                config.smp.reach = reach;
+            }
+        });
+        let mut device = world.device();
+        let app = App::verified(&mut world, &mut device, 1, "abcd");
+        let queue = world.queue(50);
+        app.subscribe(&mut world, &mut device, HOST, &queue);
+        assert_eq!(world.smp.reaches, [reach]);
+    }
 }
 
 #[test]
@@ -199,7 +236,7 @@ fn end_counts_only_in_the_session_that_is_current() {
     // The link breaks, and the server holds the new NSUB back: END before its answer is for us, END from
     // the old link is not.
     let mut old_end = world.smp.links.remove(&old).unwrap();
-    let reason = crate::link::event::DownReason::Broken;
+    let reason = DownReason::Broken;
     world.handle(Input::Link(LinkEvent::Down { link: old, reason }));
     world.advance(Duration::from_secs(2));
     assert_eq!(app.status(&mut world, &mut device, &id), "SUB ACTIVE");

@@ -1,6 +1,7 @@
 //! Everything around the subscriber.
 
 use crate::base::id::{EntityId, LinkId};
+use crate::base::reach::Reach;
 use crate::base::rng::{Rng, Seed, Stream};
 use crate::base::time::{Mono, Now, Wall};
 use crate::crypto::cert::ServerCredentials;
@@ -51,12 +52,16 @@ pub(super) struct World {
 pub(super) struct Smps {
     pub(super) credentials: ServerCredentials,
     pub(super) is_up: bool,
+    /// Why they cannot be reached while they are not up.
+    pub(super) why_down: DownReason,
     /// What a notifier id is answered; absent ones are unknown queues.
     pub(super) queues: BTreeMap<Vec<u8>, (AuthPublicKey, Answer)>,
     /// NSUBs that came, by link.
     pub(super) asked: Vec<(LinkId, Vec<u8>)>,
     pub(super) links: BTreeMap<LinkId, Responder<Smp>>,
     pub(super) connects: Vec<(LinkId, ServerAddress)>,
+    /// Which addresses connections were asked for, in order.
+    pub(super) reaches: Vec<Reach>,
     /// Certificates that were shown, by link.
     pub(super) shown: BTreeMap<LinkId, Vec<Box<[u8]>>>,
     pub(super) services: Services,
@@ -110,10 +115,12 @@ impl World {
             smp: Smps {
                 credentials: credentials(2),
                 is_up: true,
+                why_down: DownReason::Unreachable,
                 queues: BTreeMap::new(),
                 asked: Vec::new(),
                 links: BTreeMap::new(),
                 connects: Vec::new(),
+                reaches: Vec::new(),
                 shown: BTreeMap::new(),
                 services: Services::Unasked,
                 resumed: Vec::new(),
@@ -144,7 +151,8 @@ impl World {
 
     fn perform(&mut self, effect: Effect) {
         match effect {
-            Effect::Link(LinkAction::Connect { link, server, showing, .. }) => {
+            Effect::Link(LinkAction::Connect { link, server, showing, reach, .. }) => {
+                self.smp.reaches.push(reach);
                 self.connect(link, server, showing.map(|service| service.chain));
             }
             Effect::Link(LinkAction::Send { link, block }) => {
@@ -183,7 +191,7 @@ impl World {
     fn connect(&mut self, link: LinkId, server: ServerAddress, showing: Option<Vec<Box<[u8]>>>) {
         self.smp.connects.push((link, server));
         if !self.smp.is_up {
-            let reason = DownReason::Unreachable;
+            let reason = self.smp.why_down;
             return self.subscriber.handle(self.now, Input::Link(LinkEvent::Down { link, reason }));
         }
         let transport = |peer_chain| transport(link, peer_chain);
@@ -395,7 +403,13 @@ impl Queue {
 fn transport(link: LinkId, peer_chain: Vec<Box<[u8]>>) -> Transport {
     let mut session_id = [5; 32];
     session_id[..8].copy_from_slice(&u64::from(link.is_accepted()).to_be_bytes());
-    Transport { session_id: session_id.into(), has_alpn: true, peer_chain, showed_certificate: false }
+    Transport {
+        session_id: session_id.into(),
+        has_alpn: true,
+        peer_chain,
+        showed_certificate: false,
+        source: None,
+    }
 }
 
 /// A server whose leaf key is Ed25519 with this seed. What links read of a certificate is there; TLS would

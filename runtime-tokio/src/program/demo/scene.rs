@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ntf_core::Mono;
 use ntf_core::base::limits::NONCE_LEN;
+use ntf_core::base::reach::Reach;
 use ntf_core::base::rng::Stream;
 use ntf_core::client::effect::Event;
 use ntf_core::client::input::{Command, QueueId, RequestTag};
@@ -109,10 +110,11 @@ impl Scene {
             .await
             .map_err(|fault| Failure::failed(sentence(&fault)))?;
         let ntf_identity = Identity::make("localhost", Protocol::Ntf)?;
-        let subscriber_config = SubscriberConfig {
+        let mut subscriber_config = SubscriberConfig {
             allow_test_provider: true,
             ..SubscriberConfig::new(ntf_identity.credentials())
         };
+        subscriber_config.smp.reach = Reach::Anywhere;
         let subscriber = Subscriber::new(subscriber_config, randomness()?, clock.now());
         let push = Push::new(
             PushConfig { devices_counted_max: 1000, ..trial.push_config() },

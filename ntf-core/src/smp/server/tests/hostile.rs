@@ -78,6 +78,7 @@ fn a_bad_hello_ends_its_own_link_only() {
             has_alpn: true,
             peer_chain: Vec::new(),
             showed_certificate: false,
+            source: None,
         };
         world.handle(Input::Link(LinkEvent::Up { link, transport }));
         let mut bytes = bytes;

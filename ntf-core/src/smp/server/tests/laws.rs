@@ -20,6 +20,7 @@ fn a_second_drain_yields_nothing_and_stop_is_the_end() {
         has_alpn: true,
         peer_chain: Vec::new(),
         showed_certificate: false,
+        source: None,
     };
     world.handle(Input::Link(LinkEvent::Up { link: LinkId::accepted(9), transport }));
     world.handle(Input::Tick);

@@ -109,6 +109,7 @@ impl World {
             has_alpn: true,
             peer_chain: credentials().chain,
             showed_certificate: false,
+            source: None,
         };
         let versions = VersionRange::new(SmpVersion(6), SmpVersion(version)).unwrap();
         let identity = credentials().identity().unwrap();

@@ -135,6 +135,7 @@ fn a_handshake_that_takes_too_long_ends_the_link() {
         has_alpn: true,
         peer_chain: Vec::new(),
         showed_certificate: false,
+        source: None,
     };
     let client = Client {
         greeting: None,

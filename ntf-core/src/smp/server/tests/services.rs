@@ -46,6 +46,7 @@ impl Speaker {
             has_alpn: true,
             peer_chain: shown.credentials.chain.clone(),
             showed_certificate: false,
+            source: None,
         };
         world.handle(Input::Link(LinkEvent::Up { link, transport: transport.clone() }));
         let hello = Self::blocks(world, link).remove(0);
