@@ -47,6 +47,13 @@ impl Budget {
         Admit::Now
     }
 
+    /// Whether [`admit`](Self::admit) would say to ask again later.
+    #[must_use]
+    pub fn is_spent(&self, now: Mono, plan: BudgetPlan) -> bool {
+        let mut copy = *self;
+        copy.admit(now, plan) != Admit::Now
+    }
+
     /// When this budget is as good as a new one, and need not be kept.
     #[must_use]
     pub const fn rested_at(&self) -> Mono {
@@ -67,6 +74,7 @@ mod tests {
             assert_eq!(budget.admit(at(100), plan), Admit::Now);
         }
         assert_eq!(budget.admit(at(100), plan), Admit::Later(at(160)));
+        assert!(budget.is_spent(at(159), plan) && !budget.is_spent(at(160), plan));
         assert_eq!(budget.admit(at(159), plan), Admit::Later(at(160)));
         assert_eq!(budget.admit(at(160), plan), Admit::Now);
         assert_eq!(budget.admit(at(160), plan), Admit::Later(at(220)));

@@ -9,6 +9,7 @@ pub mod fault;
 pub mod hash;
 pub mod id;
 pub mod limits;
+pub(crate) mod list;
 pub mod meter;
 pub mod outbox;
 pub mod reach;

@@ -1,9 +1,11 @@
 //! What a subscriber needs to be told.
 
+use crate::base::budget::BudgetPlan;
 use crate::base::reach::Reach;
 use crate::crypto::cert::ServerCredentials;
 use crate::delivery::limits::DeliveryLimits;
 use crate::smp::client::SmpPlan;
+use crate::subscriber::sources::SourceLimits;
 use crate::subscription::limits::SubscriptionLimits;
 use crate::token::limits::TokenLimits;
 use crate::wire::version::{NtfVersion, VersionRange};
@@ -49,6 +51,12 @@ pub struct Config {
     pub use_service_certificates: bool,
     /// Devices connected at a time; a further one is closed. Default 50,000.
     pub links: usize,
+    /// Commands on one link; beyond it they are answered `ERR QUOTA`, unverified. Default 20,000 at once, as many
+    /// as a token has subscriptions, then 100 a second. Source: ours; verifying a command takes about a tenth
+    /// of a millisecond, so a flood costs a hundredth of a processor.
+    pub commands: BudgetPlan,
+    /// What may come from one source address.
+    pub sources: SourceLimits,
     /// From TLS to the end of the hellos; then a device is closed. Default 30 s.
     pub hello_timeout: Duration,
     /// Silence after which a device is closed; it keeps nothing alive by staying. Default 12 h.
@@ -74,6 +82,8 @@ impl Config {
             smp,
             use_service_certificates: false,
             links: 50_000,
+            commands: BudgetPlan { burst: 20_000, period: Duration::from_millis(10) },
+            sources: SourceLimits::default(),
             hello_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(43_200),
         }

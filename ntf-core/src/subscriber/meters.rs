@@ -33,6 +33,8 @@ pub struct LinkCounters {
     pub accepted: Counter,
     /// Closed because too many devices were connected.
     pub refused_full: Counter,
+    /// Closed because too many links were open from the same source address.
+    pub refused_source: Counter,
     /// Closed because the peer broke the protocol of links.
     pub faults: Counter,
     /// Closed for silence, or for hellos that took too long.
@@ -41,6 +43,8 @@ pub struct LinkCounters {
     pub congested: Counter,
     /// Authorized commands.
     pub commands: Counter,
+    /// Commands refused unverified because the link had sent too many.
+    pub flooded: Counter,
     /// Commands of unknown entities, or with a wrong authorization.
     pub unauthorized: Counter,
 }
@@ -62,12 +66,23 @@ pub struct TokenCounters {
     pub deleted: Counter,
     /// Dropped because another registration of the device token was verified.
     pub superseded: Counter,
-    /// Dropped because the device token had too many registrations that were never verified.
+    /// Dropped, never verified, because the device token had too many such registrations, or the table was full.
     pub displaced: Counter,
+    /// Dropped because they were never verified in time.
+    pub unverified_ended: Counter,
+    /// Dropped some time after the provider had refused them.
+    pub invalid_ended: Counter,
+    /// Dropped because nobody had asked for anything for too long.
+    pub idle_ended: Counter,
     /// Found invalid by the provider.
     pub invalid: Counter,
     /// Refused because the table was full.
     pub refused_full: Counter,
+    /// TNEW and TRPL refused because too much had come from the same source address.
+    pub refused_source: Counter,
+    /// Codes not looked at because too many wrong ones had come for the device token or from the source
+    /// address; also counted as not verified.
+    pub guesses_refused: Counter,
     /// Verification pushes put off because the device token had enough of them.
     pub verification_paced: Counter,
 }
@@ -141,6 +156,8 @@ pub struct ServiceCounters {
 pub struct Gauges {
     /// Devices connected.
     pub links: usize,
+    /// Source addresses that have budgets to pay off.
+    pub sources: usize,
     /// Registrations.
     pub tokens: u32,
     /// Subscriptions.

@@ -7,7 +7,7 @@
 //!
 //! [`input`] and [`effect`] are its face, [`config`] and [`meters`] what it is told and what it tells.
 //! `on_command` is the story of devices, `on_server` and `on_service` that of SMP servers, `on_outcome` and `on_timer` those
-//! of pushes and of time. The tables are in [`crate::token`], [`crate::subscription`] and
+//! of pushes and of time; `sources` holds what is limited by source address. The tables are in [`crate::token`], [`crate::subscription`] and
 //! [`crate::delivery`].
 
 pub mod config;
@@ -21,6 +21,7 @@ mod on_server;
 mod on_service;
 mod on_timer;
 mod order;
+pub mod sources;
 
 pub use config::Config;
 
@@ -43,6 +44,7 @@ use crate::subscriber::input::Input;
 use crate::subscriber::meters::{Counters, Gauges};
 use crate::subscriber::on_device::DeviceLink;
 use crate::subscriber::on_server::Watched;
+use crate::subscriber::sources::Sources;
 use crate::subscription::table::Subscriptions;
 use crate::token::registration::Makers;
 use crate::token::table::Tokens;
@@ -65,6 +67,7 @@ pub struct Subscriber {
     subscriptions: Subscriptions,
     delivery: Delivery,
     devices: BTreeMap<LinkId, DeviceLink>,
+    sources: Sources,
     servers: BTreeMap<ServerIndex, Watched>,
     /// Links to SMP servers, in use and on their way out.
     server_links: BTreeMap<LinkId, ServerIndex>,
@@ -115,6 +118,7 @@ impl Subscriber {
             subscriptions: Subscriptions::new(config.subscriptions, &mut hashing),
             delivery: Delivery::new(config.delivery),
             devices: BTreeMap::new(),
+            sources: Sources::new(config.sources, &mut hashing),
             servers: BTreeMap::new(),
             server_links: BTreeMap::new(),
             busy: VecDeque::new(),
@@ -146,6 +150,7 @@ impl Subscriber {
     pub fn gauges(&self) -> Gauges {
         Gauges {
             links: self.devices.len(),
+            sources: self.sources.len(),
             tokens: self.tokens.len(),
             subscriptions: self.subscriptions.len(),
             servers: self.subscriptions.servers_len(),
@@ -199,6 +204,7 @@ impl Subscriber {
         self.delivery.clear();
         self.subscriptions.clear();
         self.tokens.clear();
+        self.sources.clear();
     }
 
     fn deadline(&self) -> Option<Deadline> {
@@ -211,7 +217,12 @@ impl Subscriber {
             (at, reason)
         });
         let rest = self.tokens.next_rest().map(|at| (at, "forget a device token"));
-        let next = [own, self.delivery.deadline(), rest].into_iter().flatten().min_by_key(|(at, _)| *at);
+        let end = self.tokens.next_end().map(|at| (at, "forget a registration"));
+        let source = self.sources.next_rest().map(|at| (at, "forget a source"));
+        let next = [own, self.delivery.deadline(), rest, end, source]
+            .into_iter()
+            .flatten()
+            .min_by_key(|(at, _)| *at);
         next.map(|(at, reason)| Deadline { at, reason })
     }
 }

@@ -5,6 +5,7 @@
 //! Source: `ntf-protocol` 1.6, 4.2, 4.4.
 
 use crate::base::id::{SubscriptionId, TokenId};
+use crate::base::source::Source;
 use crate::crypto::keys::{AuthPrivateKey, AuthPublicKey, X25519Public};
 use crate::delivery::verification::Until;
 use crate::link::dialect::Ntf;
@@ -14,10 +15,11 @@ use crate::model::index::{SubscriptionIndex, TokenIndex};
 use crate::model::server::NotifierAddress;
 use crate::model::token::{DeviceToken, Provider};
 use crate::subscriber::Subscriber;
+use crate::subscriber::sources::Use;
 use crate::subscription::row::Wanted;
-use crate::token::registration::{Registered, Registration, TokenRefusal};
+use crate::token::registration::{Registered, Registration, Token, TokenRefusal};
 use crate::token::shape::is_well_shaped;
-use crate::token::state::State;
+use crate::token::state::{NotVerified, State};
 use crate::wire::error_code::{CommandError, ErrorCode};
 use crate::wire::ntf::command::Command;
 use crate::wire::ntf::response::Response;
@@ -40,7 +42,12 @@ enum Asks {
 }
 
 impl Subscriber {
-    pub(super) fn on_command(&mut self, responder: &mut Responder<Ntf>, request: Request<'_, Ntf>) {
+    pub(super) fn on_command(
+        &mut self,
+        from: Option<Source>,
+        responder: &mut Responder<Ntf>,
+        request: Request<'_, Ntf>,
+    ) {
         if let Some(code) = self.unacceptable(request.command()) {
             responder.refuse(&request, code);
             return;
@@ -57,12 +64,13 @@ impl Subscriber {
         };
         self.counters.links.commands.count();
         let (command, to) = authorized.into_parts();
+        self.note_use(subject);
         // Answers that carry an id of ours borrow it from here.
         let (token, subscription);
         let response = match (command, subject) {
             (Command::Tnew { device, auth, dh }, _) => {
                 let wanted = Registration { device: device.to_token(), verify_key: auth, client_public: dh };
-                match self.on_register(wanted) {
+                match self.on_register(from, wanted) {
                     Ok((id, dh)) => {
                         token = id;
                         Response::Idtkn { token: token.as_bytes(), dh }
@@ -80,9 +88,9 @@ impl Subscriber {
                     Err(code) => Response::Err(code),
                 }
             }
-            (Command::Tvfy { code }, Subject::Token(token)) => answer(self.on_verify(token, code)),
+            (Command::Tvfy { code }, Subject::Token(token)) => answer(self.on_verify(from, token, code)),
             (Command::Trpl { device }, Subject::Token(token)) => {
-                answer(self.on_replace(token, device.to_token()))
+                answer(self.on_replace(from, token, device.to_token()))
             }
             (Command::Tcrn { minutes }, Subject::Token(token)) => answer(self.on_cron(token, minutes)),
             (Command::Tdel, Subject::Token(token)) => {
@@ -118,6 +126,20 @@ impl Subscriber {
             }
         };
         responder.reply(to, &response);
+    }
+
+    /// Whoever has its key still wants the registration.
+    fn note_use(&mut self, subject: Subject) {
+        let token = match subject {
+            Subject::Nothing => None,
+            Subject::Token(token) => Some(token),
+            Subject::Subscription(subscription) => {
+                self.subscriptions.get(subscription).map(|row| row.owner())
+            }
+        };
+        if let Some(token) = token {
+            self.tokens.used(self.now, token);
+        }
     }
 
     /// Why no key could make the command acceptable.
@@ -195,9 +217,25 @@ impl Subscriber {
     }
 
     /// TNEW: registers, or repeats what an equal TNEW was told, and pushes the code in either case.
-    fn on_register(&mut self, wanted: Registration) -> Result<(TokenId, X25519Public), ErrorCode<'static>> {
-        let registered =
-            self.tokens.register(wanted, &mut self.makers).map_err(|refusal| self.refused(refusal))?;
+    fn on_register(
+        &mut self,
+        from: Option<Source>,
+        wanted: Registration,
+    ) -> Result<(TokenId, X25519Public), ErrorCode<'static>> {
+        if !self.tokens.knows(&wanted) {
+            self.admit(from, Use::Registration)?;
+            self.admit(from, Use::VerificationPush)?;
+            if let Some(oldest) = self.tokens.in_the_way() {
+                self.counters.tokens.displaced.count();
+                self.drop_token(oldest);
+            }
+        } else {
+            self.admit(from, Use::VerificationPush)?;
+        }
+        let registered = self
+            .tokens
+            .register(self.now, wanted, &mut self.makers)
+            .map_err(|refusal| self.refused(refusal))?;
         match registered {
             Registered::Fresh(index) => {
                 self.counters.tokens.created.count();
@@ -206,7 +244,7 @@ impl Subscriber {
             Registered::Again(_) => self.counters.tokens.repeated.count(),
         }
         let token = self.tokens.get(registered.index()).ok_or(ErrorCode::Internal)?;
-        let (id, public) = (token.id(), *token.server_public());
+        let (id, public) = (token.id(), token.server_public());
         let until = match token.state() {
             State::Active(_) => Until::Accepted,
             State::Registered | State::Confirmed | State::Invalid(_) => Until::Verified,
@@ -216,9 +254,30 @@ impl Subscriber {
     }
 
     /// TVFY: the right code makes the token active, and ends other registrations of the device token.
-    fn on_verify(&mut self, token: TokenIndex, code: &[u8]) -> Result<(), ErrorCode<'static>> {
-        if self.tokens.verify(self.now, token, code).is_err() {
+    fn on_verify(
+        &mut self,
+        from: Option<Source>,
+        token: TokenIndex,
+        code: &[u8],
+    ) -> Result<(), ErrorCode<'static>> {
+        // The first answer to a registration is looked at whatever came from the same source before.
+        let has_failed = self.tokens.get(token).is_some_and(Token::has_failed);
+        let verified = match has_failed && self.sources.is_spent(self.now, from, Use::WrongCode) {
+            true => Err(NotVerified::TooManyFromSource),
+            false => self.tokens.verify(self.now, token, code),
+        };
+        if let Err(why) = verified {
             self.counters.tokens.not_verified.count();
+            match why {
+                NotVerified::WrongCode => {
+                    // What is beyond the budget is a first answer, and booked by being its last as well.
+                    let _ = self.sources.admit(self.now, from, Use::WrongCode);
+                }
+                NotVerified::TooManyForDevice | NotVerified::TooManyFromSource => {
+                    self.counters.tokens.guesses_refused.count();
+                }
+                NotVerified::TooManyAttempts | NotVerified::Expired | NotVerified::NotAwaited => {}
+            }
             return Err(ErrorCode::Auth);
         }
         self.counters.tokens.verified.count();
@@ -231,8 +290,16 @@ impl Subscriber {
     }
 
     /// TRPL: the token goes to another device, which has to prove itself; all else stays.
-    fn on_replace(&mut self, token: TokenIndex, device: DeviceToken) -> Result<(), ErrorCode<'static>> {
-        self.tokens.replace(token, device, &mut self.makers).map_err(|refusal| self.refused(refusal))?;
+    fn on_replace(
+        &mut self,
+        from: Option<Source>,
+        token: TokenIndex,
+        device: DeviceToken,
+    ) -> Result<(), ErrorCode<'static>> {
+        self.admit(from, Use::VerificationPush)?;
+        self.tokens
+            .replace(self.now, token, device, &mut self.makers)
+            .map_err(|refusal| self.refused(refusal))?;
         self.counters.tokens.replaced.count();
         self.make_room_for(token);
         self.delivery.moved(token);
@@ -275,6 +342,7 @@ impl Subscriber {
                 index
             }
         };
+        self.tokens.used(self.now, owner);
         if let Some(server) = self.subscriptions.server_of(index) {
             self.watch(server);
         }
@@ -298,6 +366,15 @@ impl Subscriber {
             self.counters.tokens.displaced.count();
             self.drop_token(displaced);
         }
+    }
+
+    /// Books what a command costs its source address.
+    fn admit(&mut self, from: Option<Source>, what: Use) -> Result<(), ErrorCode<'static>> {
+        if self.sources.admit(self.now, from, what) {
+            return Ok(());
+        }
+        self.counters.tokens.refused_source.count();
+        Err(ErrorCode::Quota)
     }
 
     fn refused(&mut self, refusal: TokenRefusal) -> ErrorCode<'static> {

@@ -1,7 +1,9 @@
 //! Links of devices: accepted, greeted, read, answered, and closed when they are silent or misbehave.
 
+use crate::base::budget::{Admit, Budget};
 use crate::base::id::LinkId;
 use crate::base::limits::LINK_WINDOW_BLOCKS;
+use crate::base::source::Source;
 use crate::base::time::Mono;
 use crate::link::dialect::Ntf;
 use crate::link::event::{LinkAction, LinkEvent, Transport};
@@ -9,12 +11,16 @@ use crate::link::responder::Responder;
 use crate::subscriber::config::Config;
 use crate::subscriber::effect::Effect;
 use crate::subscriber::{Subscriber, Timer};
+use crate::wire::error_code::ErrorCode;
 
 /// A device's link.
 #[derive(Debug)]
 pub(super) struct DeviceLink {
     responder: Responder<Ntf>,
     heard: Mono,
+    /// Where it comes from, for what is limited by that.
+    source: Option<Source>,
+    commands: Budget,
 }
 
 impl Subscriber {
@@ -28,8 +34,10 @@ impl Subscriber {
                 }
             }
             LinkEvent::Down { link, .. } => {
-                self.devices.remove(&link);
                 self.timers.cancel(&Timer::Device(link));
+                if let Some(device) = self.devices.remove(&link) {
+                    self.sources.close(device.source);
+                }
             }
         }
     }
@@ -40,17 +48,24 @@ impl Subscriber {
             self.outbox.push(Effect::Link(LinkAction::Close { link }));
             return;
         }
+        if !self.sources.open(transport.source) {
+            self.counters.links.refused_source.count();
+            self.outbox.push(Effect::Link(LinkAction::Close { link }));
+            return;
+        }
         let Config { credentials, versions, hello_timeout, .. } = &self.config;
         match Responder::accept(transport, credentials, *versions, &mut self.makers.keys) {
             Ok(responder) => {
                 self.counters.links.accepted.count();
                 self.timers.set(Timer::Device(link), self.now.mono + *hello_timeout);
-                let mut device = DeviceLink { responder, heard: self.now.mono };
+                let (heard, source) = (self.now.mono, transport.source);
+                let mut device = DeviceLink { responder, heard, source, commands: Budget::new() };
                 self.send(link, &mut device);
                 self.devices.insert(link, device);
             }
             Err(_) => {
                 self.counters.links.faults.count();
+                self.sources.close(transport.source);
                 self.outbox.push(Effect::Link(LinkAction::Close { link }));
             }
         }
@@ -64,7 +79,13 @@ impl Subscriber {
         match device.responder.on_block(block) {
             Ok(mut requests) => {
                 while let Some(request) = device.responder.next_request(&mut requests) {
-                    self.on_command(&mut device.responder, request);
+                    match device.commands.admit(self.now.mono, self.config.commands) {
+                        Admit::Now => self.on_command(device.source, &mut device.responder, request),
+                        Admit::Later(_) => {
+                            self.counters.links.flooded.count();
+                            device.responder.refuse(&request, ErrorCode::Quota);
+                        }
+                    }
                 }
             }
             Err(_) => {
@@ -100,6 +121,7 @@ impl Subscriber {
 
     fn close(&mut self, link: LinkId, mut device: DeviceLink) {
         self.timers.cancel(&Timer::Device(link));
+        self.sources.close(device.source);
         self.send(link, &mut device);
         self.outbox.push(Effect::Link(LinkAction::Close { link }));
     }

@@ -1,6 +1,11 @@
 //! Time has passed.
 
 use crate::subscriber::{Subscriber, Timer};
+use crate::token::registration::Age;
+
+/// Most registrations dropped for their age in one go; the rest follow at once, in further ones. Source: ours;
+/// each may take thousands of subscriptions along.
+const ENDED_SLICE: usize = 64;
 
 impl Subscriber {
     pub(super) fn on_timer(&mut self) {
@@ -13,5 +18,16 @@ impl Subscriber {
         }
         self.delivery.on_time(self.now, &mut self.jitter);
         self.tokens.rest(self.now);
+        self.sources.rest(self.now);
+        for _ in 0..ENDED_SLICE {
+            let Some((token, age)) = self.tokens.ended(self.now) else { break };
+            let counters = &mut self.counters.tokens;
+            match age {
+                Age::Unverified => counters.unverified_ended.count(),
+                Age::Invalid => counters.invalid_ended.count(),
+                Age::Idle => counters.idle_ended.count(),
+            }
+            self.drop_token(token);
+        }
     }
 }

@@ -73,8 +73,9 @@ impl Subscriber {
             None => return,
         }
         let Some(id) = self.delivery.order_verification(self.now, index) else { return };
+        let Some(code) = self.tokens.code_to_push(self.now, index, &mut self.makers).cloned() else { return };
         let (Some(token), Some(device)) = (self.tokens.get(index), self.tokens.device(index)) else { return };
-        let sealed = seal(token.box_key(), &mut self.nonces, token.code().expose(), self.config.padded_len);
+        let sealed = seal(token.box_key(), &mut self.nonces, code.expose(), self.config.padded_len);
         let payload = PushPayload::Verification(sealed);
         self.outbox.push(Effect::Push(PushOrder { id, device: device.token().clone(), payload }));
     }

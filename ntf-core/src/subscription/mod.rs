@@ -4,7 +4,6 @@
 //! first; [`table`] keeps the rows, [`servers`] what hangs on one SMP server.
 
 pub mod limits;
-mod list;
 pub mod row;
 pub mod servers;
 pub mod state;

@@ -1,11 +1,11 @@
 //! A subscription as the table holds it, and what goes in and out.
 
 use crate::base::id::{EntityId, SubscriptionId};
+use crate::base::list::Links;
 use crate::base::secret::Secret;
 use crate::crypto::keys::AuthPrivateKey;
 use crate::model::index::{SubscriptionIndex, TokenIndex};
 use crate::model::server::ServerAddress;
-use crate::subscription::list::Links;
 use crate::subscription::state::Standing;
 
 /// A subscription of a token to a queue.

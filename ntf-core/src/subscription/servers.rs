@@ -1,11 +1,11 @@
 //! SMP servers that are watched, with the subscriptions that wait for and hold a session there.
 
 use crate::base::hash::HashKey;
+use crate::base::list::List;
 use crate::base::rng::Rng;
 use crate::base::slab::Slab;
 use crate::model::index::ServerIndex;
 use crate::model::server::ServerAddress;
-use crate::subscription::list::List;
 use hashbrown::HashTable;
 
 /// One SMP server, for as long as a subscription names it.

@@ -5,6 +5,7 @@
 
 use crate::base::hash::HashKey;
 use crate::base::id::SubscriptionId;
+use crate::base::list::{Links, List, Threads};
 use crate::base::rng::Rng;
 use crate::base::secret::Secret;
 use crate::base::slab::Slab;
@@ -13,7 +14,6 @@ use crate::model::index::{ServerIndex, SubscriptionIndex, TokenIndex};
 use crate::model::server::ServerAddress;
 use crate::model::subscription::SubscriptionStatus;
 use crate::subscription::limits::{SubscriptionLimits, SubscriptionsFull};
-use crate::subscription::list::{Links, List, Threads};
 use crate::subscription::row::{Ask, PackedKey, Subscription, Wanted};
 use crate::subscription::servers::{Server, Servers};
 use crate::subscription::state::{Failure, Over, Session, Standing};

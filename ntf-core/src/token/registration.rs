@@ -4,8 +4,10 @@
 use crate::base::budget::Budget;
 use crate::base::id::TokenId;
 use crate::base::limits::CODE_LEN;
+use crate::base::list::Links;
 use crate::base::rng::Rng;
 use crate::base::secret::Secret;
+use crate::base::time::Mono;
 use crate::crypto::boxed::BoxKey;
 use crate::crypto::keys::{AuthPublicKey, X25519Private, X25519Public};
 use crate::model::index::{DeviceIndex, TokenIndex};
@@ -20,11 +22,34 @@ pub struct Token {
     pub(super) verify_key: AuthPublicKey,
     pub(super) device: DeviceIndex,
     pub(super) server_key: X25519Private,
-    pub(super) server_public: X25519Public,
     pub(super) box_key: BoxKey,
     pub(super) challenge: Challenge,
     pub(super) state: State,
     pub(super) was_verified: bool,
+    /// When its lifetime began: see [`Age`].
+    pub(super) since: Mono,
+    pub(super) by_age: Links,
+}
+
+/// What the lifetime of a registration depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Age {
+    /// Never verified; counted from the last TNEW.
+    Unverified,
+    /// Refused by the provider; counted from then.
+    Invalid,
+    /// Verified once; counted from the last command.
+    Idle,
+}
+
+impl Age {
+    pub(super) const fn of(state: State, was_verified: bool) -> Self {
+        match state {
+            State::Invalid(_) => Self::Invalid,
+            State::Registered | State::Confirmed | State::Active(_) if was_verified => Self::Idle,
+            State::Registered | State::Confirmed | State::Active(_) => Self::Unverified,
+        }
+    }
 }
 
 impl Token {
@@ -40,10 +65,10 @@ impl Token {
         &self.verify_key
     }
 
-    /// The server's half of the agreement, as IDTKN carries it.
+    /// The server's half of the agreement, as IDTKN carries it; computed again each time.
     #[must_use]
-    pub const fn server_public(&self) -> &X25519Public {
-        &self.server_public
+    pub fn server_public(&self) -> X25519Public {
+        self.server_key.public()
     }
 
     /// Encrypts every payload of this token.
@@ -56,6 +81,18 @@ impl Token {
     #[must_use]
     pub const fn code(&self) -> &Secret<CODE_LEN> {
         self.challenge.code()
+    }
+
+    /// What its lifetime depends on.
+    #[must_use]
+    pub const fn age(&self) -> Age {
+        Age::of(self.state, self.was_verified)
+    }
+
+    /// Whether a wrong code came since the last TNEW.
+    #[must_use]
+    pub const fn has_failed(&self) -> bool {
+        self.challenge.has_failed()
     }
 
     /// Where the registration stands.
@@ -77,9 +114,16 @@ pub struct Device {
     pub(super) token: DeviceToken,
     pub(super) registrations: Vec<TokenIndex>,
     pub(super) verification_budget: Budget,
+    pub(super) wrong_codes: Budget,
 }
 
 impl Device {
+    /// When its budgets are as good as new.
+    #[must_use]
+    pub(super) fn rested_at(&self) -> Mono {
+        self.verification_budget.rested_at().max(self.wrong_codes.rested_at())
+    }
+
     /// The device token.
     #[must_use]
     pub const fn token(&self) -> &DeviceToken {

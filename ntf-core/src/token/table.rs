@@ -6,6 +6,8 @@
 use crate::base::budget::{Admit, Budget};
 use crate::base::hash::HashKey;
 use crate::base::id::TokenId;
+use crate::base::limits::CODE_LEN;
+use crate::base::list::{Links, List, Threads};
 use crate::base::rng::Rng;
 use crate::base::secret::Secret;
 use crate::base::slab::Slab;
@@ -15,10 +17,11 @@ use crate::crypto::keys::{AuthPublicKey, X25519Private, X25519Public};
 use crate::model::index::{DeviceIndex, TokenIndex};
 use crate::model::token::{DeviceToken, InvalidReason};
 use crate::token::limits::TokenLimits;
-use crate::token::registration::{Device, Makers, Registered, Registration, Token, TokenRefusal};
+use crate::token::registration::{Age, Device, Makers, Registered, Registration, Token, TokenRefusal};
 use crate::token::state::{Challenge, NotVerified, State};
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
+use core::time::Duration;
 use hashbrown::HashTable;
 
 #[cfg(test)]
@@ -33,6 +36,10 @@ pub struct Tokens {
     by_device: HashTable<u32>,
     /// Devices without registration whose budget is not rested yet, by the time it will be.
     resting: BTreeSet<(Mono, DeviceIndex)>,
+    /// Registrations by what their lifetime depends on, in the order in which they end.
+    unverified: List,
+    invalid: List,
+    idle: List,
     hash: HashKey,
     limits: TokenLimits,
 }
@@ -47,6 +54,9 @@ impl Tokens {
             by_id: HashTable::new(),
             by_device: HashTable::new(),
             resting: BTreeSet::new(),
+            unverified: List::default(),
+            invalid: List::default(),
+            idle: List::default(),
             hash: HashKey::new(hashing),
             limits,
         }
@@ -100,11 +110,12 @@ impl Tokens {
     /// when there is no room.
     pub fn register(
         &mut self,
+        now: Now,
         wanted: Registration,
         makers: &mut Makers,
     ) -> Result<Registered, TokenRefusal> {
         if let Some(index) = self.find(&wanted.device, &wanted.verify_key) {
-            return self.register_again(index, &wanted.client_public).map(Registered::Again);
+            return self.register_again(now, index, &wanted.client_public).map(Registered::Again);
         }
         if self.rows.is_full() {
             return Err(TokenRefusal::Full);
@@ -116,22 +127,25 @@ impl Tokens {
             id,
             verify_key: wanted.verify_key,
             device,
-            server_public: server_key.public(),
             box_key: BoxKey::of_dh(&server_key.agree(&wanted.client_public)),
             server_key,
-            challenge: self.challenge(makers),
+            challenge: self.challenge(now, makers),
             state: State::Registered,
             was_verified: false,
+            since: now.mono,
+            by_age: Links::default(),
         };
         let index = self.rows.insert(token).map(TokenIndex).map_err(|_| TokenRefusal::Full)?;
         let Self { rows, by_id, hash, .. } = self;
         by_id.insert_unique(hash.of(&id), index.0.slot(), |slot| hash_of_id(rows, hash, *slot));
+        self.unverified.push(&mut ByAge(&mut self.rows), index.0.slot());
         self.join(device, index);
         Ok(Registered::Fresh(index))
     }
 
     fn register_again(
         &mut self,
+        now: Now,
         index: TokenIndex,
         client: &X25519Public,
     ) -> Result<TokenIndex, TokenRefusal> {
@@ -141,9 +155,23 @@ impl Tokens {
         if BoxKey::of_dh(&token.server_key.agree(client)) != token.box_key {
             return Err(TokenRefusal::Taken);
         }
-        token.state = token.state.registered_again();
         token.challenge.renew(attempts);
+        self.age_anew(now, index, |token| token.state = token.state.registered_again());
         Ok(index)
+    }
+
+    /// Whether an equal TNEW has been made before.
+    #[must_use]
+    pub fn knows(&self, wanted: &Registration) -> bool {
+        self.find(&wanted.device, &wanted.verify_key).is_some()
+    }
+
+    /// What must give way to one more registration: the oldest that was never verified, when the table is
+    /// full. The caller removes it.
+    #[must_use]
+    pub fn in_the_way(&self) -> Option<TokenIndex> {
+        let oldest = self.unverified.first().filter(|_| self.rows.is_full())?;
+        self.rows.index_at(oldest).map(TokenIndex)
     }
 
     /// The registrations of the same device that must give way to one more, before it is joined by another:
@@ -165,10 +193,22 @@ impl Tokens {
     ///
     /// Why not; all reasons are answered alike.
     pub fn verify(&mut self, now: Now, index: TokenIndex, code: &[u8]) -> Result<(), NotVerified> {
+        let (plan, lifetime) = (self.limits.wrong_codes, self.limits.code_lifetime);
         let token = self.rows.get_mut(index.0).ok_or(NotVerified::NotAwaited)?;
-        let active = token.challenge.answer(token.state, now.wall, code)?;
-        token.state = State::Active(active);
-        token.was_verified = true;
+        let device = self.devices.get_mut(token.device.0).ok_or(NotVerified::NotAwaited)?;
+        if token.challenge.has_failed() && device.wrong_codes.is_spent(now.mono, plan) {
+            return Err(NotVerified::TooManyForDevice);
+        }
+        let answered = token.challenge.answer(token.state, now, lifetime, code);
+        if answered == Err(NotVerified::WrongCode) {
+            // At the limit the first wrong code of a registration is looked at all the same, and not booked.
+            let _ = device.wrong_codes.admit(now.mono, plan);
+        }
+        let active = answered?;
+        self.age_anew(now, index, |token| {
+            token.state = State::Active(active);
+            token.was_verified = true;
+        });
         Ok(())
     }
 
@@ -190,6 +230,7 @@ impl Tokens {
     /// then.
     pub fn replace(
         &mut self,
+        now: Now,
         index: TokenIndex,
         device: DeviceToken,
         makers: &mut Makers,
@@ -200,12 +241,12 @@ impl Tokens {
             return Err(TokenRefusal::Taken);
         }
         let new = self.device_row(device)?;
-        let challenge = self.challenge(makers);
-        if let Some(token) = self.rows.get_mut(index.0) {
+        let challenge = self.challenge(now, makers);
+        self.age_anew(now, index, |token| {
             token.device = new;
             token.challenge = challenge;
             token.state = State::Registered;
-        }
+        });
         if new != old {
             self.leave(old, index);
             self.join(new, index);
@@ -214,17 +255,64 @@ impl Tokens {
     }
 
     /// The provider accepted the verification push.
-    pub fn push_accepted(&mut self, index: TokenIndex) {
-        if let Some(token) = self.rows.get_mut(index.0) {
-            token.state = token.state.push_accepted();
-        }
+    pub fn push_accepted(&mut self, now: Now, index: TokenIndex) {
+        self.turn(now, index, State::push_accepted);
     }
 
     /// The provider refused the device token.
-    pub fn rejected(&mut self, index: TokenIndex, reason: InvalidReason) {
-        if let Some(token) = self.rows.get_mut(index.0) {
-            token.state = token.state.rejected(reason);
+    pub fn rejected(&mut self, now: Now, index: TokenIndex, reason: InvalidReason) {
+        self.turn(now, index, |state| state.rejected(reason));
+    }
+
+    /// A command came that only the holder of a registration can give.
+    pub fn used(&mut self, now: Now, index: TokenIndex) {
+        if self.get(index).is_some_and(|token| token.age() == Age::Idle) {
+            self.age_anew(now, index, |_| ());
         }
+    }
+
+    /// The code for a verification push; a fresh one, if the last one is too old.
+    pub fn code_to_push(
+        &mut self,
+        now: Now,
+        index: TokenIndex,
+        makers: &mut Makers,
+    ) -> Option<&Secret<CODE_LEN>> {
+        if self.get(index)?.challenge.has_expired(now.mono, self.limits.code_lifetime) {
+            let challenge = self.challenge(now, makers);
+            self.rows.get_mut(index.0)?.challenge = challenge;
+        }
+        self.get(index).map(Token::code)
+    }
+
+    /// When the next registration comes to its end.
+    #[must_use]
+    pub fn next_end(&self) -> Option<Mono> {
+        let ends = [
+            (&self.unverified, self.limits.unverified_lifetime),
+            (&self.invalid, self.limits.invalid_lifetime),
+            (&self.idle, self.limits.idle_lifetime),
+        ];
+        let end_of = |(list, lifetime): (&List, Option<Duration>)| {
+            Some(self.rows.at(list.first()?)?.since + lifetime?)
+        };
+        ends.into_iter().filter_map(end_of).min()
+    }
+
+    /// A registration whose lifetime is over. The caller removes it.
+    #[must_use]
+    pub fn ended(&self, now: Now) -> Option<(TokenIndex, Age)> {
+        let lifetime_of = |age| match age {
+            Age::Unverified => self.limits.unverified_lifetime,
+            Age::Invalid => self.limits.invalid_lifetime,
+            Age::Idle => self.limits.idle_lifetime,
+        };
+        [&self.unverified, &self.invalid, &self.idle].into_iter().find_map(|list| {
+            let index = self.rows.index_at(list.first()?)?;
+            let token = self.rows.get(index)?;
+            let end = token.since + lifetime_of(token.age())?;
+            (end <= now.mono).then(|| (TokenIndex(index), token.age()))
+        })
     }
 
     /// Books a verification push to the device of a registration, or says when to ask again.
@@ -236,6 +324,7 @@ impl Tokens {
 
     /// Forgets a registration; its secrets are wiped.
     pub fn remove(&mut self, index: TokenIndex) -> Option<TokenId> {
+        self.unlist(index);
         let token = self.rows.remove(index.0)?;
         let hash = self.hash.of(&token.id);
         if let Ok(entry) = self.by_id.find_entry(hash, |slot| *slot == index.0.slot()) {
@@ -269,10 +358,51 @@ impl Tokens {
         self.by_id = HashTable::new();
         self.by_device = HashTable::new();
         self.resting.clear();
+        self.unverified = List::default();
+        self.invalid = List::default();
+        self.idle = List::default();
     }
 
-    fn challenge(&self, makers: &mut Makers) -> Challenge {
-        Challenge::new(Secret::new(makers.codes.bytes()), self.limits.verification_attempts)
+    fn challenge(&self, now: Now, makers: &mut Makers) -> Challenge {
+        Challenge::new(Secret::new(makers.codes.bytes()), now.mono, self.limits.verification_attempts)
+    }
+
+    /// Moves a registration to another state; its lifetime begins anew where it is of another kind then.
+    fn turn(&mut self, now: Now, index: TokenIndex, turn: impl FnOnce(State) -> State) {
+        let Some(token) = self.rows.get_mut(index.0) else { return };
+        let before = token.age();
+        let state = turn(token.state);
+        if Age::of(state, token.was_verified) == before {
+            token.state = state;
+        } else {
+            self.age_anew(now, index, |token| token.state = state);
+        }
+    }
+
+    /// Changes a registration and begins its lifetime anew.
+    fn age_anew(&mut self, now: Now, index: TokenIndex, change: impl FnOnce(&mut Token)) {
+        self.unlist(index);
+        let Some(token) = self.rows.get_mut(index.0) else { return };
+        change(token);
+        token.since = now.mono;
+        let age = token.age();
+        let (list, mut threads) = self.list_of(age);
+        list.push(&mut threads, index.0.slot());
+    }
+
+    fn unlist(&mut self, index: TokenIndex) {
+        let Some(age) = self.get(index).map(Token::age) else { return };
+        let (list, mut threads) = self.list_of(age);
+        list.remove(&mut threads, index.0.slot());
+    }
+
+    const fn list_of(&mut self, age: Age) -> (&mut List, ByAge<'_>) {
+        let list = match age {
+            Age::Unverified => &mut self.unverified,
+            Age::Invalid => &mut self.invalid,
+            Age::Idle => &mut self.idle,
+        };
+        (list, ByAge(&mut self.rows))
     }
 
     fn find(&self, device: &DeviceToken, verify_key: &AuthPublicKey) -> Option<TokenIndex> {
@@ -300,7 +430,12 @@ impl Tokens {
             self.forget_device(oldest);
         }
         let hashed = self.hash.of(&token);
-        let device = Device { token, registrations: Vec::new(), verification_budget: Budget::new() };
+        let device = Device {
+            token,
+            registrations: Vec::with_capacity(1),
+            verification_budget: Budget::new(),
+            wrong_codes: Budget::new(),
+        };
         let index = self.devices.insert(device).map(DeviceIndex).map_err(|_| TokenRefusal::Full)?;
         let Self { devices, by_device, hash, .. } = self;
         by_device.insert_unique(hashed, index.0.slot(), |slot| {
@@ -312,7 +447,7 @@ impl Tokens {
     fn join(&mut self, device: DeviceIndex, index: TokenIndex) {
         if let Some(row) = self.devices.get_mut(device.0) {
             row.registrations.push(index);
-            self.resting.remove(&(row.verification_budget.rested_at(), device));
+            self.resting.remove(&(row.rested_at(), device));
         }
     }
 
@@ -322,7 +457,7 @@ impl Tokens {
         if let Some(row) = self.devices.get_mut(device.0) {
             row.registrations.retain(|other| *other != index);
             if row.registrations.is_empty() {
-                self.resting.insert((row.verification_budget.rested_at(), device));
+                self.resting.insert((row.rested_at(), device));
             }
         }
     }
@@ -334,6 +469,14 @@ impl Tokens {
         {
             entry.remove();
         }
+    }
+}
+
+struct ByAge<'r>(&'r mut Slab<Token>);
+
+impl Threads for ByAge<'_> {
+    fn links(&mut self, slot: u32) -> Option<&mut Links> {
+        self.0.at_mut(slot).map(|row| &mut row.by_age)
     }
 }
 

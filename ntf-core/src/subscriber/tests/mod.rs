@@ -5,6 +5,7 @@
 mod app;
 mod commands;
 mod flow;
+mod hostile;
 mod laws;
 mod periodic;
 mod servers;

@@ -3,6 +3,7 @@
 use crate::base::id::{EntityId, LinkId};
 use crate::base::reach::Reach;
 use crate::base::rng::{Rng, Seed, Stream};
+use crate::base::source::Source;
 use crate::base::time::{Mono, Now, Wall};
 use crate::crypto::cert::ServerCredentials;
 use crate::crypto::keys::{AuthPrivateKey, AuthPublicKey, Ed25519Private, SigningKey};
@@ -46,6 +47,8 @@ pub(super) struct World {
     /// Whether blocks to devices are reported as sent.
     pub(super) devices_read: bool,
     links_made: u64,
+    /// Where the next links of devices come from.
+    pub(super) source: Option<Source>,
 }
 
 /// All SMP servers: they share a certificate and a script.
@@ -132,6 +135,7 @@ impl World {
             devices: BTreeMap::new(),
             devices_read: true,
             links_made: 0,
+            source: None,
         }
     }
 
@@ -296,7 +300,7 @@ impl World {
         let link = LinkId::accepted(self.links_made);
         self.links_made += 1;
         self.devices.insert(link, Vec::new());
-        let transport = transport(link, Vec::new());
+        let transport = Transport { source: self.source, ..transport(link, Vec::new()) };
         self.handle(Input::Link(LinkEvent::Up { link, transport }));
         link
     }

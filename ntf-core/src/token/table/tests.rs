@@ -39,12 +39,22 @@ fn now(secs: u64) -> Now {
 
 impl World {
     fn register(&mut self, name: u8, verify: u8, client: u8) -> Result<Registered, TokenRefusal> {
+        self.register_at(0, name, verify, client)
+    }
+
+    fn register_at(
+        &mut self,
+        secs: u64,
+        name: u8,
+        verify: u8,
+        client: u8,
+    ) -> Result<Registered, TokenRefusal> {
         let wanted = Registration {
             device: device(name),
             verify_key: key(verify),
             client_public: X25519Private::from_bytes([client; 32]).public(),
         };
-        self.tokens.register(wanted, &mut self.makers)
+        self.tokens.register(now(secs), wanted, &mut self.makers)
     }
 
     fn fresh(&mut self, name: u8, verify: u8) -> TokenIndex {
@@ -70,18 +80,18 @@ fn registering_again_changes_nothing_but_a_refused_token() {
     let index = world.fresh(1, 1);
     let (id, public) = {
         let token = world.tokens.get(index).unwrap();
-        (token.id(), *token.server_public())
+        (token.id(), token.server_public())
     };
     let code = world.tokens.get(index).unwrap().code().clone();
     assert_eq!(world.register(1, 1, 9), Ok(Registered::Again(index)));
     let token = world.tokens.get(index).unwrap();
-    assert!(token.id() == id && *token.server_public() == public && *token.code() == code);
+    assert!(token.id() == id && token.server_public() == public && *token.code() == code);
 
     world.verify(index).unwrap();
     assert_eq!(world.register(1, 1, 9), Ok(Registered::Again(index)));
     assert_eq!(world.status(index), TokenStatus::Active);
 
-    world.tokens.rejected(index, InvalidReason::Unregistered);
+    world.tokens.rejected(now(1), index, InvalidReason::Unregistered);
     assert_eq!(world.register(1, 1, 9), Ok(Registered::Again(index)));
     assert_eq!(world.status(index), TokenStatus::Registered);
 }
@@ -140,7 +150,7 @@ fn devices_that_only_rest_give_way_when_there_are_too_many() {
         assert!(world.tokens.devices().count() <= 4);
     }
     let World { tokens, makers } = &mut world;
-    assert_eq!(tokens.replace(stays, device(99), makers), Ok(()), "there is room to move");
+    assert_eq!(tokens.replace(now(1), stays, device(99), makers), Ok(()), "there is room to move");
 }
 
 #[test]
@@ -151,14 +161,14 @@ fn replacing_moves_to_the_other_device_with_another_code() {
     world.verify(index).unwrap();
     let rival = world.fresh(2, 1);
     let World { tokens, makers } = &mut world;
-    assert_eq!(tokens.replace(index, device(2), makers), Err(TokenRefusal::Taken));
+    assert_eq!(tokens.replace(now(1), index, device(2), makers), Err(TokenRefusal::Taken));
     tokens.remove(rival);
-    assert_eq!(tokens.replace(index, device(2), makers), Ok(()));
+    assert_eq!(tokens.replace(now(1), index, device(2), makers), Ok(()));
     let token = tokens.get(index).unwrap();
     assert_eq!(token.state(), State::Registered);
     assert!(*token.code() != code);
     assert_eq!(*tokens.device(index).unwrap().token(), device(2));
-    assert_eq!(tokens.replace(index, device(2), makers), Ok(()), "asked again");
+    assert_eq!(tokens.replace(now(1), index, device(2), makers), Ok(()), "asked again");
     assert_eq!(tokens.rivals(index), []);
     assert!(matches!(world.register(1, 1, 9), Ok(Registered::Fresh(_))), "the old device is free");
 }
@@ -182,4 +192,117 @@ fn the_verification_budget_is_the_devices_and_outlives_its_registrations() {
     world.tokens.rest(now(120));
     assert_eq!(world.tokens.next_rest(), None);
     assert_eq!(world.tokens.devices().count(), 0, "the device token is forgotten");
+}
+
+#[test]
+fn wrong_codes_are_counted_for_the_device_token_and_nobody_is_kept_from_a_first_answer() {
+    let plan = BudgetPlan { burst: 3, period: Duration::from_secs(60) };
+    let mut world = world(TokenLimits { wrong_codes: plan, ..TokenLimits::default() });
+    let (stranger, owner) = (world.fresh(1, 1), world.fresh(1, 2));
+    let guess = |world: &mut World, index, secs| world.tokens.verify(now(secs), index, &[0; 32]);
+    for _ in 0..3 {
+        assert_eq!(guess(&mut world, stranger, 0), Err(NotVerified::WrongCode));
+    }
+    assert_eq!(guess(&mut world, stranger, 0), Err(NotVerified::TooManyForDevice));
+    let other_device = world.fresh(2, 3);
+    assert_eq!(guess(&mut world, other_device, 0), Err(NotVerified::WrongCode), "it has its own budget");
+    assert_eq!(guess(&mut world, stranger, 60), Err(NotVerified::WrongCode), "one a minute");
+    assert_eq!(world.verify(owner), Ok(()), "the owner's first answer");
+}
+
+#[test]
+fn a_code_that_is_too_old_is_refused_and_the_next_push_carries_another() {
+    let lifetime = Some(Duration::from_secs(100));
+    let mut world = world(TokenLimits { code_lifetime: lifetime, ..TokenLimits::default() });
+    let index = world.fresh(1, 1);
+    let code_at = |world: &mut World, secs| {
+        let World { tokens, makers } = world;
+        tokens.code_to_push(now(secs), index, makers).cloned().unwrap()
+    };
+    let first = code_at(&mut world, 0);
+    assert!(code_at(&mut world, 99) == first, "checklist item 11: asked again, the code stays");
+    assert_eq!(world.tokens.verify(now(100), index, first.expose()), Err(NotVerified::Expired));
+    let second = code_at(&mut world, 100);
+    assert!(second != first);
+    assert_eq!(world.tokens.verify(now(101), index, first.expose()), Err(NotVerified::WrongCode));
+    assert_eq!(world.tokens.verify(now(199), index, second.expose()), Ok(()));
+    assert_eq!(
+        world.tokens.verify(now(9999), index, second.expose()),
+        Ok(()),
+        "repeating needs no fresh code"
+    );
+}
+
+#[test]
+fn registrations_end_when_their_time_is_over() {
+    let limits = TokenLimits {
+        code_lifetime: None,
+        unverified_lifetime: Some(Duration::from_secs(100)),
+        invalid_lifetime: Some(Duration::from_secs(1000)),
+        idle_lifetime: Some(Duration::from_secs(10_000)),
+        ..TokenLimits::default()
+    };
+    let mut world = world(limits);
+    let [unverified, again, invalid, idle, used] = [1, 2, 3, 4, 5].map(|name| world.fresh(name, 1));
+    assert_eq!(world.tokens.next_end(), Some(now(100).mono));
+    world.register_at(50, 2, 1, 9).unwrap();
+    // A lifetime of another kind begins when the registration becomes of that kind, and only then.
+    world.tokens.push_accepted(now(60), unverified);
+    world.tokens.used(now(60), unverified);
+    world.tokens.rejected(now(70), invalid, InvalidReason::Bad);
+    world.tokens.rejected(now(80), invalid, InvalidReason::Unregistered);
+    world.tokens.used(now(90), invalid);
+    for index in [idle, used] {
+        world.verify(index).unwrap();
+    }
+    world.tokens.used(now(5000), used);
+    for (secs, index, age) in [
+        (100, unverified, Age::Unverified),
+        (150, again, Age::Unverified),
+        (1070, invalid, Age::Invalid),
+        (10_001, idle, Age::Idle),
+        (15_000, used, Age::Idle),
+    ] {
+        assert_eq!(world.tokens.next_end(), Some(now(secs).mono));
+        assert_eq!(world.tokens.ended(now(secs - 1)), None, "{secs}");
+        assert_eq!(world.tokens.ended(now(secs)), Some((index, age)));
+        world.tokens.remove(index);
+    }
+    assert_eq!((world.tokens.next_end(), world.tokens.ended(now(u64::MAX / 2_000_000))), (None, None));
+}
+
+#[test]
+fn what_has_no_lifetime_stays() {
+    let limits = TokenLimits { unverified_lifetime: None, idle_lifetime: None, ..TokenLimits::default() };
+    let mut world = world(limits);
+    world.fresh(1, 1);
+    let index = world.fresh(2, 2);
+    world.verify(index).unwrap();
+    assert_eq!((world.tokens.next_end(), world.tokens.ended(now(1_000_000_000))), (None, None));
+}
+
+#[test]
+fn a_full_table_takes_the_place_of_who_was_never_verified_and_of_nobody_else() {
+    let mut world = world(TokenLimits { tokens: 2, ..TokenLimits::default() });
+    let verified = world.fresh(1, 1);
+    world.verify(verified).unwrap();
+    assert_eq!(world.tokens.in_the_way(), None, "not full");
+    let unverified = world.fresh(2, 2);
+    assert_eq!(world.tokens.in_the_way(), Some(unverified));
+    world.verify(unverified).unwrap();
+    assert_eq!(world.tokens.in_the_way(), None);
+    assert_eq!(world.register(3, 3, 9), Err(TokenRefusal::Full));
+}
+
+#[test]
+fn a_registration_takes_at_most_460_bytes() {
+    // What an allocator takes for so many bytes, its own eight included.
+    let heap = |len: usize| (len + 8).next_multiple_of(16).max(32);
+    // The row, its device's row with a device token of Apple's, the list of the device's one registration, and
+    // two hash table entries at half load.
+    let row = Slab::<Token>::ROW_LEN;
+    let device = Slab::<Device>::ROW_LEN + heap(64) + heap(size_of::<TokenIndex>());
+    let tables = 2 * 2 * 5;
+    let sum = row + device + tables;
+    assert!(sum <= 460, "{row} + {device} + {tables}");
 }

@@ -3,17 +3,17 @@
 
 /// One end of a link: a slot, or nothing.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Link(u32);
+pub(crate) struct Link(u32);
 
 impl Link {
-    pub(super) const NONE: Self = Self(u32::MAX);
+    pub(crate) const NONE: Self = Self(u32::MAX);
 
     /// A link to this slot. Slabs end before `u32::MAX`, which stands for none.
-    pub(super) const fn to(slot: u32) -> Self {
+    pub(crate) const fn to(slot: u32) -> Self {
         Self(slot)
     }
 
-    pub(super) const fn slot(self) -> Option<u32> {
+    pub(crate) const fn slot(self) -> Option<u32> {
         if self.0 == u32::MAX { None } else { Some(self.0) }
     }
 }
@@ -25,15 +25,15 @@ impl Default for Link {
 }
 
 /// A row's neighbours on one list.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Links {
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Links {
     prev: Link,
     next: Link,
 }
 
 /// First and last row of a list, and its length.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct List {
+pub(crate) struct List {
     first: Link,
     last: Link,
     len: u32,
@@ -46,22 +46,22 @@ impl core::fmt::Debug for Link {
 }
 
 /// Where the links of the rows are.
-pub(super) trait Threads {
+pub(crate) trait Threads {
     /// The links of the row in this slot, if there is such a row.
     fn links(&mut self, slot: u32) -> Option<&mut Links>;
 }
 
 impl List {
-    pub(super) const fn len(&self) -> u32 {
+    pub(crate) const fn len(&self) -> u32 {
         self.len
     }
 
-    pub(super) fn first(&self) -> Option<u32> {
+    pub(crate) fn first(&self) -> Option<u32> {
         self.first.slot()
     }
 
     /// Puts a row at the end.
-    pub(super) fn push(&mut self, threads: &mut impl Threads, slot: u32) {
+    pub(crate) fn push(&mut self, threads: &mut impl Threads, slot: u32) {
         if let Some(links) = threads.links(slot) {
             *links = Links { prev: self.last, next: Link::NONE };
         }
@@ -74,7 +74,7 @@ impl List {
     }
 
     /// Takes a row that is on this list from it.
-    pub(super) fn remove(&mut self, threads: &mut impl Threads, slot: u32) {
+    pub(crate) fn remove(&mut self, threads: &mut impl Threads, slot: u32) {
         let Some(links) = threads.links(slot).map(core::mem::take) else { return };
         match links.prev.slot().and_then(|prev| threads.links(prev)) {
             Some(prev) => prev.next = links.next,
@@ -88,7 +88,7 @@ impl List {
     }
 
     /// Puts all rows of `other` at the end, in their order, and leaves it empty.
-    pub(super) fn append(&mut self, threads: &mut impl Threads, other: &mut Self) {
+    pub(crate) fn append(&mut self, threads: &mut impl Threads, other: &mut Self) {
         let Some(first) = other.first.slot() else { return };
         if let Some(links) = threads.links(first) {
             links.prev = self.last;
@@ -103,7 +103,7 @@ impl List {
     }
 
     /// The row after this one.
-    pub(super) fn after(threads: &mut impl Threads, slot: u32) -> Option<u32> {
+    pub(crate) fn after(threads: &mut impl Threads, slot: u32) -> Option<u32> {
         threads.links(slot)?.next.slot()
     }
 }

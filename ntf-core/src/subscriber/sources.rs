@@ -1,0 +1,276 @@
+//! What comes from each source address: links that are open, and what was used up of its budgets.
+//!
+//! The limits by token and by device token bound what one of them suffers; those by source bound what one
+//! stranger can do to many. Addresses are not kept: the tables are keyed by their hash under a key from the
+//! seed, and two addresses that met in one hash would share their budgets. An IPv6 address counts as its
+//! /64 network. Mends defect D20 of the reference.
+
+use crate::base::budget::{Admit, Budget, BudgetPlan};
+use crate::base::hash::HashKey;
+use crate::base::rng::Rng;
+use crate::base::source::Source;
+use crate::base::time::{Mono, Now};
+use alloc::collections::{BTreeMap, BTreeSet};
+use core::time::Duration;
+
+/// What may come from one source address. Providers put thousands of phones behind one address, so the
+/// defaults are wide. Source: ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SourceLimits {
+    /// Links open at a time; a further one is closed. Default 1000, a fiftieth of all.
+    pub links: u32,
+    /// Registrations that were not there before; beyond it TNEW is answered `ERR QUOTA`. Default 300 at once,
+    /// then one a second.
+    pub registrations: BudgetPlan,
+    /// Verification pushes asked for, by TNEW and TRPL; beyond it these are answered `ERR QUOTA`. Default 300 at
+    /// once, then one a second.
+    pub verification_pushes: BudgetPlan,
+    /// Wrong codes; beyond it a registration may still answer once, and not after a wrong code of its own.
+    /// Default 100 at once, then one a minute.
+    pub wrong_codes: BudgetPlan,
+    /// Source addresses whose budgets are not rested; beyond it the one that would rest first is forgotten, as
+    /// it has the least to forget. Default 65,536, each some 100 bytes.
+    pub sources: usize,
+}
+
+impl Default for SourceLimits {
+    fn default() -> Self {
+        let second = Duration::from_secs(1);
+        Self {
+            links: 1000,
+            registrations: BudgetPlan { burst: 300, period: second },
+            verification_pushes: BudgetPlan { burst: 300, period: second },
+            wrong_codes: BudgetPlan { burst: 100, period: Duration::from_secs(60) },
+            sources: 65_536,
+        }
+    }
+}
+
+/// What a source can use up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Use {
+    Registration,
+    VerificationPush,
+    WrongCode,
+}
+
+/// All source addresses that have links open or budgets to pay off.
+#[derive(Debug)]
+pub(super) struct Sources {
+    /// Bounded by the links that are open.
+    links: BTreeMap<u64, u32>,
+    used: BTreeMap<u64, Used>,
+    /// The keys of `used`, by the time at which they are rested.
+    resting: BTreeSet<(Mono, u64)>,
+    hash: HashKey,
+    limits: SourceLimits,
+}
+
+#[derive(Debug, Default)]
+struct Used {
+    registrations: Budget,
+    verification_pushes: Budget,
+    wrong_codes: Budget,
+}
+
+impl Used {
+    const fn budget(&mut self, what: Use) -> &mut Budget {
+        match what {
+            Use::Registration => &mut self.registrations,
+            Use::VerificationPush => &mut self.verification_pushes,
+            Use::WrongCode => &mut self.wrong_codes,
+        }
+    }
+
+    fn rested_at(&self) -> Mono {
+        let Self { registrations, verification_pushes, wrong_codes } = self;
+        registrations.rested_at().max(verification_pushes.rested_at()).max(wrong_codes.rested_at())
+    }
+}
+
+impl Sources {
+    pub(super) fn new(limits: SourceLimits, hashing: &mut Rng) -> Self {
+        Self {
+            links: BTreeMap::new(),
+            used: BTreeMap::new(),
+            resting: BTreeSet::new(),
+            hash: HashKey::new(hashing),
+            limits,
+        }
+    }
+
+    /// Counts a link that opened, unless the source has too many. A source that is not known has no limits.
+    pub(super) fn open(&mut self, source: Option<Source>) -> bool {
+        let Some(key) = self.key(source) else { return true };
+        let open = self.links.entry(key).or_default();
+        if *open >= self.limits.links.max(1) {
+            return false;
+        }
+        *open += 1;
+        true
+    }
+
+    /// A link that was counted is gone.
+    pub(super) fn close(&mut self, source: Option<Source>) {
+        let Some(key) = self.key(source) else { return };
+        if let Some(open) = self.links.get_mut(&key) {
+            *open = open.saturating_sub(1);
+            if *open == 0 {
+                self.links.remove(&key);
+            }
+        }
+    }
+
+    /// Books one use, or says no.
+    pub(super) fn admit(&mut self, now: Now, source: Option<Source>, what: Use) -> bool {
+        let Some(key) = self.key(source) else { return true };
+        let plan = self.plan(what);
+        self.rest(now);
+        if self.used.len() >= self.limits.sources.max(1)
+            && !self.used.contains_key(&key)
+            && let Some((_, first)) = self.resting.pop_first()
+        {
+            self.used.remove(&first);
+        }
+        let used = self.used.entry(key).or_default();
+        let before = used.rested_at();
+        let admitted = used.budget(what).admit(now.mono, plan) == Admit::Now;
+        let after = used.rested_at();
+        self.resting.remove(&(before, key));
+        self.resting.insert((after, key));
+        admitted
+    }
+
+    /// Whether nothing is left of a budget.
+    pub(super) fn is_spent(&mut self, now: Now, source: Option<Source>, what: Use) -> bool {
+        let plan = self.plan(what);
+        let used = self.key(source).and_then(|key| self.used.get_mut(&key));
+        used.is_some_and(|used| used.budget(what).is_spent(now.mono, plan))
+    }
+
+    /// When the next source can be forgotten.
+    pub(super) fn next_rest(&self) -> Option<Mono> {
+        self.resting.first().map(|(at, _)| *at)
+    }
+
+    /// Forgets sources whose budgets have rested.
+    pub(super) fn rest(&mut self, now: Now) {
+        while let Some((at, key)) = self.resting.first().copied()
+            && at <= now.mono
+        {
+            self.resting.remove(&(at, key));
+            self.used.remove(&key);
+        }
+    }
+
+    /// Sources whose budgets are not rested: the gauge.
+    pub(super) fn len(&self) -> usize {
+        self.used.len()
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.links.clear();
+        self.used.clear();
+        self.resting.clear();
+    }
+
+    fn key(&self, source: Option<Source>) -> Option<u64> {
+        source.map(|source| self.hash.of(&source))
+    }
+
+    const fn plan(&self, what: Use) -> BudgetPlan {
+        match what {
+            Use::Registration => self.limits.registrations,
+            Use::VerificationPush => self.limits.verification_pushes,
+            Use::WrongCode => self.limits.wrong_codes,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::rng::{Seed, Stream};
+    use crate::base::time::Wall;
+    use core::net::{IpAddr, Ipv4Addr};
+
+    fn sources(limits: SourceLimits) -> Sources {
+        Sources::new(limits, &mut Seed::from_number(1).stream(Stream::Hashing))
+    }
+
+    fn source(number: u32) -> Option<Source> {
+        Some(Source::new(IpAddr::V4(Ipv4Addr::from_bits(number))))
+    }
+
+    fn at(secs: u64) -> Now {
+        Now { mono: Mono::from_micros(secs * 1_000_000), wall: Wall::from_secs(secs) }
+    }
+
+    fn limits(burst: u32) -> SourceLimits {
+        let plan = BudgetPlan { burst, period: Duration::from_secs(60) };
+        SourceLimits {
+            links: 2,
+            registrations: plan,
+            verification_pushes: plan,
+            wrong_codes: plan,
+            sources: 3,
+        }
+    }
+
+    #[test]
+    fn each_source_and_each_use_has_a_budget_of_its_own() {
+        let mut sources = sources(limits(2));
+        let uses = [Use::Registration, Use::VerificationPush, Use::WrongCode];
+        for (from, what) in [1, 2].into_iter().flat_map(|from| uses.map(|what| (from, what))) {
+            assert!(!sources.is_spent(at(0), source(from), what));
+            assert!(sources.admit(at(0), source(from), what) && sources.admit(at(0), source(from), what));
+            assert!(sources.is_spent(at(0), source(from), what), "{from} {what:?}");
+            assert!(!sources.admit(at(0), source(from), what), "{from} {what:?}");
+            assert!(sources.admit(at(60), source(from), what), "one more after a period");
+        }
+        for _ in 0..1000 {
+            assert!(sources.admit(at(0), None, Use::Registration), "who is not known has no limit");
+        }
+    }
+
+    #[test]
+    fn links_are_counted_by_source() {
+        let mut sources = sources(limits(1));
+        assert!(sources.open(source(1)) && sources.open(source(1)) && sources.open(source(2)));
+        assert!(!sources.open(source(1)));
+        sources.close(source(1));
+        assert!(sources.open(source(1)));
+        for _ in 0..2 {
+            sources.close(source(1));
+        }
+        sources.close(source(2));
+        assert!(sources.links.is_empty());
+    }
+
+    #[test]
+    fn sources_that_have_rested_are_forgotten() {
+        let mut sources = sources(limits(1));
+        assert!(sources.admit(at(0), source(1), Use::Registration));
+        assert!(sources.admit(at(10), source(2), Use::Registration));
+        assert_eq!(sources.next_rest(), Some(at(60).mono));
+        sources.rest(at(59));
+        assert_eq!(sources.len(), 2);
+        sources.rest(at(60));
+        assert_eq!((sources.len(), sources.next_rest()), (1, Some(at(70).mono)));
+        sources.rest(at(70));
+        assert_eq!((sources.len(), sources.next_rest()), (0, None));
+    }
+
+    #[test]
+    fn a_full_table_forgets_whoever_would_rest_first() {
+        let mut sources = sources(limits(2));
+        for _ in 0..2 {
+            assert!(sources.admit(at(0), source(1), Use::WrongCode));
+        }
+        for number in 2..100 {
+            assert!(sources.admit(at(0), source(number), Use::WrongCode));
+            assert!(sources.len() <= 3);
+        }
+        assert!(sources.is_spent(at(0), source(1), Use::WrongCode), "who owes most is kept");
+    }
+}
