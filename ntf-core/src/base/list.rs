@@ -60,6 +60,17 @@ impl List {
         self.first.slot()
     }
 
+    pub(crate) fn last(&self) -> Option<u32> {
+        self.last.slot()
+    }
+
+    /// Puts a row at the beginning.
+    pub(crate) fn push_front(&mut self, threads: &mut impl Threads, slot: u32) {
+        let mut rest = core::mem::take(self);
+        self.push(threads, slot);
+        self.append(threads, &mut rest);
+    }
+
     /// Puts a row at the end.
     pub(crate) fn push(&mut self, threads: &mut impl Threads, slot: u32) {
         if let Some(links) = threads.links(slot) {
@@ -157,6 +168,8 @@ mod tests {
         }
         assert!(slots(&right, &mut rows).is_empty());
         right.push(&mut rows, 2);
-        assert_eq!(slots(&right, &mut rows), [2]);
+        right.push_front(&mut rows, 5);
+        right.push_front(&mut rows, 7);
+        assert_eq!((slots(&right, &mut rows), right.last()), (vec![7, 5, 2], Some(2)));
     }
 }

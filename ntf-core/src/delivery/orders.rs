@@ -386,6 +386,12 @@ impl Delivery {
         self.line.len()
     }
 
+    /// Tokens to which verification pushes are owed: a gauge.
+    #[must_use]
+    pub fn verifications(&self) -> usize {
+        self.verifications.len()
+    }
+
     fn book(&mut self, now: Now, landed: Landed) -> PushId {
         let push = PushId(self.next_push);
         self.next_push = self.next_push.wrapping_add(1);

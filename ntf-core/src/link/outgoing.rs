@@ -64,6 +64,11 @@ impl Outgoing {
         if self.full.is_empty() {
             self.close();
         }
+        self.take_whole()
+    }
+
+    /// Takes the oldest block that has no room left, sealed.
+    pub(crate) fn take_whole(&mut self) -> Option<Block> {
         let mut block = self.full.pop_front()?;
         if let Some(chain) = &mut self.chain {
             chain.seal_block(&mut block);

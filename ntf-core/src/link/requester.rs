@@ -243,6 +243,11 @@ impl<D: Dialect, T: Copy> Requester<D, T> {
         self.open.outgoing.take()
     }
 
+    /// Takes the next block that has no room for more.
+    pub fn take_whole_block(&mut self) -> Option<Block> {
+        self.open.outgoing.take_whole()
+    }
+
     /// The adapter has sent so many more blocks.
     pub const fn on_sent(&mut self, blocks: u32) {
         self.open.outgoing.on_sent(blocks);

@@ -110,8 +110,12 @@ pub struct SubscriptionCounters {
     pub unanswered: Counter,
     /// NSUB refused for now, by a server in trouble.
     pub put_off: Counter,
-    /// NSUB refused for good.
+    /// NSUB refused, for good or for long.
     pub failed: Counter,
+    /// NSUB that were refused for long and are to be sent again.
+    pub retried: Counter,
+    /// Dropped with their server, which was never reached, because there were too many servers.
+    pub displaced: Counter,
     /// Taken over by another client.
     pub ended: Counter,
     /// Gone from their SMP server.
@@ -164,12 +168,16 @@ pub struct Gauges {
     pub subscriptions: u32,
     /// SMP servers watched.
     pub servers: u32,
+    /// Commands to SMP servers that wait for an answer. Costs a walk over the servers.
+    pub in_flight: usize,
     /// Notices held.
     pub notices: usize,
     /// Orders without outcome.
     pub orders_out: usize,
     /// Tokens in line for an order.
     pub in_line: usize,
+    /// Tokens to which verification pushes are owed.
+    pub verifications: usize,
     /// Tokens with periodic notifications.
     pub periodics: usize,
     /// Effects not polled yet.

@@ -101,6 +101,8 @@ enum Timer {
     Server(ServerIndex),
     /// A server in trouble may be asked again.
     Ask(ServerIndex),
+    /// What a server refused is to be tried again.
+    Failed(ServerIndex),
 }
 
 impl Subscriber {
@@ -154,9 +156,11 @@ impl Subscriber {
             tokens: self.tokens.len(),
             subscriptions: self.subscriptions.len(),
             servers: self.subscriptions.servers_len(),
+            in_flight: self.servers.values().map(|watched| watched.engine.in_flight()).sum(),
             notices: self.delivery.held(),
             orders_out: self.delivery.orders_out(),
             in_line: self.delivery.in_line(),
+            verifications: self.delivery.verifications(),
             periodics: self.delivery.periodics(),
             effects: self.outbox.len(),
         }
@@ -213,6 +217,7 @@ impl Subscriber {
                 Timer::Device(_) => "silent device",
                 Timer::Server(_) => "SMP server",
                 Timer::Ask(_) => "ask an SMP server again",
+                Timer::Failed(_) => "try what failed again",
             };
             (at, reason)
         });

@@ -12,7 +12,7 @@ use crate::link::dialect::Ntf;
 use crate::link::responder::{Credential, Request, Responder};
 use crate::model::cron::Cron;
 use crate::model::index::{SubscriptionIndex, TokenIndex};
-use crate::model::server::NotifierAddress;
+use crate::model::server::{NotifierAddress, ServerAddress};
 use crate::model::token::{DeviceToken, Provider};
 use crate::subscriber::Subscriber;
 use crate::subscriber::sources::Use;
@@ -23,6 +23,10 @@ use crate::token::state::{NotVerified, State};
 use crate::wire::error_code::{CommandError, ErrorCode};
 use crate::wire::ntf::command::Command;
 use crate::wire::ntf::response::Response;
+
+/// A server with more subscriptions than this is not dropped to make room: whoever wants to take all places names
+/// many servers, not one with many queues, and dropping takes time. Source: ours.
+const DISPLACED_MAX: u32 = 1000;
 
 /// What a command is about, found before it is verified.
 #[derive(Clone, Copy)]
@@ -332,6 +336,7 @@ impl Subscriber {
             }
             None => {
                 let NotifierAddress { server, notifier } = notifier;
+                self.make_room_for_server(&server);
                 let id = SubscriptionId::new(self.makers.ids.bytes());
                 let created = self.subscriptions.create(Wanted { id, owner, server, notifier, key });
                 let index = created.map_err(|_| {
@@ -357,6 +362,18 @@ impl Subscriber {
         self.subscriptions.remove(index);
         if let Some(server) = server {
             self.unwatch_if_idle(server);
+        }
+    }
+
+    /// Drops a server that was never reached, if all places are taken and another one is wanted.
+    fn make_room_for_server(&mut self, wanted: &ServerAddress) {
+        let Some(unreached) = self.subscriptions.in_the_way(wanted) else { return };
+        if self.subscriptions.server(unreached).is_some_and(|server| server.waiting() > DISPLACED_MAX) {
+            return;
+        }
+        while let Some(index) = self.subscriptions.first_of(unreached) {
+            self.counters.subscriptions.displaced.count();
+            self.drop_subscription(index);
         }
     }
 

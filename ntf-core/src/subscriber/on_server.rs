@@ -5,7 +5,7 @@
 
 use crate::base::backoff::{Backoff, BackoffPlan};
 use crate::base::rng::Seed;
-use crate::link::engine::{Inbox, Loss};
+use crate::link::engine::{Inbox, LinkNumbers, Loss};
 use crate::link::event::{DownReason, LinkAction, LinkEvent};
 use crate::link::requester::{NotSent, ReplyFault};
 use crate::link::state::LinkFault;
@@ -33,6 +33,8 @@ pub(super) struct Watched {
     /// Whether a server in trouble is left alone until its timer.
     is_paused: bool,
     pub(super) trouble: Backoff,
+    /// Pauses before what failed is tried again.
+    failing: Backoff,
 }
 
 /// What a request was about.
@@ -46,6 +48,11 @@ pub(super) enum Asked {
 
 /// Pauses for a server that answers NSUB with troubles of its own. Source: ours.
 const TROUBLE: BackoffPlan = BackoffPlan { first: Duration::from_secs(5), max: Duration::from_secs(300) };
+
+/// Pauses before queues that a server refused, for a reason that may pass, are asked for again. Source: ours; they
+/// are reported as not kept meanwhile, so this is for clients that do not look.
+const FAILING: BackoffPlan =
+    BackoffPlan { first: Duration::from_secs(600), max: Duration::from_secs(21_600) };
 
 /// Most NSUB made in one call. Source: ours; about two blocks, some milliseconds of signing.
 const SLICE: usize = 256;
@@ -61,7 +68,8 @@ impl Subscriber {
                 engine.offer_service(identity_for(&self.services, row.address()));
             }
             let service = Service::default();
-            Watched { engine, service, is_busy: false, is_paused: false, trouble: Backoff::new() }
+            let (trouble, failing) = (Backoff::new(), Backoff::new());
+            Watched { engine, service, is_busy: false, is_paused: false, trouble, failing }
         });
         watched.engine.connect(self.now);
         self.make_busy(server);
@@ -81,6 +89,7 @@ impl Subscriber {
         self.subscriptions.untie(server);
         self.timers.cancel(&Timer::Server(server));
         self.timers.cancel(&Timer::Ask(server));
+        self.timers.cancel(&Timer::Failed(server));
     }
 
     pub(super) fn on_server_link(&mut self, event: LinkEvent<'_>) {
@@ -113,7 +122,10 @@ impl Subscriber {
         match event {
             SmpEvent::Ready { .. } => {
                 counters.sessions.count();
-                self.subscriptions.bar(server, false);
+                self.subscriptions.reached(server);
+                if let Some(watched) = self.servers.get_mut(&server) {
+                    watched.failing.reset();
+                }
                 self.on_session(server);
             }
             SmpEvent::Reply { tag: Asked::Queue(index), result, .. } => {
@@ -185,9 +197,26 @@ impl Subscriber {
             Subscribed::Failed(code) => Over::Failed(failure_of(&code)),
             Subscribed::Unexpected => Over::Failed(Failure::Unexpected),
         };
+        self.give_up(server, index, over);
+    }
+
+    /// The server refused a queue. What may pass is tried again after a while, with others of the same fate.
+    fn give_up(&mut self, server: ServerIndex, index: SubscriptionIndex, over: Over) {
         if self.subscriptions.over(index, over) {
             self.counters.subscriptions.failed.count();
         }
+        let Some(watched) = self.servers.get_mut(&server) else { return };
+        if over.may_pass() && self.timers.deadline(&Timer::Failed(server)).is_none() {
+            let delay = watched.failing.next_delay(FAILING, &mut self.jitter);
+            self.timers.set(Timer::Failed(server), self.now.mono + delay);
+        }
+    }
+
+    /// Tries again what failed.
+    pub(super) fn on_failed_due(&mut self, server: ServerIndex) {
+        let count = self.subscriptions.retry_failed(server);
+        self.counters.subscriptions.retried.add(u64::from(count));
+        self.make_busy(server);
     }
 
     /// The server is in trouble: asks for nothing more for a while.
@@ -268,6 +297,7 @@ impl Subscriber {
             self.counters.unwanted.count();
             return;
         };
+        self.subscriptions.heard(index);
         let nonce = notice.nonce;
         if self.delivery.take_in(owner, index, notice) {
             self.outbox.push(Effect::Milestone(Milestone::Received { nonce }));
@@ -277,11 +307,15 @@ impl Subscriber {
     /// The next thing to do to a link of an SMP server: what an engine wants, or a slice of NSUB.
     pub(super) fn next_server_action(&mut self) -> Option<LinkAction> {
         while let Some(server) = self.busy.front().copied() {
-            if let Some(action) = self.server_action(server) {
+            if let Some(action) = self.server_action(server, SmpClient::poll_whole) {
                 return Some(action);
             }
             if self.ask_slice(server) > 0 {
                 continue;
+            }
+            // Nothing more to fill the last block with.
+            if let Some(action) = self.server_action(server, SmpClient::poll) {
+                return Some(action);
             }
             self.busy.pop_front();
             if let Some(watched) = self.servers.get_mut(&server) {
@@ -296,8 +330,12 @@ impl Subscriber {
         None
     }
 
-    fn server_action(&mut self, server: ServerIndex) -> Option<LinkAction> {
-        let action = self.servers.get_mut(&server)?.engine.poll(&mut self.link_numbers)?;
+    fn server_action(
+        &mut self,
+        server: ServerIndex,
+        poll: impl Fn(&mut SmpClient<Asked>, &mut LinkNumbers) -> Option<LinkAction>,
+    ) -> Option<LinkAction> {
+        let action = poll(&mut self.servers.get_mut(&server)?.engine, &mut self.link_numbers)?;
         if let LinkAction::Connect { link, .. } = &action {
             self.server_links.insert(*link, server);
         }
@@ -313,8 +351,9 @@ impl Subscriber {
         }
         // What one command brings back is not to wait for thousands of others.
         let mut asked = usize::from(self.ask_for_service(server));
-        let Some(watched) = self.servers.get_mut(&server) else { return 0 };
-        while asked < SLICE.min(watched.engine.room()) {
+        while let Some(watched) = self.servers.get_mut(&server)
+            && asked < SLICE.min(watched.engine.room())
+        {
             let Some(ask) = self.subscriptions.ask_next(server) else { break };
             let (entity, key) = (Some(&ask.notifier), Some(&ask.key));
             match watched.engine.request(self.now, entity, key, &Command::Nsub, Asked::Queue(ask.index)) {
@@ -327,8 +366,7 @@ impl Subscriber {
                     break;
                 }
                 Err(NotSent::TooLong | NotSent::CannotAuthorize(_) | NotSent::NoService) => {
-                    self.subscriptions.over(ask.index, Over::Failed(Failure::Key));
-                    self.counters.subscriptions.failed.count();
+                    self.give_up(server, ask.index, Over::Failed(Failure::Key));
                 }
             }
         }

@@ -14,6 +14,7 @@ impl Subscriber {
                 Timer::Device(link) => self.on_silent_device(link),
                 Timer::Server(server) => self.on_server_time(server),
                 Timer::Ask(server) => self.ask_again(server),
+                Timer::Failed(server) => self.on_failed_due(server),
             }
         }
         self.delivery.on_time(self.now, &mut self.jitter);

@@ -16,7 +16,8 @@ pub struct Subscription {
     pub(super) owner: TokenIndex,
     /// The slot of the server's row, which stays while a row names it.
     pub(super) server: u32,
-    /// The session, or for a row that is tied to our service the tie, in which the standing was reached.
+    /// The session in which the standing was reached; for a row that is tied to our service the tie, and for one
+    /// that failed the trial.
     pub(super) session: u32,
     pub(super) is_tied: bool,
     pub(super) on_server: Links,

@@ -1,7 +1,7 @@
 //! SMP servers that are watched, with the subscriptions that wait for and hold a session there.
 
 use crate::base::hash::HashKey;
-use crate::base::list::List;
+use crate::base::list::{Links, List, Threads};
 use crate::base::rng::Rng;
 use crate::base::slab::Slab;
 use crate::model::index::ServerIndex;
@@ -22,10 +22,20 @@ pub struct Server {
     pub(super) is_barred: bool,
     /// Subscriptions that were dropped here while the server had them tied: there is no command to tell it.
     pub(super) forgotten: u32,
-    /// New, waiting, and those of past sessions.
+    /// Whether it was ever connected to.
+    pub(super) was_reached: bool,
+    /// Its place among the servers that were not.
+    pub(super) on_unreached: Links,
+    /// Counts up when what failed is tried again; rows that failed name it.
+    pub(super) trial: u32,
+    /// Never asked for, in the order they came.
+    pub(super) fresh: List,
+    /// To be asked for again, and those of past sessions; the last one comes first.
     pub(super) waiting: List,
-    /// Asked and confirmed in the current session.
+    /// Asked and confirmed in the current session, the last heard of last.
     pub(super) live: List,
+    /// Failed, to be tried again some time.
+    pub(super) failed: List,
     /// Confirmed and tied to our service, in whatever session.
     pub(super) tied: List,
     /// All rows, also those that are over.
@@ -42,7 +52,7 @@ impl Server {
     /// Subscriptions to ask for.
     #[must_use]
     pub const fn waiting(&self) -> u32 {
-        self.waiting.len()
+        self.fresh.len().saturating_add(self.waiting.len())
     }
 
     /// Subscriptions asked for or confirmed in the current session.
@@ -54,7 +64,13 @@ impl Server {
     /// Whether a connection to the server is of use.
     #[must_use]
     pub const fn is_wanted(&self) -> bool {
-        self.waiting.len() > 0 || self.live.len() > 0 || self.tied.len() > 0
+        self.waiting() > 0 || self.live.len() > 0 || self.tied.len() > 0 || self.failed.len() > 0
+    }
+
+    /// Subscriptions that failed and will be tried again.
+    #[must_use]
+    pub const fn failed(&self) -> u32 {
+        self.failed.len()
     }
 
     /// Subscriptions that the server ties to our service: one NSUBS brings them back.
@@ -75,12 +91,19 @@ impl Server {
 pub(super) struct Servers {
     pub(super) rows: Slab<Server>,
     by_address: HashTable<u32>,
+    /// Those that were never connected to, in the order they came.
+    unreached: List,
     hash: HashKey,
 }
 
 impl Servers {
     pub(super) fn new(bound: u32, hashing: &mut Rng) -> Self {
-        Self { rows: Slab::new(bound), by_address: HashTable::new(), hash: HashKey::new(hashing) }
+        Self {
+            rows: Slab::new(bound.min(u32::MAX - 1)),
+            by_address: HashTable::new(),
+            unreached: List::default(),
+            hash: HashKey::new(hashing),
+        }
     }
 
     pub(super) fn find(&self, address: &ServerAddress) -> Option<ServerIndex> {
@@ -101,20 +124,40 @@ impl Servers {
             is_served: false,
             is_barred: false,
             forgotten: 0,
+            was_reached: false,
+            on_unreached: Links::default(),
+            trial: 0,
+            fresh: List::default(),
             waiting: List::default(),
+            failed: List::default(),
             live: List::default(),
             tied: List::default(),
             total: 0,
         };
         let index = self.rows.insert(server).ok()?;
-        let Self { rows, by_address, hash } = self;
+        self.unreached.push(&mut OnUnreached(&mut self.rows), index.slot());
+        let Self { rows, by_address, hash, .. } = self;
         by_address.insert_unique(hash.of(address), index.slot(), |slot| {
             rows.at(*slot).map_or(0, |server| hash.of(&server.address))
         });
         Some(ServerIndex(index))
     }
 
+    /// The server was connected to.
+    pub(super) fn reached(&mut self, index: ServerIndex) {
+        let Some(server) = self.rows.get_mut(index.0).filter(|server| !server.was_reached) else { return };
+        server.was_reached = true;
+        self.unreached.remove(&mut OnUnreached(&mut self.rows), index.0.slot());
+    }
+
+    /// The server that gives way to one more: see [`SubscriptionLimits::servers`](super::limits::SubscriptionLimits::servers).
+    pub(super) fn in_the_way(&self) -> Option<ServerIndex> {
+        let oldest = self.unreached.first().filter(|_| self.rows.is_full())?;
+        self.rows.index_at(oldest).map(ServerIndex)
+    }
+
     pub(super) fn remove(&mut self, index: ServerIndex) {
+        self.reached(index);
         let Some(server) = self.rows.remove(index.0) else { return };
         if let Ok(entry) =
             self.by_address.find_entry(self.hash.of(&server.address), |slot| *slot == index.0.slot())
@@ -126,5 +169,14 @@ impl Servers {
     pub(super) fn clear(&mut self) {
         self.rows.clear();
         self.by_address = HashTable::new();
+        self.unreached = List::default();
+    }
+}
+
+struct OnUnreached<'r>(&'r mut Slab<Server>);
+
+impl Threads for OnUnreached<'_> {
+    fn links(&mut self, slot: u32) -> Option<&mut Links> {
+        self.0.at_mut(slot).map(|server| &mut server.on_unreached)
     }
 }

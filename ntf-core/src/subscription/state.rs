@@ -5,6 +5,7 @@
 //!                  ▲           │               │
 //!               Waiting <──────┴─session lost──┘
 //! any of these ──END, DELD, AUTH, SERVICE, other error──> Over ──same SNEW again──> New
+//!                                  Over by SERVICE or another error ──after a while──> Asked
 //! ```
 //!
 //! `Asked` and `Confirmed` hold for one session with the SMP server; a session's end turns all of them at
@@ -26,7 +27,7 @@ pub enum Standing {
     Asked,
     /// The SMP server confirmed in the session that the row names.
     Confirmed,
-    /// No NMSG will come until the client subscribes again.
+    /// No NMSG will come until the client subscribes again, or until it succeeds where that may help.
     Over(Over),
 }
 
@@ -106,6 +107,16 @@ impl Standing {
 }
 
 impl Over {
+    /// Whether trying again may help although nobody asks for it. The status says meanwhile that the
+    /// subscription is not kept. Mends defect D8 of the reference.
+    #[must_use]
+    pub const fn may_pass(self) -> bool {
+        match self {
+            Self::Service | Self::Failed(_) => true,
+            Self::Taken | Self::Deleted | Self::Auth => false,
+        }
+    }
+
     /// The status as the protocol names it.
     #[must_use]
     pub fn status(self) -> SubscriptionStatus {

@@ -33,9 +33,17 @@ pub struct Subscriptions {
     servers: Servers,
     by_queue: HashTable<u32>,
     by_id: HashTable<u32>,
-    by_owner: BTreeMap<TokenIndex, List>,
+    by_owner: BTreeMap<TokenIndex, Owned>,
     hash: HashKey,
     limits: SubscriptionLimits,
+}
+
+/// What one token has.
+#[derive(Debug, Default)]
+struct Owned {
+    rows: List,
+    /// The servers they are at, with their number. Few enough to be looked through.
+    servers: Vec<(u32, u32)>,
 }
 
 impl Subscriptions {
@@ -129,7 +137,7 @@ impl Subscriptions {
     #[must_use]
     pub fn status(&self, index: SubscriptionIndex) -> Option<SubscriptionStatus> {
         let row = self.get(index)?;
-        if self.place(row) == Place::Waiting
+        if matches!(self.place(row), Place::Fresh | Place::Waiting)
             && self.servers.rows.at(row.server).is_some_and(|server| server.is_barred)
         {
             return Some(Over::Failed(Failure::NotPublic).status());
@@ -148,7 +156,7 @@ impl Subscriptions {
         self.get(index).is_some_and(|row| match self.place(row) {
             Place::Live => true,
             Place::Tied => self.servers.rows.at(row.server).is_some_and(|server| server.is_served),
-            Place::Waiting | Place::Nowhere => false,
+            Place::Fresh | Place::Waiting | Place::Failed | Place::Nowhere => false,
         })
     }
 
@@ -177,8 +185,15 @@ impl Subscriptions {
         if self.rows.is_full() {
             return Err(SubscriptionsFull::Table);
         }
-        if self.by_owner.get(&wanted.owner).is_some_and(|list| list.len() >= self.limits.per_token) {
-            return Err(SubscriptionsFull::Token);
+        if let Some(owned) = self.by_owner.get(&wanted.owner) {
+            if owned.rows.len() >= self.limits.per_token {
+                return Err(SubscriptionsFull::Token);
+            }
+            let server = self.servers.find(&wanted.server).map(|server| server.0.slot());
+            let is_known = owned.servers.iter().any(|(slot, _)| Some(*slot) == server);
+            if !is_known && owned.servers.len() >= self.limits.servers_per_token {
+                return Err(SubscriptionsFull::ServersOfToken);
+            }
         }
         let server = self.servers.find_or_add(&wanted.server).ok_or(SubscriptionsFull::Servers)?.0.slot();
         let (key, aside) = match wanted.key {
@@ -204,10 +219,15 @@ impl Subscriptions {
         if let Some(key) = aside {
             self.ed448.insert(slot, key);
         }
-        self.by_owner.entry(wanted.owner).or_default().push(&mut OnOwner(&mut self.rows), slot);
+        let owned = self.by_owner.entry(wanted.owner).or_default();
+        owned.rows.push(&mut OnOwner(&mut self.rows), slot);
+        match owned.servers.iter_mut().find(|(known, _)| *known == server) {
+            Some((_, count)) => *count = count.saturating_add(1),
+            None => owned.servers.push((server, 1)),
+        }
         if let Some(server) = self.servers.rows.at_mut(server) {
             server.total = server.total.saturating_add(1);
-            server.waiting.push(&mut OnServer(&mut self.rows), slot);
+            server.fresh.push(&mut OnServer(&mut self.rows), slot);
         }
         let Self { rows, by_queue: queues, by_id, hash, .. } = self;
         queues.insert_unique(by_queue, slot, |slot| {
@@ -231,8 +251,12 @@ impl Subscriptions {
     }
 
     /// Takes the next subscription that waits for a session on this server, and counts it as asked for.
+    ///
+    /// First come those that were never asked for, in the order they came; then the others, those that were made
+    /// or heard of last before those that have been silent for long.
     pub fn ask_next(&mut self, server: ServerIndex) -> Option<Ask> {
-        let slot = self.servers.rows.get(server.0)?.waiting.first()?;
+        let row = self.servers.rows.get(server.0)?;
+        let slot = row.fresh.first().or_else(|| row.waiting.last())?;
         let index = self.rows.index_at(slot).map(SubscriptionIndex)?;
         self.settle(index, Standing::Asked);
         Some(Ask { index, notifier: self.get(index)?.notifier.clone(), key: self.key(index)? })
@@ -263,6 +287,52 @@ impl Subscriptions {
             server.tied.push(&mut OnServer(&mut self.rows), index.0.slot());
         }
         news
+    }
+
+    /// A notice came: the queue is in use, and comes before silent ones the next time that all are asked for.
+    pub fn heard(&mut self, index: SubscriptionIndex) {
+        let Some((server, place)) = self.get(index).map(|row| (row.server, self.place(row))) else { return };
+        let Some(server) = self.servers.rows.at_mut(server) else { return };
+        let list = match place {
+            Place::Live => &mut server.live,
+            Place::Tied => &mut server.tied,
+            Place::Fresh | Place::Waiting | Place::Failed | Place::Nowhere => return,
+        };
+        let mut threads = OnServer(&mut self.rows);
+        list.remove(&mut threads, index.0.slot());
+        list.push(&mut threads, index.0.slot());
+    }
+
+    /// What has failed at a server is to be asked for again, after all others. Says how many. Takes O(1).
+    pub fn retry_failed(&mut self, server: ServerIndex) -> u32 {
+        let Some(server) = self.servers.rows.get_mut(server.0) else { return 0 };
+        let mut failed = core::mem::take(&mut server.failed);
+        let count = failed.len();
+        server.trial = server.trial.wrapping_add(1);
+        failed.append(&mut OnServer(&mut self.rows), &mut server.waiting);
+        server.waiting = failed;
+        count
+    }
+
+    /// The server was connected to.
+    pub fn reached(&mut self, server: ServerIndex) {
+        self.servers.reached(server);
+        self.bar(server, false);
+    }
+
+    /// A server that has to give way before one more can be watched: the one that has been waited for the
+    /// longest and never been reached, when the table is full and `wanted` is not in it. The caller drops its
+    /// subscriptions, [`first_of`](Self::first_of) after the other.
+    #[must_use]
+    pub fn in_the_way(&self, wanted: &ServerAddress) -> Option<ServerIndex> {
+        self.servers.in_the_way().filter(|_| self.servers.find(wanted).is_none())
+    }
+
+    /// The first subscription of a server that was never asked for.
+    #[must_use]
+    pub fn first_of(&self, server: ServerIndex) -> Option<SubscriptionIndex> {
+        let slot = self.server(server)?.fresh.first()?;
+        self.rows.index_at(slot).map(SubscriptionIndex)
     }
 
     fn is_news(&self, index: SubscriptionIndex) -> bool {
@@ -331,9 +401,18 @@ impl Subscriptions {
         self.unlist(index);
         let slot = index.0.slot();
         let owner = self.get(index)?.owner;
-        if let Some(list) = self.by_owner.get_mut(&owner) {
-            list.remove(&mut OnOwner(&mut self.rows), slot);
-            if list.len() == 0 {
+        let server = self.get(index)?.server;
+        if let Some(owned) = self.by_owner.get_mut(&owner) {
+            owned.rows.remove(&mut OnOwner(&mut self.rows), slot);
+            if let Some(at) = owned.servers.iter().position(|(known, _)| *known == server)
+                && let Some((_, count)) = owned.servers.get_mut(at)
+            {
+                *count = count.saturating_sub(1);
+                if *count == 0 {
+                    owned.servers.swap_remove(at);
+                }
+            }
+            if owned.rows.len() == 0 {
                 self.by_owner.remove(&owner);
             }
         }
@@ -369,7 +448,7 @@ impl Subscriptions {
     #[must_use]
     pub fn owned_by(&mut self, owner: TokenIndex) -> Vec<SubscriptionIndex> {
         let mut owned = Vec::new();
-        let mut at = self.by_owner.get(&owner).and_then(List::first);
+        let mut at = self.by_owner.get(&owner).and_then(|owned| owned.rows.first());
         while let Some(slot) = at {
             owned.extend(self.rows.index_at(slot).map(SubscriptionIndex));
             at = List::after(&mut OnOwner(&mut self.rows), slot);
@@ -400,11 +479,14 @@ impl Subscriptions {
         let current = !row.is_tied && server.is_some_and(|server| server.session == row.session);
         let tied = row.is_tied && server.is_some_and(|server| server.tie == row.session);
         match row.standing {
-            Standing::New | Standing::Waiting => Place::Waiting,
+            Standing::New => Place::Fresh,
+            Standing::Waiting => Place::Waiting,
             Standing::Confirmed if tied => Place::Tied,
             Standing::Asked | Standing::Confirmed if current => Place::Live,
             Standing::Asked | Standing::Confirmed => Place::Waiting,
-            Standing::Over(_) => Place::Nowhere,
+            Standing::Over(over) if !over.may_pass() => Place::Nowhere,
+            Standing::Over(_) if server.is_some_and(|server| server.trial == row.session) => Place::Failed,
+            Standing::Over(_) => Place::Waiting,
         }
     }
 
@@ -414,7 +496,9 @@ impl Subscriptions {
         let Some(server) = self.servers.rows.at_mut(server) else { return };
         let mut threads = OnServer(&mut self.rows);
         match place {
+            Place::Fresh => server.fresh.remove(&mut threads, index.0.slot()),
             Place::Waiting => server.waiting.remove(&mut threads, index.0.slot()),
+            Place::Failed => server.failed.remove(&mut threads, index.0.slot()),
             Place::Live => server.live.remove(&mut threads, index.0.slot()),
             Place::Tied => server.tied.remove(&mut threads, index.0.slot()),
             Place::Nowhere => {}
@@ -423,16 +507,32 @@ impl Subscriptions {
 
     /// Writes a standing of a row that is not tied, and puts the row on the list that goes with it.
     fn settle(&mut self, index: SubscriptionIndex, standing: Standing) {
+        let is_live = self.get(index).is_some_and(|row| self.place(row) == Place::Live);
+        if standing == Standing::Confirmed && is_live {
+            // It keeps its place on the list, so that the order survives from session to session.
+            if let Some(row) = self.rows.get_mut(index.0) {
+                row.standing = standing;
+            }
+            return;
+        }
         self.unlist(index);
         let Some(row) = self.rows.get_mut(index.0) else { return };
         let Some(server) = self.servers.rows.at_mut(row.server) else { return };
+        let was_new = row.standing == Standing::New;
         row.standing = standing;
-        row.session = server.session;
+        row.session = match standing {
+            Standing::Over(_) => server.trial,
+            Standing::New | Standing::Waiting | Standing::Asked | Standing::Confirmed => server.session,
+        };
         row.is_tied = false;
-        let mut threads = OnServer(&mut self.rows);
+        let (slot, mut threads) = (index.0.slot(), OnServer(&mut self.rows));
         match standing {
-            Standing::New | Standing::Waiting => server.waiting.push(&mut threads, index.0.slot()),
-            Standing::Asked | Standing::Confirmed => server.live.push(&mut threads, index.0.slot()),
+            Standing::New => server.fresh.push(&mut threads, slot),
+            Standing::Waiting => server.waiting.push_front(&mut threads, slot),
+            // The waiting are asked for from last to first, which is turned around here.
+            Standing::Asked if !was_new => server.live.push_front(&mut threads, slot),
+            Standing::Asked | Standing::Confirmed => server.live.push(&mut threads, slot),
+            Standing::Over(over) if over.may_pass() => server.failed.push(&mut threads, slot),
             Standing::Over(_) => {}
         }
     }
@@ -441,10 +541,14 @@ impl Subscriptions {
 /// Which list of its server a row is on.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
+    /// Never asked for.
+    Fresh,
     Waiting,
     Live,
     /// Tied to our service.
     Tied,
+    /// To be tried again some time.
+    Failed,
     Nowhere,
 }
 

@@ -49,7 +49,7 @@ impl Tokens {
     #[must_use]
     pub fn new(limits: TokenLimits, hashing: &mut Rng) -> Self {
         Self {
-            rows: Slab::new(limits.tokens),
+            rows: Slab::new(limits.tokens.min(u32::MAX - 1)),
             devices: Slab::new(limits.tokens.saturating_mul(2)),
             by_id: HashTable::new(),
             by_device: HashTable::new(),

@@ -30,7 +30,7 @@ use crate::base::rng::{Rng, Seed, Stream};
 use crate::base::time::{Deadline, Mono, Now};
 use crate::crypto::keys::AuthPrivateKey;
 use crate::link::dialect::{Dialect, Ntf};
-use crate::link::event::{LinkAction, LinkEvent};
+use crate::link::event::{Block, LinkAction, LinkEvent};
 use crate::link::keepalive::{Keepalive, Silence};
 use crate::link::requester::{Messages, NotSent, Requester};
 use crate::link::state::{ClientGreeting, ClientSession, Greeted, ServiceGreeting, ServiceIdentity};
@@ -367,6 +367,20 @@ impl<D: Dialect, T: Copy> Engine<D, T> {
 
     /// The next thing to do to a link. Call until there is none, after each input and after requests.
     pub fn poll(&mut self, links: &mut LinkNumbers) -> Option<LinkAction> {
+        self.poll_with(links, Requester::take_block)
+    }
+
+    /// Like [`poll`](Self::poll), but leaves a block that has room for more. For whoever has more to ask for;
+    /// `poll` in the end sends the rest.
+    pub fn poll_whole(&mut self, links: &mut LinkNumbers) -> Option<LinkAction> {
+        self.poll_with(links, Requester::take_whole_block)
+    }
+
+    fn poll_with(
+        &mut self,
+        links: &mut LinkNumbers,
+        take: impl Fn(&mut Requester<D, T>) -> Option<Block>,
+    ) -> Option<LinkAction> {
         if let Some(action) = self.actions.pop_front() {
             return Some(action);
         }
@@ -386,7 +400,7 @@ impl<D: Dialect, T: Copy> Engine<D, T> {
             }
             State::Open(open) => {
                 let link = open.link;
-                open.requester.take_block().map(|block| LinkAction::Send { link, block })
+                take(&mut open.requester).map(|block| LinkAction::Send { link, block })
             }
             State::Resting
             | State::Waiting { .. }

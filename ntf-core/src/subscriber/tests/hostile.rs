@@ -152,6 +152,43 @@ fn a_full_table_is_no_place_to_hide_from_who_proves_himself() {
 }
 
 #[test]
+fn servers_that_are_never_reached_take_no_place_from_others() {
+    let (mut world, mut stranger, mut owner) = start(|config| {
+        config.subscriptions.servers = 6;
+        config.subscriptions.servers_per_token = 4;
+    });
+    let rogue = App::verified(&mut world, &mut stranger, 1, "abcd");
+    world.smp.is_up = false;
+    let mut subscribe = |world: &mut World, number: u8| {
+        let queue = world.queue(number);
+        let address = queue.at(world.smp_address(&alloc::format!("nowhere{number}.example.org")));
+        rogue.try_subscribe(world, &mut stranger, address, &queue.key).text()
+    };
+    for number in 0..10 {
+        let reply = subscribe(&mut world, number);
+        assert_eq!(reply == "ERR QUOTA", number >= 4, "{number}: {reply}");
+    }
+    // All other places as well, by devices of their own.
+    let mut others = world.device();
+    world.orders.clear();
+    let second = App::verified(&mut world, &mut others, 2, "efgh");
+    for number in 20..22 {
+        let queue = world.queue(number);
+        second.subscribe(&mut world, &mut others, &alloc::format!("nowhere{number}.example.org"), &queue);
+    }
+    assert_eq!(world.subscriber.gauges().servers, 6);
+    world.smp.is_up = true;
+    let app = App::verified(&mut world, &mut owner, 100, "cafe");
+    let queue = world.queue(50);
+    let id = app.subscribe(&mut world, &mut owner, "smp.example.org", &queue);
+    assert_eq!(app.status(&mut world, &mut owner, &id), "SUB ACTIVE");
+    assert_eq!(world.subscriber.gauges().servers, 6);
+    assert_eq!(world.subscriber.counters().subscriptions.displaced.total(), 1);
+    assert!(subscribe(&mut world, 30).starts_with("IDSUB"), "it has room for one again");
+    assert_eq!(app.status(&mut world, &mut owner, &id), "SUB ACTIVE", "who is reached stays");
+}
+
+#[test]
 fn what_nobody_uses_ends_and_takes_its_subscriptions_along() {
     let (mut world, mut stranger, mut owner) = start(|config| {
         config.tokens.unverified_lifetime = Some(Duration::from_secs(1000));

@@ -179,6 +179,52 @@ fn a_lost_session_is_opened_again_and_everything_asked_for_in_few_blocks() {
 }
 
 #[test]
+fn nsub_of_many_queues_fill_their_blocks() {
+    let (mut world, mut device, app) = start();
+    world.smp.is_up = false;
+    let count = 400;
+    for number in 0..count {
+        let queue = world.numbered_queue(number);
+        app.subscribe(&mut world, &mut device, HOST, &queue);
+    }
+    world.smp.is_up = true;
+    let before = world.trace.iter().filter(|line| line.contains("Send")).count();
+    world.advance(Duration::from_secs(31));
+    assert_eq!(world.smp.asked.len(), usize::try_from(count).unwrap());
+    let sent = world.trace.iter().filter(|line| line.contains("Send")).count() - before;
+    // A block of SMP 18 carries 135 NSUB; the first block is our hello.
+    assert_eq!(sent, 1 + usize::try_from(count).unwrap().div_ceil(135));
+}
+
+#[test]
+fn what_a_server_refused_is_reported_and_tried_again_with_growing_pauses() {
+    let cmd = ErrorCode::Cmd(CommandError::Prohibited);
+    for (answer, status) in
+        [(Answer::Error(ErrorCode::Service), "SUB SERVICE"), (Answer::Error(cmd), "SUB ERR SMP error CMD")]
+    {
+        let (mut world, mut device, app) = start();
+        let queue = world.queue(50);
+        world.answer(&queue, answer);
+        let id = app.subscribe(&mut world, &mut device, HOST, &queue);
+        let mut asked = alloc::vec![world.smp.asked.len()];
+        for _ in 0..3 {
+            world.advance(Duration::from_secs(1800));
+            asked.push(world.smp.asked.len());
+            assert_eq!(app.status(&mut world, &mut device, &id), status);
+        }
+        // After 5 to 10 minutes, 10 to 20 more, 20 to 40 more.
+        assert!(asked[0] == 1 && (2..=4).contains(&asked[1]) && (3..=6).contains(&asked[3]), "{asked:?}");
+        world.answer(&queue, Answer::Sok);
+        world.advance(Duration::from_secs(22_000));
+        device = world.device();
+        assert_eq!(app.status(&mut world, &mut device, &id), "SUB ACTIVE");
+        let counters = world.subscriber.counters().subscriptions;
+        assert!(counters.retried.total() >= 3);
+        assert_eq!(counters.failed.total(), counters.retried.total(), "all but the last failed again");
+    }
+}
+
+#[test]
 fn subscribing_keeps_to_its_window() {
     let mut world = World::with(|config| config.smp.requester.in_flight_max = 40);
     let mut device = world.device();

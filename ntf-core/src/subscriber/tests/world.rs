@@ -323,6 +323,15 @@ impl World {
         Queue { notifier, key }
     }
 
+    /// One of many queues that the SMP servers know.
+    pub(super) fn numbered_queue(&mut self, number: u32) -> Queue {
+        let mut queue = self.queue(255);
+        queue.notifier[..4].copy_from_slice(&number.to_be_bytes());
+        let known = (queue.key.public().unwrap(), Answer::Sok);
+        self.smp.queues.insert(queue.notifier.into(), known);
+        queue
+    }
+
     pub(super) fn answer(&mut self, queue: &Queue, answer: Answer) {
         self.smp.queues.get_mut(&queue.notifier[..]).unwrap().1 = answer;
     }

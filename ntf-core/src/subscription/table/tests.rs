@@ -79,6 +79,7 @@ fn a_subscription_lives_through_its_statuses() {
 #[test]
 fn what_is_over_is_not_asked_for_again_until_revived() {
     for over in [Over::Taken, Over::Deleted, Over::Auth, Over::Service, Over::Failed(Failure::Blocked)] {
+        let may_pass = over.may_pass();
         let mut table = table(SubscriptionLimits::default());
         let index = table.create(wanted(1, "a", owner(0))).unwrap();
         let server = table.server_by_address(&address("a")).unwrap();
@@ -89,9 +90,11 @@ fn what_is_over_is_not_asked_for_again_until_revived() {
         assert!(!table.over(index, over), "only once");
         assert_eq!(table.status(index), Some(over.status()));
         assert!(!table.confirmed(index), "a late answer changes nothing");
-        assert!(!table.server(server).unwrap().is_wanted());
+        assert_eq!(table.server(server).unwrap().is_wanted(), may_pass);
         table.session_over(server);
         assert_eq!(asked(&mut table, server), []);
+        assert_eq!(table.retry_failed(server), u32::from(may_pass));
+        assert_eq!(table.status(index), Some(over.status()), "until it is answered");
         assert!(table.revive(index));
         assert_eq!(table.status(index), Some(Status::New));
         assert_eq!(asked(&mut table, server), [index]);
@@ -147,7 +150,12 @@ fn keys_of_every_kind_come_back() {
 
 #[test]
 fn each_bound_has_its_name() {
-    let mut table = table(SubscriptionLimits { subscriptions: 4, per_token: 2, servers: 2 });
+    let mut table = table(SubscriptionLimits {
+        subscriptions: 4,
+        per_token: 2,
+        servers: 2,
+        ..SubscriptionLimits::default()
+    });
     let (first, second) = (owner(0), owner(1));
     table.create(wanted(1, "a", first)).unwrap();
     table.create(wanted(2, "b", first)).unwrap();
@@ -194,7 +202,7 @@ fn lists_stay_in_step() {
         let index = table.by_id(&any);
         let name = names[usize::try_from(rng.below(3)).unwrap()];
         let server = table.server_by_address(&address(name));
-        match rng.below(11) {
+        match rng.below(13) {
             0..3 if index.is_none() => {
                 let number = u32::from_be_bytes(any.as_bytes()[..4].try_into().unwrap());
                 let owner = owner(u32::try_from(rng.below(4)).unwrap());
@@ -208,13 +216,17 @@ fn lists_stay_in_step() {
             8 => _ = index.and_then(|index| table.remove(index)),
             9 => _ = index.map(|index| table.tied(index)),
             10 if rng.below(10) == 0 => _ = server.map(|server| table.untie(server)),
+            11 => _ = index.map(|index| table.over(index, Over::Failed(Failure::Blocked))),
+            12 if rng.below(4) == 0 => _ = server.map(|server| table.retry_failed(server)),
+            12 => _ = index.map(|index| table.heard(index)),
             _ => _ = index.map(|index| table.retry(index)),
         }
-        let (mut waiting, mut live, mut tied, mut total) = (0, 0, 0, 0);
+        let (mut waiting, mut live, mut tied, mut failed, mut total) = (0, 0, 0, 0, 0);
         for (_, row) in table.rows.iter() {
             total += 1;
             match table.place(row) {
-                Place::Waiting => waiting += 1,
+                Place::Fresh | Place::Waiting => waiting += 1,
+                Place::Failed => failed += 1,
                 Place::Live => live += 1,
                 Place::Tied => tied += 1,
                 Place::Nowhere => {}
@@ -223,8 +235,15 @@ fn lists_stay_in_step() {
         assert_eq!(total, table.servers().map(|server| server.total).sum::<u32>(), "round {round}");
         assert_eq!(waiting, table.servers().map(Server::waiting).sum::<u32>(), "round {round}");
         assert_eq!(live, table.servers().map(Server::live).sum::<u32>(), "round {round}");
+        assert_eq!(failed, table.servers().map(Server::failed).sum::<u32>(), "round {round}");
         assert_eq!(tied, table.servers().map(Server::tied).sum::<u32>(), "round {round}");
-        assert_eq!(total, table.by_owner.values().map(List::len).sum::<u32>(), "round {round}");
+        assert_eq!(
+            total,
+            table.by_owner.values().map(|owned| owned.rows.len()).sum::<u32>(),
+            "round {round}"
+        );
+        let of_servers = table.by_owner.values().flat_map(|owned| &owned.servers);
+        assert_eq!(total, of_servers.map(|(_, count)| count).sum::<u32>(), "round {round}");
         assert_eq!(usize::try_from(total).unwrap(), table.by_queue.len(), "round {round}");
     }
 }
@@ -273,7 +292,7 @@ fn ties_that_are_given_up_touch_only_what_is_alive() {
     assert_eq!(table.status(rows[0]), Some(Status::End));
     assert_eq!(table.status(rows[1]), Some(Status::Deleted));
     assert_eq!(table.status(rows[2]), Some(Status::Inactive), "in the very session that had them");
-    assert_eq!(asked(&mut table, server), rows[2..]);
+    assert_eq!(asked(&mut table, server), [rows[3], rows[2]]);
     assert!(table.confirmed(rows[2]) && table.tied(rows[3]));
     assert_eq!(table.server(server).unwrap().expected(), 1);
 }
@@ -309,4 +328,77 @@ fn what_was_dropped_here_is_still_expected_until_it_goes() {
     assert_eq!(expected(&table), 1);
     table.forgotten_has_gone(server);
     assert_eq!(expected(&table), 1);
+}
+
+#[test]
+fn the_new_come_first_and_then_the_last_heard_of() {
+    let mut table = table(SubscriptionLimits::default());
+    let rows: Vec<_> = (0..6).map(|number| table.create(wanted(number, "a", owner(0))).unwrap()).collect();
+    let server = table.server_by_address(&address("a")).unwrap();
+    assert_eq!(asked(&mut table, server), rows, "in the order they came");
+    for index in rows.iter().rev() {
+        table.confirmed(*index);
+    }
+    table.heard(rows[1]);
+    for session in 0..3 {
+        table.session_over(server);
+        let added = table.create(wanted(100 + session, "a", owner(0))).unwrap();
+        let order: Vec<_> = asked(&mut table, server);
+        let silent = [rows[5], rows[4], rows[3], rows[2], rows[0]];
+        assert_eq!(order[0], added);
+        assert_eq!(order[1], rows[1], "session {session}");
+        assert_eq!(order[2..7], silent, "session {session}");
+        table.remove(added);
+    }
+}
+
+#[test]
+fn a_late_answer_is_used_and_nothing_asked_for_twice() {
+    let mut table = table(SubscriptionLimits::default());
+    let index = table.create(wanted(1, "a", owner(0))).unwrap();
+    let server = table.server_by_address(&address("a")).unwrap();
+    asked(&mut table, server);
+    table.retry(index);
+    assert!(table.confirmed(index));
+    assert_eq!(table.status(index), Some(Status::Active));
+    assert_eq!(asked(&mut table, server), []);
+}
+
+#[test]
+fn a_token_has_so_many_servers() {
+    let limits = SubscriptionLimits { servers_per_token: 2, ..SubscriptionLimits::default() };
+    let mut table = table(limits);
+    for (number, name) in (0..).zip(["a", "b", "a"]) {
+        table.create(wanted(number, name, owner(0))).unwrap();
+    }
+    assert_eq!(table.create(wanted(3, "c", owner(0))), Err(SubscriptionsFull::ServersOfToken));
+    assert!(table.create(wanted(3, "c", owner(1))).is_ok());
+    assert_eq!(table.create(wanted(4, "c", owner(0))), Err(SubscriptionsFull::ServersOfToken));
+    for number in [0, 2] {
+        assert!(table.server_by_address(&address("a")).is_some());
+        let index = table.by_id(&id(number)).unwrap();
+        table.remove(index);
+    }
+    assert!(table.create(wanted(4, "c", owner(0))).is_ok());
+}
+
+#[test]
+fn of_servers_the_longest_unreached_is_in_the_way_of_another() {
+    let mut table = table(SubscriptionLimits { servers: 3, ..SubscriptionLimits::default() });
+    for (number, name) in (0..).zip(["a", "b"]) {
+        table.create(wanted(number, name, owner(0))).unwrap();
+    }
+    let at = |table: &Subscriptions, name| table.server_by_address(&address(name)).unwrap();
+    assert_eq!(table.in_the_way(&address("d")), None, "there is room");
+    table.create(wanted(2, "c", owner(0))).unwrap();
+    let first = at(&table, "a");
+    table.reached(first);
+    assert_eq!(table.in_the_way(&address("b")), None, "it is there");
+    assert_eq!(table.in_the_way(&address("d")), Some(at(&table, "b")));
+    assert_eq!(table.first_of(at(&table, "b")), table.by_id(&id(1)));
+    for name in ["b", "c"] {
+        let server = at(&table, name);
+        table.reached(server);
+    }
+    assert_eq!(table.in_the_way(&address("d")), None, "who is reached stays");
 }
