@@ -1,5 +1,6 @@
 //! What a subscriber needs to be told.
 
+use crate::base::backoff::BackoffPlan;
 use crate::base::budget::BudgetPlan;
 use crate::base::reach::Reach;
 use crate::crypto::cert::ServerCredentials;
@@ -41,7 +42,8 @@ pub struct Config {
     pub delivery: DeliveryLimits,
     /// How connections to SMP servers behave; `requester.in_flight_max` is the window of subscribing.
     /// `reach` says which addresses they may have. Default: that of background work, with a window of 1360 NSUB
-    /// (`ntf-protocol` 4.7), and public addresses only, because devices name the servers.
+    /// (`ntf-protocol` 4.7), public addresses only, because devices name the servers, and pauses of up to five
+    /// minutes for servers that have never answered, because their names may be anything.
     pub smp: SmpPlan,
     /// Whether SMP servers that ask for it are shown a certificate, a different one each, so that they
     /// remember which queues are ours and one command brings all of them back after a reconnect. It is made
@@ -71,6 +73,7 @@ impl Config {
         let mut smp = SmpPlan::default();
         smp.requester.in_flight_max = 1360;
         smp.reach = Reach::Public;
+        smp.unreached_backoff = Some(BackoffPlan { max: Duration::from_secs(300), ..smp.backoff });
         Self {
             credentials,
             versions: VersionRange::NTF,

@@ -51,6 +51,8 @@ pub struct Engine<D: Dialect, T> {
     offer: Option<Offer>,
     state: State<D, T>,
     backoff: Backoff,
+    /// Whether the server ever answered on an open link.
+    was_reached: bool,
     keys: Rng,
     jitter: Rng,
     /// Actions that do not come from the open link: closing, and our hello.
@@ -123,6 +125,7 @@ impl<D: Dialect, T: Copy> Engine<D, T> {
             offer: None,
             state: State::Resting,
             backoff: Backoff::new(),
+            was_reached: false,
             keys: seed.stream(Stream::Keys),
             jitter: seed.stream(Stream::Jitter),
             actions: VecDeque::new(),
@@ -449,6 +452,7 @@ impl<D: Dialect, T: Copy> Engine<D, T> {
             State::Open(mut open) => {
                 // A server that only says hello and closes is not reached yet.
                 self.backoff.reset();
+                self.was_reached = true;
                 open.heard = now.mono;
                 open.has_answered = true;
                 open.keepalive.on_heard(now.mono);
@@ -513,7 +517,9 @@ impl<D: Dialect, T: Copy> Engine<D, T> {
 
     /// The link is gone: notes what was lost with it and when to try again.
     fn lose(&mut self, now: Now, why: Loss) {
-        let until = now.mono + self.backoff.next_delay(self.plan.backoff, &mut self.jitter);
+        let unreached = self.plan.unreached_backoff.filter(|_| !self.was_reached);
+        let plan = unreached.unwrap_or(self.plan.backoff);
+        let until = now.mono + self.backoff.next_delay(plan, &mut self.jitter);
         self.settle(why, Some(until));
         self.state = State::Waiting { until };
     }

@@ -26,6 +26,8 @@ pub struct EnginePlan<D: Dialect> {
     /// thousands of servers, a longer pause for those that are gone costs little, as an SMP server keeps
     /// notifications for a day. Source: ours.
     pub backoff: BackoffPlan,
+    /// The same for a server that has never answered. Default `None`: no other delays.
+    pub unreached_backoff: Option<BackoffPlan>,
     /// Which addresses the server may have. Default: any.
     pub reach: Reach,
 }
@@ -39,6 +41,7 @@ impl<D: Dialect> Default for EnginePlan<D> {
             requester: RequesterPlan::default(),
             keepalive: KeepalivePlan::default(),
             backoff: BackoffPlan { first: Duration::from_secs(1), max: Duration::from_secs(30) },
+            unreached_backoff: None,
             reach: Reach::Anywhere,
         }
     }

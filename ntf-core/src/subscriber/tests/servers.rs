@@ -122,6 +122,26 @@ fn a_server_without_a_public_address_is_reported_and_tried_again() {
 }
 
 #[test]
+fn a_server_that_has_never_answered_is_tried_every_few_minutes_and_a_known_one_more_often() {
+    let (mut world, mut device, app) = start();
+    for (known, expected) in [(false, 12..=26), (true, 110..=260)] {
+        let queue = world.queue(50 + u8::from(known));
+        world.smp.is_up = known;
+        let id = app.subscribe(&mut world, &mut device, "a.example.org", &queue);
+        world.smp.is_up = false;
+        world.break_smp();
+        world.advance(Duration::from_secs(60));
+        world.smp.connects.clear();
+        world.advance(Duration::from_secs(3600));
+        let tries = world.smp.connects.len();
+        assert!(expected.contains(&tries), "known: {known}, tried {tries} times in an hour");
+        world.smp.is_up = true;
+        world.advance(Duration::from_secs(301));
+        assert_eq!(app.status(&mut world, &mut device, &id), "SUB ACTIVE");
+    }
+}
+
+#[test]
 fn connections_ask_for_public_addresses_unless_told_otherwise() {
     for (reach, change) in [(Reach::Public, None), (Reach::Anywhere, Some(Reach::Anywhere))] {
         let mut world = World::with(|config| {
