@@ -72,6 +72,8 @@ pub enum Stream {
     World = 8,
     /// The secret behind certificates shown to servers.
     Services = 9,
+    /// Which of several servers is taken.
+    Choice = 12,
 }
 
 /// A generator of one [`Stream`].

@@ -3,6 +3,7 @@
 use crate::base::backoff::BackoffPlan;
 use crate::link::dialect::Ntf;
 use crate::link::engine::EnginePlan;
+use crate::model::cron::{CRON_INTERVAL_MINUTES_MIN, Cron};
 use crate::smp::client::SmpPlan;
 use core::time::Duration;
 
@@ -35,6 +36,15 @@ pub struct Config {
     pub first_check: Duration,
     /// Between later checks. Default 72 h. Source: `ntf-protocol` 5.6.
     pub later_checks: Duration,
+    /// Periodic pushes in [`Mode::Instant`](crate::client::Mode::Instant). Default off.
+    ///
+    /// Source: ours; each message has its push, and the reference's 20 minutes would cost wake-ups.
+    pub cron_instant: Cron,
+    /// Periodic pushes in [`Mode::Periodic`](crate::client::Mode::Periodic). Default every 20 min, the
+    /// shortest. Source: `ntf-protocol` 5.4.
+    pub cron_periodic: Cron,
+    /// Most subscribers to choose from. Default 64. A longer list is refused as a whole. Source: ours.
+    pub subscribers_max: usize,
     /// Most queues. Default 4096. At the bound, creating another fails. Source: ours.
     pub queues_max: usize,
     /// Most addresses sent to. Default 4096. At the bound, sending to another fails. Source: ours.
@@ -59,6 +69,9 @@ impl Default for Config {
             verification: plan(60, 900),
             first_check: Duration::from_secs(24 * 3600),
             later_checks: Duration::from_secs(72 * 3600),
+            cron_instant: Cron::Off,
+            cron_periodic: Cron::Every { minutes: CRON_INTERVAL_MINUTES_MIN },
+            subscribers_max: 64,
             queues_max: 4096,
             senders_max: 4096,
             outgoing_max: 256,

@@ -3,6 +3,7 @@
 use crate::base::limits::NONCE_LEN;
 use crate::client::input::{QueueId, RequestTag};
 use crate::link::event::{DownReason, LinkAction};
+use crate::model::cron::Cron;
 use crate::model::server::SenderAddress;
 use crate::model::subscription::SubscriptionStatus;
 use crate::model::token::TokenStatus;
@@ -25,6 +26,8 @@ pub enum Effect {
 pub enum Event {
     /// The token's status changed, or was asked for.
     Token(TokenStatus),
+    /// The subscriber wakes the device this often from here on, or no longer.
+    Periodic(Cron),
     /// The token is forgotten here, and will be at its subscriber.
     Unregistered,
     /// A queue exists; give the address to its sender.
@@ -47,6 +50,11 @@ pub enum Event {
         queue: QueueId,
         /// What the subscriber says.
         status: SubscriptionStatus,
+    },
+    /// The messages of a queue cause no pushes any more. They are looked for once more after this event.
+    NotificationsOff {
+        /// The queue.
+        queue: QueueId,
     },
     /// The SMP server took a message.
     Sent {
@@ -104,10 +112,12 @@ impl fmt::Debug for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Token(status) => write!(f, "Token({status:?})"),
+            Self::Periodic(cron) => write!(f, "Periodic({cron:?})"),
             Self::Unregistered => f.write_str("Unregistered"),
             Self::QueueCreated { .. } => f.write_str("QueueCreated"),
             Self::QueueDeleted { .. } => f.write_str("QueueDeleted"),
             Self::Subscription { status, .. } => write!(f, "Subscription({status:?})"),
+            Self::NotificationsOff { .. } => f.write_str("NotificationsOff"),
             Self::Sent { .. } => f.write_str("Sent"),
             Self::Pushed { .. } => f.write_str("Pushed"),
             Self::Message { .. } => f.write_str("Message"),

@@ -1,5 +1,6 @@
 //! What can happen to a client.
 
+use crate::client::mode::{Mode, Notifications};
 use crate::link::event::LinkEvent;
 use crate::model::server::{SenderAddress, ServerAddress};
 use crate::model::token::DeviceToken;
@@ -42,13 +43,44 @@ pub struct RequestTag(pub u64);
 
 /// What an application may want.
 pub enum Command {
-    /// Register this device token with a subscriber and verify it when its push arrives.
+    /// Register this device token with one subscriber and verify it when its push arrives.
+    ///
+    /// The subscriber becomes the only one to choose from. A registration with another one is left. For the
+    /// same device token, as on every start of an app, it is checked; for another, that is replaced.
     Register {
         /// The subscriber.
         server: ServerAddress,
         /// The token that the provider gave to the app.
         device: DeviceToken,
     },
+    /// Register this device token with one of the subscribers of [`SetSubscribers`](Self::SetSubscribers),
+    /// drawn at random. A registration that exists stays where it is, even if its subscriber is not on the
+    /// list any more.
+    ///
+    /// Source: `ntf-protocol` 5.2 and 6.2, items 18, 19, 32 and 33.
+    RegisterWithAny {
+        /// The token that the provider gave to the app.
+        device: DeviceToken,
+        /// How the device wants to learn of messages.
+        mode: Mode,
+    },
+    /// The subscribers to choose from whenever a token is made. Moves no token that exists. Not part of the
+    /// exported state: an app gives its list on each start.
+    SetSubscribers {
+        /// The list, [`Config::subscribers_max`](crate::client::Config::subscribers_max) at most.
+        servers: Vec<ServerAddress>,
+    },
+    /// Learn of messages in this way from here on. Kept in the exported state.
+    SetMode(Mode),
+    /// Let the messages of a queue cause pushes, or not. On for a new queue.
+    SetNotifications {
+        /// The queue.
+        queue: QueueId,
+        /// Whether they do.
+        notifications: Notifications,
+    },
+    /// Look into every queue now, whatever the mode.
+    FetchAll,
     /// Create a queue, with notifications.
     CreateQueue {
         /// Echoed in the event.
@@ -90,6 +122,11 @@ impl fmt::Debug for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Register { .. } => "Register",
+            Self::RegisterWithAny { .. } => "RegisterWithAny",
+            Self::SetSubscribers { .. } => "SetSubscribers",
+            Self::SetMode(_) => "SetMode",
+            Self::SetNotifications { .. } => "SetNotifications",
+            Self::FetchAll => "FetchAll",
             Self::CreateQueue { .. } => "CreateQueue",
             Self::DeleteQueue { .. } => "DeleteQueue",
             Self::Send { .. } => "Send",

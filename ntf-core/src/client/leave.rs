@@ -33,6 +33,7 @@ impl Client {
         if self.token.is_none() {
             return self.fail(None, "there is no token to delete");
         }
+        self.has_unregistered = true;
         self.leave_token(now);
         self.tell(Event::Unregistered);
     }
@@ -42,6 +43,7 @@ impl Client {
         let Some(token) = self.token.take() else { return };
         self.timers.cancel(&Timer::Register);
         self.timers.cancel(&Timer::Check);
+        self.timers.cancel(&Timer::Cron);
         self.drop_subscriptions(now);
         let Some(issued) = token.issued() else { return };
         if self.leaving.len() >= LEAVING_MAX {

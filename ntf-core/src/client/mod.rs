@@ -1,7 +1,7 @@
 //! The device side: registers, subscribes, opens pushes, fetches messages; and sends them.
 //!
 //! [`input`] and [`effect`] are its face, [`Client`] the machine. One file per concern: `register`,
-//! `verify`, `leave` and `subscribe` talk to the subscriber, `queues` to SMP servers as a recipient, `send`
+//! `verify`, `leave`, `mode` and `subscribe` talk to the subscriber, `queues` to SMP servers as a recipient, `send`
 //! as a sender, `receive` opens pushes and fetches what they announce. Each concern keeps what it wants
 //! in its own state and goes on with it whenever something changes, so a lost link loses no intention.
 //!
@@ -12,6 +12,7 @@ pub mod config;
 pub mod effect;
 pub mod input;
 mod leave;
+pub mod mode;
 mod on_link;
 mod on_timer;
 mod queue;
@@ -30,6 +31,7 @@ mod verify;
 mod tests;
 
 pub use config::Config;
+pub use mode::{Mode, Notifications};
 pub use send::MESSAGE_LEN_MAX;
 pub use state::ImportError;
 
@@ -49,7 +51,7 @@ use crate::client::servers::Servers;
 use crate::client::token::{Generation, Token};
 use crate::machine::{Machine, Step};
 use crate::model::knowledge::Fact;
-use crate::model::server::SenderAddress;
+use crate::model::server::{SenderAddress, ServerAddress};
 use crate::model::token::TokenStatus;
 use crate::wire::text::base64;
 use alloc::collections::BTreeMap;
@@ -62,7 +64,13 @@ pub struct Client {
     config: Config,
     keys: Rng,
     jitter: Rng,
+    choice: Rng,
     servers: Servers,
+    /// The subscribers to choose from when a token is made.
+    subscribers: Vec<ServerAddress>,
+    mode: Mode,
+    /// The application wants no token: no queue is watched until it registers again.
+    has_unregistered: bool,
     token: Option<Token>,
     generation: Generation,
     leaving: BTreeMap<Generation, Leaving>,
@@ -117,7 +125,11 @@ impl Client {
         Self {
             keys: seed.stream(Stream::Keys),
             jitter: seed.stream(Stream::Jitter),
+            choice: seed.stream(Stream::Choice),
             servers: Servers::new(&seed),
+            subscribers: Vec::new(),
+            mode: Mode::default(),
+            has_unregistered: false,
             token: None,
             generation: Generation::default(),
             leaving: BTreeMap::new(),
@@ -150,6 +162,18 @@ impl Client {
     #[must_use]
     pub fn token_status(&self) -> Option<TokenStatus> {
         self.token.as_ref().map(Token::status)
+    }
+
+    /// How the device learns of messages.
+    #[must_use]
+    pub const fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// The subscriber that holds the token, or is to; `None` without a token.
+    #[must_use]
+    pub fn subscriber(&self) -> Option<&ServerAddress> {
+        self.token.as_ref().map(|token| &token.server)
     }
 
     /// What to give to the sender of a queue; `None` while the queue does not exist.
@@ -216,6 +240,13 @@ impl Client {
     fn on_command(&mut self, now: Now, command: Command) {
         match command {
             Command::Register { server, device } => self.on_register(now, server, device),
+            Command::RegisterWithAny { device, mode } => self.on_register_with_any(now, device, mode),
+            Command::SetSubscribers { servers } => self.on_set_subscribers(servers),
+            Command::SetMode(mode) => self.on_set_mode(now, mode),
+            Command::SetNotifications { queue, notifications } => {
+                self.on_set_notifications(now, queue, notifications)
+            }
+            Command::FetchAll => self.fetch_all(now),
             Command::CreateQueue { tag, server } => self.on_create_queue(now, tag, server),
             Command::DeleteQueue { queue } => self.on_delete_queue(now, queue),
             Command::Send { tag, to, message } => self.on_send(now, Phase::Open, tag, to, message),

@@ -103,6 +103,7 @@ impl Client {
             NtfTag::Tvfy(generation) => self.on_tvfy_answer(now, generation, answer),
             NtfTag::Tchk(generation) => self.on_tchk_answer(now, generation, answer),
             NtfTag::Trpl(generation) => self.on_trpl_answer(now, generation, answer),
+            NtfTag::Tcrn(generation, cron) => self.on_tcrn_answer(now, generation, cron, answer),
             NtfTag::Tdel(generation) => self.on_tdel_answer(now, generation, answer),
             NtfTag::Snew(id, attempt) => self.on_snew_answer(now, id, attempt, answer),
             NtfTag::Schk(id, attempt) => self.on_schk_answer(now, id, attempt, answer),

@@ -17,6 +17,8 @@ pub(super) enum Timer {
     Register,
     /// Notifier credentials or the subscription of a queue are to be made after a refusal.
     Queue(QueueId),
+    /// TCRN is to be sent after a refusal.
+    Cron,
     /// Token and subscriptions are to be checked.
     Check,
 }
@@ -29,6 +31,7 @@ impl Timer {
             Self::Idle(_) => "idle connection",
             Self::Register => "registration",
             Self::Queue(_) => "subscription of a queue",
+            Self::Cron => "periodic pushes",
             Self::Check => "check",
         }
     }
@@ -48,6 +51,7 @@ impl Client {
                 Timer::Idle(index) => self.on_idle_timer(now, index),
                 Timer::Register => self.on_register_timer(now),
                 Timer::Queue(id) => self.on_queue_timer(now, id),
+                Timer::Cron => self.advance_token(now),
                 Timer::Check => self.on_check_timer(now),
             }
         }

@@ -7,6 +7,7 @@ use crate::base::id::EntityId;
 use crate::base::limits::NONCE_LEN;
 use crate::base::rng::Rng;
 use crate::client::input::RequestTag;
+use crate::client::mode::Notifications;
 use crate::crypto::boxed::nonce_from;
 use crate::crypto::keys::{AuthPrivateKey, DhSecret, Ed25519Private, X25519Private};
 use crate::model::server::ServerAddress;
@@ -88,6 +89,8 @@ pub(super) struct Live {
     pub(super) secret: DhSecret,
     /// The application has not been told yet that the queue exists.
     pub(super) unannounced: Option<RequestTag>,
+    /// Whether the application wants pushes for its messages.
+    pub(super) notifications: Notifications,
     /// What the subscriber watches.
     pub(super) notifier: Notifier,
     /// The subscriber's record.
@@ -127,6 +130,21 @@ pub(super) enum Notifier {
     },
     /// The SMP server makes a notice of each message.
     Ready(NotifierKeys),
+    /// To be removed: the queue is not watched any more.
+    Removing(Removal),
+    /// The SMP server has none, and none are wanted.
+    Off,
+}
+
+/// Removing notifier credentials with NDEL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Removal {
+    /// NDEL goes out when it can.
+    Wanted,
+    /// It goes out again when the queue's timer fires, or on the next check.
+    Delayed,
+    /// It is out.
+    Asked,
 }
 
 /// Notifier credentials that the SMP server has accepted.
@@ -231,6 +249,7 @@ impl Live {
             sender,
             secret,
             unannounced: None,
+            notifications: Notifications::On,
             notifier: Notifier::Missing,
             subscription: Subscription::Missing,
             attempt: Attempt::default(),
@@ -244,7 +263,11 @@ impl Live {
     pub(super) const fn notifier_keys(&self) -> Option<&NotifierKeys> {
         match &self.notifier {
             Notifier::Ready(keys) => Some(keys),
-            Notifier::Missing | Notifier::Delayed | Notifier::Asked { .. } => None,
+            Notifier::Missing
+            | Notifier::Delayed
+            | Notifier::Asked { .. }
+            | Notifier::Removing(_)
+            | Notifier::Off => None,
         }
     }
 }

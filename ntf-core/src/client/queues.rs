@@ -11,7 +11,7 @@ use crate::client::effect::Event;
 use crate::client::input::{QueueId, RequestTag};
 use crate::client::on_timer::Timer;
 use crate::client::queue::{
-    DeleteStep, Fate, Lane, Live, Notifier, NotifierKeys, Phase, Queue, Subscription,
+    DeleteStep, Fate, Lane, Live, Notifier, NotifierKeys, Phase, Queue, Removal, Subscription,
 };
 use crate::client::receive::NotifierKey;
 use crate::client::servers::{Ask, SmpAnswer, SmpTag, words};
@@ -45,12 +45,21 @@ impl Client {
             Phase::Deleting { .. } => {}
             Phase::Live(live) => {
                 let recipient = live.recipient.clone();
+                let lane = match live.notifier {
+                    Notifier::Removing(Removal::Asked) => Lane::Busy,
+                    Notifier::Missing
+                    | Notifier::Delayed
+                    | Notifier::Asked { .. }
+                    | Notifier::Ready(_)
+                    | Notifier::Removing(Removal::Wanted | Removal::Delayed)
+                    | Notifier::Off => Lane::Free,
+                };
                 self.unsubscribe(now, id);
                 self.forget_notifier(id);
                 self.line.remove(id);
                 self.timers.cancel(&Timer::Queue(id));
                 if let Some(queue) = self.queues.get_mut(&id) {
-                    queue.phase = Phase::Deleting { recipient, step: DeleteStep::Notifier, lane: Lane::Free };
+                    queue.phase = Phase::Deleting { recipient, step: DeleteStep::Notifier, lane };
                 }
                 self.advance_queue(now, id);
             }
@@ -65,6 +74,7 @@ impl Client {
             Phase::Deleting { .. } => self.ask_delete(now, id),
             Phase::Live(_) => {
                 self.ask_notifier(now, id);
+                self.ask_removal(now, id);
                 self.ask_subscription(now, id);
             }
         }
@@ -121,7 +131,14 @@ impl Client {
                     queue.phase = Phase::Live(Box::new(live));
                 }
                 match fate {
-                    Fate::Keep => self.advance_queue(now, id),
+                    Fate::Keep if self.is_watched(id) => self.advance_queue(now, id),
+                    Fate::Keep => {
+                        if let Some(live) = self.queues.get_mut(&id).and_then(Queue::live_mut) {
+                            live.notifier = Notifier::Off;
+                            live.unannounced = None;
+                        }
+                        self.announce(id, tag);
+                    }
                     Fate::Delete => self.on_delete_queue(now, id),
                 }
             }
@@ -165,9 +182,17 @@ impl Client {
     }
 
     pub(super) fn on_nkey_answer(&mut self, now: Now, id: QueueId, answer: SmpAnswer<'_>) {
+        let is_watched = self.is_watched(id);
         let Some(live) = self.queues.get_mut(&id).and_then(Queue::live_mut) else { return };
         let Notifier::Asked { .. } = &live.notifier else { return };
         let asked = core::mem::replace(&mut live.notifier, Notifier::Missing);
+        if !is_watched {
+            // Turned off meanwhile. Whatever the answer, the SMP server may have credentials.
+            if let Some(tag) = live.unannounced.take() {
+                self.announce(id, tag);
+            }
+            return self.turn_notifications(now, id);
+        }
         match (answer, asked) {
             (SmpAnswer::Message(Message::Nid(ids)), Notifier::Asked { auth, dh }) => {
                 let Some(notifier) = EntityId::new(ids.notifier) else {
@@ -229,11 +254,71 @@ impl Client {
             if matches!(live.notifier, Notifier::Delayed) {
                 live.notifier = Notifier::Missing;
             }
+            if matches!(live.notifier, Notifier::Removing(Removal::Delayed)) {
+                live.notifier = Notifier::Removing(Removal::Wanted);
+            }
             if matches!(live.subscription, Subscription::Delayed) {
                 live.subscription = Subscription::Missing;
             }
         }
         self.advance_queue(now, id);
+    }
+
+    /// NDEL, if the queue is not to be watched any more.
+    fn ask_removal(&mut self, now: Now, id: QueueId) {
+        let Some(Queue { server, auth, phase: Phase::Live(live) }) = self.queues.get_mut(&id) else { return };
+        if !matches!(live.notifier, Notifier::Removing(Removal::Wanted)) {
+            return;
+        }
+        let (entity, tag) = (Some(&live.recipient), SmpTag::Ndel(id));
+        match self.servers.ask_smp(now, &self.config, server, entity, Some(auth), &Command::Ndel, tag) {
+            Ask::Out => live.notifier = Notifier::Removing(Removal::Asked),
+            Ask::Later => {}
+            Ask::Impossible(why) => self.delay_removal(now, id, why),
+        }
+    }
+
+    fn on_removal_answer(&mut self, now: Now, id: QueueId, answer: SmpAnswer<'_>) {
+        let Some(live) = self.queues.get_mut(&id).and_then(Queue::live_mut) else { return };
+        if !matches!(live.notifier, Notifier::Removing(Removal::Asked)) {
+            return;
+        }
+        live.notifier = Notifier::Removing(Removal::Wanted);
+        match answer {
+            SmpAnswer::Message(Message::Ok) => {
+                live.notifier = Notifier::Off;
+                live.backoff.reset();
+                self.tell(Event::NotificationsOff { queue: id });
+                // The last notices may be on their way, and nothing waits for them any more.
+                self.fetch(now, id);
+            }
+            SmpAnswer::Lost => {}
+            SmpAnswer::Error(ErrorCode::Auth) => {
+                live.notifier = Notifier::Off;
+                self.fail(
+                    None,
+                    "NDEL: the SMP server no longer has the queue, or does not know our key (AUTH)",
+                );
+            }
+            SmpAnswer::Error(code) => {
+                self.delay_removal(now, id, words("NDEL", "the SMP server", &code));
+            }
+            SmpAnswer::Message(_) | SmpAnswer::Unfit => {
+                self.counters.answers_unfit.count();
+                self.delay_removal(now, id, "NDEL: the SMP server's answer is none to this command");
+            }
+        }
+        // The application may have changed its mind meanwhile.
+        self.turn_notifications(now, id);
+    }
+
+    /// NDEL was refused: says so, and tries again later.
+    fn delay_removal(&mut self, now: Now, id: QueueId, why: impl Into<String>) {
+        let Some(live) = self.queues.get_mut(&id).and_then(Queue::live_mut) else { return };
+        live.notifier = Notifier::Removing(Removal::Delayed);
+        let delay = live.backoff.next_delay(self.config.retry, &mut self.jitter);
+        self.timers.set(Timer::Queue(id), now.mono + delay);
+        self.fail(None, why);
     }
 
     /// Makes pushes find the queue by its notifier id.
@@ -276,7 +361,7 @@ impl Client {
 
     pub(super) fn on_ndel_answer(&mut self, now: Now, id: QueueId, answer: SmpAnswer<'_>) {
         let Some(Queue { phase: Phase::Deleting { step, lane, .. }, .. }) = self.queues.get_mut(&id) else {
-            return;
+            return self.on_removal_answer(now, id, answer);
         };
         *lane = Lane::Free;
         match answer {

@@ -120,7 +120,9 @@ impl Client {
         }
         match (kept, unknown) {
             (true, _) => {}
-            (false, true) => self.reject_push("the push names no queue of this device"),
+            (false, true) => {
+                self.reject_push("the push names no queue of this device, or one whose notifications are off")
+            }
             (false, false) => self.reject_push("the push repeats notices that came before"),
         }
     }

@@ -8,6 +8,7 @@ use crate::base::id::EntityId;
 use crate::base::time::Now;
 use crate::client::Client;
 use crate::client::effect::Event;
+use crate::client::mode::Mode;
 use crate::client::on_timer::Timer;
 use crate::client::queue::Lane;
 use crate::client::servers::{Ask, NtfAnswer, NtfTag, words};
@@ -21,8 +22,31 @@ use alloc::vec::Vec;
 
 impl Client {
     pub(super) fn on_register(&mut self, now: Now, server: ServerAddress, device: DeviceToken) {
+        if self.token.as_ref().is_some_and(|token| token.server != server) {
+            self.leave_token(now);
+        }
+        self.subscribers = [server].into();
+        self.on_device_token(now, device);
+    }
+
+    pub(super) fn on_register_with_any(&mut self, now: Now, device: DeviceToken, mode: Mode) {
+        self.on_set_mode(now, mode);
+        self.on_device_token(now, device);
+    }
+
+    pub(super) fn on_set_subscribers(&mut self, servers: Vec<ServerAddress>) {
+        if servers.len() > self.config.subscribers_max {
+            return self.fail(None, "the list holds more subscribers than the configuration allows");
+        }
+        self.subscribers = servers;
+    }
+
+    /// The device token, as the app has it on each start and whenever the provider gives another.
+    ///
+    /// Source: `ntf-protocol` 5.3.
+    fn on_device_token(&mut self, now: Now, device: DeviceToken) {
         match &mut self.token {
-            Some(token) if token.server == server => {
+            Some(token) => {
                 let is_same_device = token.device == device;
                 token.device = device;
                 match &token.phase {
@@ -35,12 +59,24 @@ impl Client {
                 }
                 self.timers.cancel(&Timer::Register);
             }
-            Some(_) | None => {
-                self.leave_token(now);
+            None => {
+                let Some(server) = self.draw_subscriber() else {
+                    return self.fail(None, "there is no subscriber to register with; set one first");
+                };
                 self.start_token(server, device);
             }
         }
         self.advance_token(now);
+        if core::mem::take(&mut self.has_unregistered) {
+            self.turn_all(now);
+        }
+    }
+
+    /// One of the list, each as likely as the others. Source: `ntf-protocol` 5.2.
+    fn draw_subscriber(&mut self) -> Option<ServerAddress> {
+        let count = u64::try_from(self.subscribers.len()).ok()?;
+        let index = usize::try_from(self.choice.below(count)).ok()?;
+        self.subscribers.get(index).cloned()
     }
 
     pub(super) fn on_check(&mut self, now: Now) {
@@ -67,8 +103,14 @@ impl Client {
     pub(super) fn restart_token(&mut self, now: Now) {
         let Some(old) = self.token.take() else { return };
         self.timers.cancel(&Timer::Check);
+        self.timers.cancel(&Timer::Cron);
         self.drop_subscriptions(now);
-        self.start_token(old.server, old.device);
+        // A subscriber that is still on the list knows of this device already; another would be one more.
+        let server = match self.subscribers.contains(&old.server) {
+            true => old.server,
+            false => self.draw_subscriber().unwrap_or(old.server),
+        };
+        self.start_token(server, old.device);
         let Some(token) = &mut self.token else { return };
         token.backoff = old.backoff;
         let delay = token.backoff.next_delay(self.config.retry, &mut self.jitter);
@@ -94,6 +136,8 @@ impl Client {
 
     /// Sends what is next for the token, unless something is out already or a delay is running.
     pub(super) fn advance_token(&mut self, now: Now) {
+        let cron = self.wanted_cron();
+        let may_set_cron = self.timers.deadline(&Timer::Cron).is_none();
         let Some(token) = &mut self.token else { return };
         if token.lane == Lane::Busy {
             return;
@@ -119,6 +163,9 @@ impl Client {
             }
             (_, Some(_)) if token.wants.another_push => tnew(token),
             (_, Some(_)) if token.wants.check => Some((Command::Tchk, NtfTag::Tchk(generation))),
+            (Phase::Active(_), Some(_)) if token.cron != Some(cron) && may_set_cron => {
+                Some((Command::Tcrn { minutes: cron.minutes() }, NtfTag::Tcrn(generation, cron)))
+            }
             (Phase::Registered(_) | Phase::Active(_) | Phase::Refused(..), Some(_)) => return,
         };
         let Some((command, tag)) = next else {
@@ -281,6 +328,7 @@ impl Client {
             NtfAnswer::Error(_) | NtfAnswer::Response(_) | NtfAnswer::Unfit => {
                 let (server, device) = (token.server.clone(), token.device.clone());
                 self.leave_token(now);
+                let server = self.draw_subscriber().unwrap_or(server);
                 self.start_token(server, device);
             }
         }

@@ -17,6 +17,7 @@ use crate::crypto::keys::AuthPrivateKey;
 use crate::link::engine::{LinkNumbers, NtfClient};
 use crate::link::event::LinkAction;
 use crate::link::requester::NotSent;
+use crate::model::cron::Cron;
 use crate::model::server::{Protocol, ServerAddress};
 use crate::smp::client::SmpClient;
 use crate::wire::error_code::ErrorCode;
@@ -48,6 +49,7 @@ pub(super) enum NtfTag {
     Tvfy(Generation),
     Tchk(Generation),
     Trpl(Generation),
+    Tcrn(Generation, Cron),
     Tdel(Generation),
     Snew(QueueId, Attempt),
     Schk(QueueId, Attempt),

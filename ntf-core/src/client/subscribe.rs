@@ -51,13 +51,20 @@ impl Client {
     /// those that a subscriber has seen.
     pub(super) fn drop_subscriptions(&mut self, now: Now) {
         for id in self.live_queues() {
-            if !matches!(self.subscription(id), None | Some(Subscription::Missing)) {
-                self.renew_now(now, id);
+            let is_watched = self.is_watched(id);
+            match self.subscription(id) {
+                Some(Subscription::Delayed | Subscription::Asked | Subscription::Made { .. })
+                    if is_watched =>
+                {
+                    self.renew_now(now, id);
+                }
+                // Those that the application wants no pushes for any more.
+                Some(_) | None => self.turn_notifications(now, id),
             }
         }
     }
 
-    fn live_queues(&self) -> Vec<QueueId> {
+    pub(super) fn live_queues(&self) -> Vec<QueueId> {
         self.queues.iter().filter(|(_, queue)| queue.live().is_some()).map(|(id, _)| *id).collect()
     }
 

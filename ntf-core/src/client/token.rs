@@ -10,6 +10,7 @@ use crate::base::secret::Secret;
 use crate::client::body::SealedText;
 use crate::client::queue::Lane;
 use crate::crypto::keys::{AuthPrivateKey, DhSecret, Ed25519Private, X25519Private};
+use crate::model::cron::Cron;
 use crate::model::server::ServerAddress;
 use crate::model::token::{DeviceToken, TokenStatus};
 
@@ -31,6 +32,11 @@ pub(super) struct Token {
     pub(super) lane: Lane,
     /// What else should be asked when the lane is free.
     pub(super) wants: Wants,
+    /// The interval of periodic pushes that the subscriber is known to have; `None` when it may have either of
+    /// two.
+    pub(super) cron: Option<Cron>,
+    /// Spreads refused TCRN.
+    pub(super) cron_backoff: Backoff,
     /// A verification push that overtook the answer to TNEW and cannot be opened before it.
     pub(super) early: Option<SealedText>,
     /// Spreads repeated registrations and lost verification pushes.
@@ -98,6 +104,8 @@ impl Token {
             phase: Phase::New,
             lane: Lane::Free,
             wants: Wants::default(),
+            cron: Some(Cron::Off),
+            cron_backoff: Backoff::new(),
             early: None,
             backoff: Backoff::new(),
         }

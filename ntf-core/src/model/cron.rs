@@ -25,6 +25,15 @@ pub enum Cron {
 pub struct CronTooShort;
 
 impl Cron {
+    /// The TCRN parameter of this meaning: zero for off.
+    #[must_use]
+    pub const fn minutes(self) -> u16 {
+        match self {
+            Self::Off => 0,
+            Self::Every { minutes } => minutes,
+        }
+    }
+
     /// The meaning of a TCRN parameter.
     ///
     /// # Errors

@@ -12,6 +12,7 @@
     reason = "tests"
 )]
 
+mod modes;
 mod pushes;
 mod queues;
 mod sending;
@@ -103,6 +104,10 @@ struct Bench {
     tokens: Vec<Registered>,
     token_key: Option<BoxKey>,
     queues: Vec<Held>,
+    /// Minutes of TCRN.
+    intervals: Vec<u16>,
+    /// Hosts that were connected to.
+    dialled: Vec<Box<str>>,
     events: Vec<Event>,
     tags: u64,
 }
@@ -128,6 +133,8 @@ impl Bench {
             tokens: Vec::new(),
             token_key: None,
             queues: Vec::new(),
+            intervals: Vec::new(),
+            dialled: Vec::new(),
             events: Vec::new(),
             tags: 0,
         }
@@ -243,6 +250,9 @@ impl Bench {
     }
 
     fn perform(&mut self, action: LinkAction) {
+        if let LinkAction::Connect { server, .. } = &action {
+            self.dialled.push(server.hosts[0].clone());
+        }
         match action {
             LinkAction::Connect { link, protocol, .. } if self.is_network_up => self.accept(link, protocol),
             LinkAction::Connect { link, .. } => {
@@ -364,6 +374,10 @@ impl Bench {
                     self.queues[held.unwrap()].notifier = Some((EntityId::new(&id).unwrap(), key));
                     M::Nid(NotifierIds { notifier: &id, dh: dh.public() })
                 }
+                C::Ndel => {
+                    self.queues[held.unwrap()].notifier = None;
+                    M::Ok
+                }
                 C::Get => {
                     front = held.and_then(|held| self.queues[held].messages.front()).cloned();
                     match &front {
@@ -431,6 +445,10 @@ impl Bench {
                     Some(Twist::Token(status)) => *status,
                     _ => TokenStatus::Active,
                 }),
+                C::Tcrn { minutes } => {
+                    self.intervals.push(*minutes);
+                    R::Ok
+                }
                 C::Snew { .. } => R::Idsub { subscription: &id },
                 C::Schk => R::Sub(match &twist {
                     Some(Twist::Subscription(status)) => status.clone(),

@@ -160,7 +160,7 @@ fn unregistering_forgets_at_once_and_deletes_when_it_can() {
     let mut bench = Bench::watching();
     bench.twist("TDEL", Twist::Cut);
     bench.command(Command::Unregister);
-    assert_eq!(bench.told(), ["Unregistered"]);
+    assert_eq!(bench.told(), ["Unregistered", "NotificationsOff"]);
     assert_eq!(bench.client.token_status(), None);
     bench.pass(MINUTE);
     assert_eq!(bench.words.iter().filter(|word| **word == "TDEL").count(), 2);
