@@ -112,8 +112,12 @@ pub enum Command {
         /// The message, up to 16048 bytes.
         message: Vec<u8>,
     },
-    /// Ask the subscriber for the status of the token and of each subscription, now.
+    /// Ask the subscriber for the status of the token and of each subscription, now, and try again whatever
+    /// was put off. Give it when the app starts, with the registration; asking often costs nothing, as
+    /// checks merge and keep a distance of [`Config::check_gap`](crate::client::Config::check_gap).
     Check,
+    /// The device is on another network, or has one again: opens its connections anew and checks.
+    NetworkChanged,
     /// Delete the token from the subscriber.
     Unregister,
 }
@@ -132,6 +136,7 @@ impl fmt::Debug for Command {
             Self::Send { .. } => "Send",
             Self::SendUnsigned { .. } => "SendUnsigned",
             Self::Check => "Check",
+            Self::NetworkChanged => "NetworkChanged",
             Self::Unregister => "Unregister",
         })
     }

@@ -41,9 +41,7 @@ impl Client {
     /// Forgets the token here and deletes it there; its subscriptions go with it.
     pub(super) fn leave_token(&mut self, now: Now) {
         let Some(token) = self.token.take() else { return };
-        self.timers.cancel(&Timer::Register);
-        self.timers.cancel(&Timer::Check);
-        self.timers.cancel(&Timer::Cron);
+        self.cancel_token_timers();
         self.drop_subscriptions(now);
         let Some(issued) = token.issued() else { return };
         if self.leaving.len() >= LEAVING_MAX {
@@ -53,6 +51,12 @@ impl Client {
         let Token { generation, server, auth, .. } = token;
         self.leaving.insert(generation, Leaving { server, id, auth, lane: Lane::Free });
         self.ask_tdel(now, generation);
+    }
+
+    pub(super) fn cancel_token_timers(&mut self) {
+        for timer in [Timer::Register, Timer::Check, Timer::CheckAsked, Timer::Cron] {
+            self.timers.cancel(&timer);
+        }
     }
 
     pub(super) fn ask_tdel(&mut self, now: Now, generation: Generation) {

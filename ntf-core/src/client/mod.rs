@@ -1,13 +1,14 @@
 //! The device side: registers, subscribes, opens pushes, fetches messages; and sends them.
 //!
 //! [`input`] and [`effect`] are its face, [`Client`] the machine. One file per concern: `register`,
-//! `verify`, `leave`, `mode` and `subscribe` talk to the subscriber, `queues` to SMP servers as a recipient, `send`
+//! `verify`, `check`, `leave`, `mode` and `subscribe` talk to the subscriber, `queues` to SMP servers as a recipient, `send`
 //! as a sender, `receive` opens pushes and fetches what they announce. Each concern keeps what it wants
 //! in its own state and goes on with it whenever something changes, so a lost link loses no intention.
 //!
 //! Keys are made here and never leave, except by [`Client::export`].
 
 mod body;
+mod check;
 pub mod config;
 pub mod effect;
 pub mod input;
@@ -38,7 +39,7 @@ pub use state::ImportError;
 use crate::base::meter::Counter;
 use crate::base::outbox::Outbox;
 use crate::base::rng::{Rng, Seed, Stream};
-use crate::base::time::{Deadline, Now};
+use crate::base::time::{Deadline, Mono, Now};
 use crate::base::timers::Timers;
 use crate::client::effect::{Effect, Event};
 use crate::client::input::{Command, Input, QueueId, RequestTag};
@@ -73,6 +74,8 @@ pub struct Client {
     has_unregistered: bool,
     token: Option<Token>,
     generation: Generation,
+    /// When the application's last check began.
+    checked_at: Option<Mono>,
     leaving: BTreeMap<Generation, Leaving>,
     queues: BTreeMap<QueueId, Queue>,
     queues_made: u32,
@@ -132,6 +135,7 @@ impl Client {
             has_unregistered: false,
             token: None,
             generation: Generation::default(),
+            checked_at: None,
             leaving: BTreeMap::new(),
             queues: BTreeMap::new(),
             queues_made: 0,
@@ -254,6 +258,7 @@ impl Client {
                 self.on_send(now, Phase::Unsigned, tag, to, message)
             }
             Command::Check => self.on_check(now),
+            Command::NetworkChanged => self.on_network_changed(now),
             Command::Unregister => self.on_unregister(now),
         }
     }

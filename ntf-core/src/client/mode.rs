@@ -10,7 +10,7 @@ use crate::client::Client;
 use crate::client::effect::Event;
 use crate::client::input::QueueId;
 use crate::client::on_timer::Timer;
-use crate::client::queue::{Notifier, Queue, Removal, Subscription};
+use crate::client::queue::{Notifier, Queue, Removal};
 use crate::client::servers::{NtfAnswer, words};
 use crate::client::token::Generation;
 use crate::model::cron::Cron;
@@ -89,12 +89,10 @@ impl Client {
             }
             (Notifier::Missing | Notifier::Delayed | Notifier::Ready(_), false) => {
                 self.unsubscribe(now, id);
-                self.forget_notifier(id);
-                self.timers.cancel(&Timer::Queue(id));
-                let Some(live) = self.queues.get_mut(&id).and_then(Queue::live_mut) else { return };
-                live.attempt = live.attempt.next();
-                live.subscription = Subscription::Missing;
-                live.notifier = Notifier::Removing(Removal::Wanted);
+                self.forget_subscription(id);
+                if let Some(live) = self.queues.get_mut(&id).and_then(Queue::live_mut) {
+                    live.notifier = Notifier::Removing(Removal::Wanted);
+                }
             }
             (Notifier::Asked { .. } | Notifier::Removing(Removal::Asked), _)
             | (Notifier::Missing | Notifier::Delayed | Notifier::Ready(_), true)

@@ -19,8 +19,12 @@ pub(super) enum Timer {
     Queue(QueueId),
     /// TCRN is to be sent after a refusal.
     Cron,
-    /// Token and subscriptions are to be checked.
+    /// The token is to be checked.
     Check,
+    /// A check that was asked for too soon after another one is to begin.
+    CheckAsked,
+    /// The subscription of a queue is to be checked.
+    Subscription(QueueId),
 }
 
 impl Timer {
@@ -30,9 +34,11 @@ impl Timer {
             Self::Server(_) => "server",
             Self::Idle(_) => "idle connection",
             Self::Register => "registration",
-            Self::Queue(_) => "subscription of a queue",
+            Self::Queue(_) => "credentials or subscription of a queue",
             Self::Cron => "periodic pushes",
-            Self::Check => "check",
+            Self::Check => "check of the token",
+            Self::CheckAsked => "check that was asked for",
+            Self::Subscription(_) => "check of a subscription",
         }
     }
 }
@@ -52,7 +58,9 @@ impl Client {
                 Timer::Register => self.on_register_timer(now),
                 Timer::Queue(id) => self.on_queue_timer(now, id),
                 Timer::Cron => self.advance_token(now),
-                Timer::Check => self.on_check_timer(now),
+                Timer::Check => self.on_check_timer(now, None),
+                Timer::CheckAsked => self.on_check_asked_timer(now),
+                Timer::Subscription(id) => self.on_check_timer(now, Some(id)),
             }
         }
     }

@@ -55,9 +55,8 @@ impl Client {
                     | Notifier::Off => Lane::Free,
                 };
                 self.unsubscribe(now, id);
-                self.forget_notifier(id);
+                self.forget_subscription(id);
                 self.line.remove(id);
-                self.timers.cancel(&Timer::Queue(id));
                 if let Some(queue) = self.queues.get_mut(&id) {
                     queue.phase = Phase::Deleting { recipient, step: DeleteStep::Notifier, lane };
                 }

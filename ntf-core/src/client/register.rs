@@ -1,4 +1,4 @@
-//! The device token and its subscriber: TNEW, TCHK, TRPL.
+//! The device token and its subscriber: TNEW, TRPL.
 //!
 //! One command of a token is out at a time. A subscriber keeps everything in memory, so AUTH to TCHK or
 //! TVFY is an everyday event after its restart: the token is registered anew with fresh keys, and every
@@ -54,7 +54,7 @@ impl Client {
                     _ if !is_same_device => token.wants.replacement = true,
                     // A code that is on its way still verifies; TNEW gives the same token again.
                     Phase::Registered(_) | Phase::Refused(..) => token.wants.another_push = true,
-                    Phase::Active(_) => token.wants.check = true,
+                    Phase::Active(_) => return self.on_check(now),
                     Phase::Verifying(..) => {}
                 }
                 self.timers.cancel(&Timer::Register);
@@ -79,21 +79,6 @@ impl Client {
         self.subscribers.get(index).cloned()
     }
 
-    pub(super) fn on_check(&mut self, now: Now) {
-        let Some(token) = &mut self.token else {
-            return self.fail(None, "there is no token to check");
-        };
-        token.wants.check = token.issued().is_some();
-        self.timers.cancel(&Timer::Register);
-        self.advance_token(now);
-        // Queues whose credentials were refused get another chance.
-        let all: Vec<_> = self.queues.keys().copied().collect();
-        for id in all {
-            self.timers.cancel(&Timer::Queue(id));
-            self.on_queue_timer(now, id);
-        }
-    }
-
     fn start_token(&mut self, server: ServerAddress, device: DeviceToken) {
         self.generation = self.generation.next();
         self.token = Some(Token::new(self.generation, server, device, &mut self.keys));
@@ -102,8 +87,7 @@ impl Client {
     /// Registers the same device anew with fresh keys, after a delay that grows with each such attempt.
     pub(super) fn restart_token(&mut self, now: Now) {
         let Some(old) = self.token.take() else { return };
-        self.timers.cancel(&Timer::Check);
-        self.timers.cancel(&Timer::Cron);
+        self.cancel_token_timers();
         self.drop_subscriptions(now);
         // A subscriber that is still on the list knows of this device already; another would be one more.
         let server = match self.subscribers.contains(&old.server) {
@@ -126,12 +110,6 @@ impl Client {
             token.wants.another_push = true;
         }
         self.advance_token(now);
-    }
-
-    /// The check timer.
-    pub(super) fn on_check_timer(&mut self, now: Now) {
-        self.timers.set(Timer::Check, now.mono + self.config.later_checks);
-        self.on_check(now);
     }
 
     /// Sends what is next for the token, unless something is out already or a delay is running.
@@ -246,70 +224,6 @@ impl Client {
         self.await_check(now);
         self.tell(Event::Token(TokenStatus::Active));
         self.subscribe_all(now);
-    }
-
-    fn await_check(&mut self, now: Now) {
-        if self.timers.deadline(&Timer::Check).is_none() {
-            self.timers.set(Timer::Check, now.mono + self.config.first_check);
-        }
-    }
-
-    pub(super) fn on_tchk_answer(&mut self, now: Now, generation: Generation, answer: NtfAnswer<'_>) {
-        let Some(token) = self.answered(generation) else { return };
-        match answer {
-            NtfAnswer::Response(Response::Tkn(status)) => {
-                token.wants.check = false;
-                self.on_token_status(now, status);
-            }
-            NtfAnswer::Lost => {}
-            NtfAnswer::Error(ErrorCode::Auth) => {
-                self.restart_token(now);
-                return self
-                    .fail(None, "TCHK: the subscriber has forgotten the token (AUTH); registering anew");
-            }
-            NtfAnswer::Error(code) => {
-                token.wants.check = false;
-                self.fail(None, words("TCHK", "the subscriber", &code));
-            }
-            NtfAnswer::Response(_) | NtfAnswer::Unfit => {
-                token.wants.check = false;
-                self.unfit_ntf("TCHK");
-            }
-        }
-        self.advance_token(now);
-    }
-
-    /// What TCHK said. Source: `ntf-protocol` 5.3, 5.4.
-    fn on_token_status(&mut self, now: Now, status: TokenStatus) {
-        let Some(token) = &mut self.token else { return };
-        let Some(issued) = token.issued().cloned() else { return };
-        match status {
-            TokenStatus::Active => {
-                let was_active = token.is_active();
-                token.phase = Phase::Active(issued);
-                self.check_subscriptions(now);
-                if was_active {
-                    self.tell(Event::Token(status));
-                    self.await_check(now);
-                    self.subscribe_all(now);
-                } else {
-                    self.on_active(now);
-                }
-            }
-            TokenStatus::Invalid(_) | TokenStatus::Expired => {
-                token.phase = Phase::Refused(issued, status);
-                self.tell(Event::Token(status));
-                self.check_subscriptions(now);
-            }
-            TokenStatus::New | TokenStatus::Registered | TokenStatus::Confirmed => {
-                self.tell(Event::Token(status));
-                let Some(token) = &mut self.token else { return };
-                if !matches!(token.phase, Phase::Verifying(..)) {
-                    token.phase = Phase::Registered(issued);
-                    token.wants.another_push = true;
-                }
-            }
-        }
     }
 
     pub(super) fn on_trpl_answer(&mut self, now: Now, generation: Generation, answer: NtfAnswer<'_>) {

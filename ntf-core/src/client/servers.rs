@@ -161,6 +161,13 @@ impl Engine {
         }
     }
 
+    fn connect(&mut self, now: Now) {
+        match self {
+            Self::Smp(engine) => engine.connect(now),
+            Self::Ntf(engine) => engine.connect(now),
+        }
+    }
+
     fn poll(&mut self, links: &mut LinkNumbers) -> Option<LinkAction> {
         match self {
             Self::Smp(engine) => engine.poll(links),
@@ -294,6 +301,22 @@ impl Servers {
         Some(action)
     }
 
+    /// The servers that a connection is wanted to.
+    pub(super) fn wanted(&self) -> Vec<ServerIndex> {
+        let wanted = self.all.iter().enumerate().filter(|(_, server)| server.engine.is_wanted());
+        wanted.map(|(index, _)| ServerIndex(index)).collect()
+    }
+
+    /// Gives up a connection, and opens another at once if anybody waits for it.
+    pub(super) fn redial(&mut self, now: Now, index: ServerIndex) {
+        self.touched.insert(index);
+        let Some(server) = self.all.get_mut(index.0) else { return };
+        server.engine.disconnect();
+        if server.awaited {
+            server.engine.connect(now);
+        }
+    }
+
     /// Closes every link.
     pub(super) fn close_all(&mut self) -> Vec<LinkAction> {
         let mut actions = Vec::new();
@@ -325,6 +348,28 @@ const fn ask_of(sent: Result<(), NotSent>) -> Ask {
         Err(NotSent::CannotAuthorize(_)) => {
             Ask::Impossible("the command cannot be authorized with this key at this server")
         }
+    }
+}
+
+/// Whether a refusal may pass by itself. Others say that the command is wrong, and it stays so.
+pub(super) const fn may_pass(code: &ErrorCode<'_>) -> bool {
+    match code {
+        ErrorCode::Internal
+        | ErrorCode::Store(_)
+        | ErrorCode::Quota
+        | ErrorCode::Proxy(_)
+        | ErrorCode::Session
+        | ErrorCode::Block
+        | ErrorCode::Duplicate
+        | ErrorCode::Other(_) => true,
+        ErrorCode::Cmd(_)
+        | ErrorCode::Auth
+        | ErrorCode::Blocked(_)
+        | ErrorCode::Service
+        | ErrorCode::Crypto
+        | ErrorCode::NoMsg
+        | ErrorCode::LargeMsg
+        | ErrorCode::Expired => false,
     }
 }
 

@@ -1,4 +1,4 @@
-//! The queues at the subscriber: SNEW, SCHK, SDEL.
+//! The queues at the subscriber: SNEW, SDEL.
 //!
 //! A subscription that the subscriber calls dead, or does not know, is made anew with fresh notifier
 //! credentials: SNEW of the same ones would answer with the dead record (`ntf-protocol` 4.4, 5.5).
@@ -31,18 +31,6 @@ impl Client {
     pub(super) fn resume_subscriptions(&mut self, now: Now) {
         for id in self.live_queues() {
             self.ask_subscription(now, id);
-            self.ask_check(now, id);
-        }
-    }
-
-    /// Asks for the status of every subscription.
-    pub(super) fn check_subscriptions(&mut self, now: Now) {
-        for id in self.live_queues() {
-            if let Some(Subscription::Made { check, .. }) = self.subscription(id)
-                && *check == Check::Idle
-            {
-                *check = Check::Wanted;
-            }
             self.ask_check(now, id);
         }
     }
@@ -107,6 +95,7 @@ impl Client {
                 live.subscription =
                     Subscription::Made { id: subscription, status: status.clone(), check: Check::Idle };
                 live.backoff.reset();
+                self.await_subscription_check(now, id, self.config.first_check);
                 self.tell(Event::Subscription { queue: id, status });
             }
             NtfAnswer::Lost => {
@@ -134,7 +123,7 @@ impl Client {
     }
 
     /// The queue that an answer about its subscription is for; `None` if that was replaced meanwhile.
-    fn asked_live(&mut self, id: QueueId, attempt: Attempt) -> Option<&mut Live> {
+    pub(super) fn asked_live(&mut self, id: QueueId, attempt: Attempt) -> Option<&mut Live> {
         self.queues.get_mut(&id).and_then(Queue::live_mut).filter(|live| live.attempt == attempt)
     }
 
@@ -145,80 +134,6 @@ impl Client {
         let delay = live.backoff.next_delay(self.config.retry, &mut self.jitter);
         self.timers.set(Timer::Queue(id), now.mono + delay);
         self.fail(None, why);
-    }
-
-    /// SCHK, if it is wanted.
-    fn ask_check(&mut self, now: Now, id: QueueId) {
-        let Some(token) = &self.token else { return };
-        let Some(live) = self.queues.get_mut(&id).and_then(Queue::live_mut) else { return };
-        let Subscription::Made { id: subscription, check, .. } = &mut live.subscription else { return };
-        if *check != Check::Wanted {
-            return;
-        }
-        let tag = NtfTag::Schk(id, live.attempt);
-        let entity = Some(&*subscription);
-        match self.servers.ask_ntf(now, &self.config, &token.server, entity, &token.auth, &Command::Schk, tag)
-        {
-            Ask::Out => *check = Check::Asked,
-            Ask::Later => {}
-            Ask::Impossible(why) => {
-                *check = Check::Idle;
-                self.fail(None, why);
-            }
-        }
-    }
-
-    pub(super) fn on_schk_answer(&mut self, now: Now, id: QueueId, attempt: Attempt, answer: NtfAnswer<'_>) {
-        let Some(Subscription::Made { status, check, .. }) =
-            self.asked_live(id, attempt).map(|live| &mut live.subscription)
-        else {
-            return;
-        };
-        *check = Check::Idle;
-        match answer {
-            NtfAnswer::Response(Response::Sub(said)) => {
-                *status = said.clone();
-                let is_kept = said.is_kept();
-                self.tell(Event::Subscription { queue: id, status: said });
-                if !is_kept {
-                    self.renew_now(now, id);
-                }
-            }
-            NtfAnswer::Lost => {
-                *check = Check::Wanted;
-                self.ask_check(now, id);
-            }
-            NtfAnswer::Error(ErrorCode::Auth) => {
-                self.fail(None, "SCHK: the subscriber has forgotten the subscription (AUTH); making it anew");
-                self.renew_now(now, id);
-            }
-            NtfAnswer::Error(code) => self.fail(None, words("SCHK", "the subscriber", &code)),
-            NtfAnswer::Response(_) | NtfAnswer::Unfit => self.unfit_ntf("SCHK"),
-        }
-    }
-
-    /// Makes notifier credentials and subscription anew, at once.
-    fn renew_now(&mut self, now: Now, id: QueueId) {
-        self.forget_notifier(id);
-        let Some(live) = self.queues.get_mut(&id).and_then(Queue::live_mut) else { return };
-        live.attempt = live.attempt.next();
-        live.subscription = Subscription::Missing;
-        if !matches!(live.notifier, Notifier::Asked { .. }) {
-            live.notifier = Notifier::Missing;
-        }
-        self.timers.cancel(&Timer::Queue(id));
-        self.advance_queue(now, id);
-    }
-
-    /// As [`renew_now`](Self::renew_now), after a delay that grows with each such attempt.
-    fn renew_later(&mut self, now: Now, id: QueueId) {
-        self.forget_notifier(id);
-        let Some(live) = self.queues.get_mut(&id).and_then(Queue::live_mut) else { return };
-        live.attempt = live.attempt.next();
-        live.subscription = Subscription::Missing;
-        live.notifier = Notifier::Delayed;
-        let delay = live.backoff.next_delay(self.config.retry, &mut self.jitter);
-        self.timers.set(Timer::Queue(id), now.mono + delay);
     }
 
     /// Tells the subscriber that a queue is no longer watched. Once: the SMP server will tell it too.

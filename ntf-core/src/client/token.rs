@@ -32,6 +32,8 @@ pub(super) struct Token {
     pub(super) lane: Lane,
     /// What else should be asked when the lane is free.
     pub(super) wants: Wants,
+    /// Spreads checks that the subscriber could not answer.
+    pub(super) check_backoff: Backoff,
     /// The interval of periodic pushes that the subscriber is known to have; `None` when it may have either of
     /// two.
     pub(super) cron: Option<Cron>,
@@ -104,6 +106,7 @@ impl Token {
             phase: Phase::New,
             lane: Lane::Free,
             wants: Wants::default(),
+            check_backoff: Backoff::new(),
             cron: Some(Cron::Off),
             cron_backoff: Backoff::new(),
             early: None,

@@ -12,6 +12,7 @@
     reason = "tests"
 )]
 
+mod checks;
 mod modes;
 mod pushes;
 mod queues;
@@ -104,6 +105,8 @@ struct Bench {
     tokens: Vec<Registered>,
     token_key: Option<BoxKey>,
     queues: Vec<Held>,
+    /// Blocks that came.
+    blocks: usize,
     /// Minutes of TCRN.
     intervals: Vec<u16>,
     /// Hosts that were connected to.
@@ -133,6 +136,7 @@ impl Bench {
             tokens: Vec::new(),
             token_key: None,
             queues: Vec::new(),
+            blocks: 0,
             intervals: Vec::new(),
             dialled: Vec::new(),
             events: Vec::new(),
@@ -260,6 +264,7 @@ impl Bench {
                 self.client.handle(self.now, Input::Link(event));
             }
             LinkAction::Send { link, mut block } => {
+                self.blocks += 1;
                 let Some(mut peer) = self.peers.remove(&link) else { return };
                 let alive = match &mut peer {
                     Peer::Smp(responder) => self.on_smp_block(responder, &mut block),

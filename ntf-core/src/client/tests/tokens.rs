@@ -108,7 +108,7 @@ fn what_tchk_says_decides_what_follows() {
     for (status, words) in [
         (TokenStatus::Active, vec!["TCHK", "SCHK"]),
         (TokenStatus::Invalid(None), vec!["TCHK", "SCHK"]),
-        (TokenStatus::Expired, vec!["TCHK", "SCHK"]),
+        (TokenStatus::Expired, vec!["TCHK", "TNEW"]),
         (TokenStatus::Registered, vec!["TCHK", "TNEW"]),
         (TokenStatus::Confirmed, vec!["TCHK", "TNEW"]),
     ] {
@@ -168,19 +168,6 @@ fn unregistering_forgets_at_once_and_deletes_when_it_can() {
     assert_eq!(bench.told(), ["Failed(there is no token to delete)"]);
     bench.command(Command::Check);
     assert_eq!(bench.told(), ["Failed(there is no token to check)"]);
-}
-
-#[test]
-fn checks_come_by_themselves_a_day_later_and_then_every_three() {
-    let mut bench = Bench::watching();
-    bench.pass(Duration::from_secs(23 * 3600));
-    assert_eq!(bench.take_words(), [] as [&str; 0]);
-    bench.pass(Duration::from_secs(2 * 3600));
-    assert_eq!(bench.take_words(), ["TCHK", "SCHK"]);
-    bench.pass(Duration::from_secs(70 * 3600));
-    assert_eq!(bench.take_words(), [] as [&str; 0]);
-    bench.pass(Duration::from_secs(2 * 3600));
-    assert_eq!(bench.take_words(), ["TCHK", "SCHK"]);
 }
 
 #[test]
