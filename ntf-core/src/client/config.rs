@@ -57,6 +57,12 @@ pub struct Config {
     pub cron_periodic: Cron,
     /// Most subscribers to choose from. Default 64. A longer list is refused as a whole. Source: ours.
     pub subscribers_max: usize,
+    /// How long a deletion is tried before it is given up: of a token, a subscription or a queue. Default
+    /// 21 days. Source: `ntf-protocol` 5.6.
+    pub deletion_age_max: Duration,
+    /// Most deletions of tokens and subscriptions that wait. Default 4096. At the bound the oldest one of a
+    /// subscription is forgotten, then the oldest of all. Source: ours; as many as queues.
+    pub deletions_max: usize,
     /// Most queues. Default 4096. At the bound, creating another fails. Source: ours.
     pub queues_max: usize,
     /// Most addresses sent to. Default 4096. At the bound, sending to another fails. Source: ours.
@@ -86,6 +92,8 @@ impl Default for Config {
             cron_instant: Cron::Off,
             cron_periodic: Cron::Every { minutes: CRON_INTERVAL_MINUTES_MIN },
             subscribers_max: 64,
+            deletion_age_max: Duration::from_secs(21 * 24 * 3600),
+            deletions_max: 4096,
             queues_max: 4096,
             senders_max: 4096,
             outgoing_max: 256,

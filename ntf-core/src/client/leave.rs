@@ -1,31 +1,70 @@
-//! Tokens that are not wanted any more: forgotten here at once, deleted at their subscriber with TDEL when
-//! it can be reached.
+//! What is not wanted any more at a subscriber: forgotten here at once, deleted there with TDEL or SDEL when
+//! it can be reached, over restarts and network errors, for three weeks.
 
+use crate::base::backoff::Backoff;
 use crate::base::id::EntityId;
-use crate::base::time::Now;
+use crate::base::time::{Mono, Now};
 use crate::client::Client;
 use crate::client::effect::Event;
+use crate::client::input::QueueId;
 use crate::client::on_timer::Timer;
-use crate::client::queue::Lane;
-use crate::client::servers::{Ask, NtfAnswer, NtfTag, words};
+use crate::client::queue::{Lane, Live, Queue, Subscription};
+use crate::client::servers::{Ask, NtfAnswer, NtfTag, may_pass, words};
 use crate::client::token::{Generation, Token};
 use crate::crypto::keys::AuthPrivateKey;
 use crate::model::server::ServerAddress;
 use crate::wire::error_code::ErrorCode;
 use crate::wire::ntf::command::Command;
 use crate::wire::ntf::response::Response;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 
-/// Registrations whose TDEL is not answered yet.
-///
-/// Source: ours; one is usual, and a subscriber forgets idle tokens by itself.
-const LEAVING_MAX: usize = 8;
+/// Names a deletion. Later ones have higher numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct LeavingId(u32);
 
-/// A registration that is no longer wanted.
+/// Something that a subscriber should forget.
 pub(super) struct Leaving {
+    pub(super) what: Left,
     pub(super) server: ServerAddress,
     pub(super) id: EntityId,
     pub(super) auth: AuthPrivateKey,
+    /// When it is given up: by then a subscriber has forgotten it by itself, or is gone.
+    pub(super) until: Mono,
     pub(super) lane: Lane,
+    pub(super) backoff: Backoff,
+}
+
+/// What kind of thing it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Left {
+    /// A registration: TDEL.
+    Token,
+    /// A subscription of the token of this generation: SDEL.
+    Subscription(Generation),
+}
+
+/// Everything that subscribers should forget.
+#[derive(Default)]
+pub(super) struct Leavings {
+    all: BTreeMap<LeavingId, Leaving>,
+    made: u32,
+}
+
+impl Leavings {
+    pub(super) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Oldest first.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Leaving> + Clone {
+        self.all.values()
+    }
+
+    /// The ids of those that `is_it` is true of.
+    fn ids(&self, is_it: impl Fn(&Leaving) -> bool) -> Vec<LeavingId> {
+        self.all.iter().filter(|(_, leaving)| is_it(leaving)).map(|(id, _)| *id).collect()
+    }
 }
 
 impl Client {
@@ -42,15 +81,29 @@ impl Client {
     pub(super) fn leave_token(&mut self, now: Now) {
         let Some(token) = self.token.take() else { return };
         self.cancel_token_timers();
+        self.drop_deletions_of(token.generation);
         self.drop_subscriptions(now);
         let Some(issued) = token.issued() else { return };
-        if self.leaving.len() >= LEAVING_MAX {
-            self.leaving.pop_first();
-        }
         let id = issued.id.clone();
-        let Token { generation, server, auth, .. } = token;
-        self.leaving.insert(generation, Leaving { server, id, auth, lane: Lane::Free });
-        self.ask_tdel(now, generation);
+        let Token { server, auth, .. } = token;
+        let until = now.mono + self.config.deletion_age_max;
+        let id = self.enter_leaving(Leaving {
+            what: Left::Token,
+            server,
+            id,
+            auth,
+            until,
+            lane: Lane::Free,
+            backoff: Backoff::new(),
+        });
+        self.ask_leaving(now, id);
+    }
+
+    /// A token took its subscriptions along: nothing of them is left to delete.
+    pub(super) fn drop_deletions_of(&mut self, generation: Generation) {
+        for id in self.leavings.ids(|leaving| leaving.what == Left::Subscription(generation)) {
+            self.forget_leaving(id);
+        }
     }
 
     pub(super) fn cancel_token_timers(&mut self) {
@@ -59,32 +112,122 @@ impl Client {
         }
     }
 
-    pub(super) fn ask_tdel(&mut self, now: Now, generation: Generation) {
-        let Some(leaving) = self.leaving.get_mut(&generation) else { return };
-        if leaving.lane == Lane::Busy {
+    /// Tells the subscriber that a queue is no longer watched. The SMP server tells it too, in most cases
+    /// sooner or later.
+    pub(super) fn unsubscribe(&mut self, now: Now, id: QueueId) {
+        let Some(token) = &self.token else { return };
+        let Some(live) = self.queues.get(&id).and_then(Queue::live) else { return };
+        let Live { subscription: Subscription::Made { id: subscription, .. }, .. } = live else { return };
+        let leaving = Leaving {
+            what: Left::Subscription(token.generation),
+            server: token.server.clone(),
+            id: subscription.clone(),
+            auth: token.auth.clone(),
+            until: now.mono + self.config.deletion_age_max,
+            lane: Lane::Free,
+            backoff: Backoff::new(),
+        };
+        let id = self.enter_leaving(leaving);
+        self.ask_leaving(now, id);
+    }
+
+    /// Notes a deletion. Where there are as many as may be, the oldest one of a subscription makes room,
+    /// as its SMP server tells of it too, and then the oldest of all.
+    pub(super) fn enter_leaving(&mut self, leaving: Leaving) -> LeavingId {
+        if self.leavings.len() >= self.config.deletions_max {
+            let oldest = self.leavings.all.iter().find(|(_, old)| old.what != Left::Token);
+            let oldest = oldest.or_else(|| self.leavings.all.iter().next()).map(|(id, _)| *id);
+            if let Some(oldest) = oldest {
+                self.forget_leaving(oldest);
+            }
+        }
+        let id = LeavingId(self.leavings.made);
+        self.leavings.made = self.leavings.made.wrapping_add(1);
+        self.timers.set(Timer::Leaving(id), leaving.until);
+        self.leavings.all.insert(id, leaving);
+        id
+    }
+
+    fn forget_leaving(&mut self, id: LeavingId) {
+        self.timers.cancel(&Timer::Leaving(id));
+        self.leavings.all.remove(&id);
+    }
+
+    fn ask_leaving(&mut self, now: Now, id: LeavingId) {
+        let Some(leaving) = self.leavings.all.get_mut(&id) else { return };
+        if leaving.lane != Lane::Free {
             return;
         }
-        let Leaving { server, id, auth, .. } = &*leaving;
-        let tag = NtfTag::Tdel(generation);
-        match self.servers.ask_ntf(now, &self.config, server, Some(id), auth, &Command::Tdel, tag) {
+        let (command, tag) = match leaving.what {
+            Left::Token => (Command::Tdel, NtfTag::Tdel(id)),
+            Left::Subscription(_) => (Command::Sdel, NtfTag::Sdel(id)),
+        };
+        let Leaving { server, id: entity, auth, .. } = &*leaving;
+        match self.servers.ask_ntf(now, &self.config, server, Some(entity), auth, &command, tag) {
             Ask::Out => leaving.lane = Lane::Busy,
             Ask::Later => {}
-            Ask::Impossible(_) => {
-                self.leaving.remove(&generation);
-            }
+            Ask::Impossible(_) => self.forget_leaving(id),
         }
     }
 
-    pub(super) fn on_tdel_answer(&mut self, now: Now, generation: Generation, answer: NtfAnswer<'_>) {
-        let Some(leaving) = self.leaving.get_mut(&generation) else { return };
+    /// Goes on with every deletion at a subscriber that has come up.
+    pub(super) fn resume_leavings(&mut self, now: Now, server: &ServerAddress) {
+        for id in self.leavings.ids(|leaving| leaving.server == *server) {
+            self.ask_leaving(now, id);
+        }
+    }
+
+    pub(super) fn on_leaving_answer(
+        &mut self,
+        now: Now,
+        id: LeavingId,
+        command: &'static str,
+        answer: NtfAnswer<'_>,
+    ) {
+        let Some(leaving) = self.leavings.all.get_mut(&id) else { return };
         leaving.lane = Lane::Free;
         match answer {
-            NtfAnswer::Lost => return self.ask_tdel(now, generation),
+            NtfAnswer::Lost => return self.ask_leaving(now, id),
             // AUTH: it is gone already.
             NtfAnswer::Response(Response::Ok) | NtfAnswer::Error(ErrorCode::Auth) => {}
-            NtfAnswer::Error(code) => self.fail(None, words("TDEL", "the subscriber", &code)),
-            NtfAnswer::Response(_) | NtfAnswer::Unfit => self.unfit_ntf("TDEL"),
+            NtfAnswer::Error(code) => {
+                self.fail(None, words(command, "the subscriber", &code));
+                if may_pass(&code) {
+                    return self.delay_leaving(now, id);
+                }
+            }
+            NtfAnswer::Response(_) | NtfAnswer::Unfit => self.unfit_ntf(command),
         }
-        self.leaving.remove(&generation);
+        self.forget_leaving(id);
+    }
+
+    fn delay_leaving(&mut self, now: Now, id: LeavingId) {
+        let Some(leaving) = self.leavings.all.get_mut(&id) else { return };
+        leaving.lane = Lane::Delayed;
+        let delay = leaving.backoff.next_delay(self.config.retry, &mut self.jitter);
+        self.timers.set(Timer::Leaving(id), leaving.until.min(now.mono + delay));
+    }
+
+    /// The timer of a deletion: the delay after a refusal is over, or its time is.
+    pub(super) fn on_leaving_timer(&mut self, now: Now, id: LeavingId) {
+        let Some(leaving) = self.leavings.all.get_mut(&id) else { return };
+        if leaving.until <= now.mono {
+            let what = leaving.what;
+            self.forget_leaving(id);
+            return self.fail(
+                None,
+                match what {
+                    Left::Token => "TDEL: the subscriber could not be reached for too long; giving up",
+                    Left::Subscription(_) => {
+                        "SDEL: the subscriber could not be reached for too long; giving up"
+                    }
+                },
+            );
+        }
+        if leaving.lane == Lane::Delayed {
+            leaving.lane = Lane::Free;
+        }
+        self.timers.set(Timer::Leaving(id), leaving.until);
+        self.ask_leaving(now, id);
     }
 }

@@ -10,9 +10,11 @@
 mod body;
 mod check;
 pub mod config;
+mod delete;
 pub mod effect;
 pub mod input;
 mod leave;
+mod meters;
 pub mod mode;
 mod on_link;
 mod on_timer;
@@ -32,18 +34,18 @@ mod verify;
 mod tests;
 
 pub use config::Config;
+pub use meters::{Counters, Gauges};
 pub use mode::{Mode, Notifications};
 pub use send::MESSAGE_LEN_MAX;
 pub use state::ImportError;
 
-use crate::base::meter::Counter;
 use crate::base::outbox::Outbox;
 use crate::base::rng::{Rng, Seed, Stream};
 use crate::base::time::{Deadline, Mono, Now};
 use crate::base::timers::Timers;
 use crate::client::effect::{Effect, Event};
 use crate::client::input::{Command, Input, QueueId, RequestTag};
-use crate::client::leave::Leaving;
+use crate::client::leave::Leavings;
 use crate::client::on_timer::Timer;
 use crate::client::queue::Queue;
 use crate::client::receive::{Line, NotifierKey};
@@ -76,7 +78,7 @@ pub struct Client {
     generation: Generation,
     /// When the application's last check began.
     checked_at: Option<Mono>,
-    leaving: BTreeMap<Generation, Leaving>,
+    leavings: Leavings,
     queues: BTreeMap<QueueId, Queue>,
     queues_made: u32,
     notifiers: BTreeMap<NotifierKey, QueueId>,
@@ -96,31 +98,6 @@ enum Run {
     Stopped,
 }
 
-/// What a client has done, in numbers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Pushes that came, of any kind and quality.
-    pub pushes: Counter,
-    /// Pushes that could not be used.
-    pub pushes_rejected: Counter,
-    /// Notices in pushes that led to fetching.
-    pub notices: Counter,
-    /// Notices that were known already: pushes repeat the latest ones of other queues.
-    pub notices_repeated: Counter,
-    /// Notices of queues that are not ours, or no longer.
-    pub notices_unknown: Counter,
-    /// Messages handed to the application.
-    pub messages: Counter,
-    /// Messages that came a second time because an acknowledgement was lost.
-    pub messages_repeated: Counter,
-    /// Messages that did not open.
-    pub messages_unreadable: Counter,
-    /// Messages that SMP servers took.
-    pub sent: Counter,
-    /// Answers that did not fit their request.
-    pub answers_unfit: Counter,
-}
-
 impl Client {
     /// A client without token or queues.
     #[must_use]
@@ -136,7 +113,7 @@ impl Client {
             token: None,
             generation: Generation::default(),
             checked_at: None,
-            leaving: BTreeMap::new(),
+            leavings: Leavings::default(),
             queues: BTreeMap::new(),
             queues_made: 0,
             notifiers: BTreeMap::new(),
@@ -149,12 +126,6 @@ impl Client {
             latest: now,
             config,
         }
-    }
-
-    /// What it has done so far.
-    #[must_use]
-    pub const fn counters(&self) -> &Counters {
-        &self.counters
     }
 
     /// The queues, in the order of their ids; those being deleted too.

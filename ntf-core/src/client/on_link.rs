@@ -104,11 +104,10 @@ impl Client {
             NtfTag::Tchk(generation) => self.on_tchk_answer(now, generation, answer),
             NtfTag::Trpl(generation) => self.on_trpl_answer(now, generation, answer),
             NtfTag::Tcrn(generation, cron) => self.on_tcrn_answer(now, generation, cron, answer),
-            NtfTag::Tdel(generation) => self.on_tdel_answer(now, generation, answer),
+            NtfTag::Tdel(id) => self.on_leaving_answer(now, id, "TDEL", answer),
+            NtfTag::Sdel(id) => self.on_leaving_answer(now, id, "SDEL", answer),
             NtfTag::Snew(id, attempt) => self.on_snew_answer(now, id, attempt, answer),
             NtfTag::Schk(id, attempt) => self.on_schk_answer(now, id, attempt, answer),
-            // Whatever it says: the SMP server tells the subscriber that the notifier is gone.
-            NtfTag::Sdel => {}
         }
     }
 

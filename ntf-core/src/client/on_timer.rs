@@ -3,6 +3,7 @@
 use crate::base::time::Now;
 use crate::client::Client;
 use crate::client::input::QueueId;
+use crate::client::leave::LeavingId;
 use crate::client::servers::ServerIndex;
 use crate::link::engine::Inbox;
 
@@ -25,6 +26,10 @@ pub(super) enum Timer {
     CheckAsked,
     /// The subscription of a queue is to be checked.
     Subscription(QueueId),
+    /// A queue is to be fetched from after a refusal.
+    Fetch(QueueId),
+    /// A deletion at a subscriber is to be tried again, or given up.
+    Leaving(LeavingId),
 }
 
 impl Timer {
@@ -39,6 +44,8 @@ impl Timer {
             Self::Check => "check of the token",
             Self::CheckAsked => "check that was asked for",
             Self::Subscription(_) => "check of a subscription",
+            Self::Fetch(_) => "fetching",
+            Self::Leaving(_) => "deletion",
         }
     }
 }
@@ -61,6 +68,8 @@ impl Client {
                 Timer::Check => self.on_check_timer(now, None),
                 Timer::CheckAsked => self.on_check_asked_timer(now),
                 Timer::Subscription(id) => self.on_check_timer(now, Some(id)),
+                Timer::Fetch(id) => self.fetch(now, id),
+                Timer::Leaving(id) => self.on_leaving_timer(now, id),
             }
         }
     }

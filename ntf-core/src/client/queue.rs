@@ -6,6 +6,7 @@ use crate::base::backoff::Backoff;
 use crate::base::id::EntityId;
 use crate::base::limits::NONCE_LEN;
 use crate::base::rng::Rng;
+use crate::base::time::Mono;
 use crate::client::input::RequestTag;
 use crate::client::mode::Notifications;
 use crate::crypto::boxed::nonce_from;
@@ -47,6 +48,10 @@ pub(super) enum Phase {
         step: DeleteStep,
         /// Whether it is out.
         lane: Lane,
+        /// When the deletion is given up.
+        until: Mono,
+        /// Spreads attempts after refusals.
+        backoff: Backoff,
     },
 }
 
@@ -57,6 +62,8 @@ pub(super) enum Lane {
     Free,
     /// A command is out.
     Busy,
+    /// The last command was refused for a reason that may pass; the next goes out when a timer fires.
+    Delayed,
 }
 
 /// Whether a queue under creation is still wanted.
@@ -101,6 +108,8 @@ pub(super) struct Live {
     pub(super) backoff: Backoff,
     /// Getting messages.
     pub(super) fetch: Fetch,
+    /// Spreads fetching after refusals.
+    pub(super) fetch_backoff: Backoff,
     /// What was seen of it.
     pub(super) seen: Seen,
 }
@@ -255,6 +264,7 @@ impl Live {
             attempt: Attempt::default(),
             backoff: Backoff::new(),
             fetch: Fetch::Idle,
+            fetch_backoff: Backoff::new(),
             seen: Seen::default(),
         }
     }

@@ -1,4 +1,4 @@
-//! The device as a recipient: creates queues, makes notifier credentials for them, deletes them.
+//! The device as a recipient: creates queues, makes and removes notifier credentials for them.
 //!
 //! NKEY makes the credentials, on every version alike. It is asked again with fresh keys whenever the
 //! answer was lost or the subscriber lost the queue: each call gives a new notifier id, and a new key with
@@ -10,9 +10,7 @@ use crate::client::Client;
 use crate::client::effect::Event;
 use crate::client::input::{QueueId, RequestTag};
 use crate::client::on_timer::Timer;
-use crate::client::queue::{
-    DeleteStep, Fate, Lane, Live, Notifier, NotifierKeys, Phase, Queue, Removal, Subscription,
-};
+use crate::client::queue::{Fate, Lane, Live, Notifier, NotifierKeys, Phase, Queue, Removal, Subscription};
 use crate::client::receive::NotifierKey;
 use crate::client::servers::{Ask, SmpAnswer, SmpTag, words};
 use crate::crypto::keys::{AuthPrivateKey, AuthPublicKey, Ed25519Private, X25519Private};
@@ -34,35 +32,6 @@ impl Client {
         self.queues_made = self.queues_made.wrapping_add(1);
         self.queues.insert(id, Queue::new(server, tag, &mut self.keys));
         self.advance_queue(now, id);
-    }
-
-    pub(super) fn on_delete_queue(&mut self, now: Now, id: QueueId) {
-        let Some(queue) = self.queues.get_mut(&id) else {
-            return self.fail(None, "there is no such queue to delete");
-        };
-        match &mut queue.phase {
-            Phase::Creating { fate, .. } => *fate = Fate::Delete,
-            Phase::Deleting { .. } => {}
-            Phase::Live(live) => {
-                let recipient = live.recipient.clone();
-                let lane = match live.notifier {
-                    Notifier::Removing(Removal::Asked) => Lane::Busy,
-                    Notifier::Missing
-                    | Notifier::Delayed
-                    | Notifier::Asked { .. }
-                    | Notifier::Ready(_)
-                    | Notifier::Removing(Removal::Wanted | Removal::Delayed)
-                    | Notifier::Off => Lane::Free,
-                };
-                self.unsubscribe(now, id);
-                self.forget_subscription(id);
-                self.line.remove(id);
-                if let Some(queue) = self.queues.get_mut(&id) {
-                    queue.phase = Phase::Deleting { recipient, step: DeleteStep::Notifier, lane };
-                }
-                self.advance_queue(now, id);
-            }
-        }
     }
 
     /// Does what is next for a queue, in each of its concerns.
@@ -249,6 +218,11 @@ impl Client {
 
     /// The retry timer of a queue.
     pub(super) fn on_queue_timer(&mut self, now: Now, id: QueueId) {
+        self.on_delete_timer(now, id);
+        if self.timers.deadline(&Timer::Fetch(id)).is_some() {
+            self.timers.cancel(&Timer::Fetch(id));
+            self.fetch(now, id);
+        }
         if let Some(live) = self.queues.get_mut(&id).and_then(Queue::live_mut) {
             if matches!(live.notifier, Notifier::Delayed) {
                 live.notifier = Notifier::Missing;
@@ -277,7 +251,7 @@ impl Client {
         }
     }
 
-    fn on_removal_answer(&mut self, now: Now, id: QueueId, answer: SmpAnswer<'_>) {
+    pub(super) fn on_removal_answer(&mut self, now: Now, id: QueueId, answer: SmpAnswer<'_>) {
         let Some(live) = self.queues.get_mut(&id).and_then(Queue::live_mut) else { return };
         if !matches!(live.notifier, Notifier::Removing(Removal::Asked)) {
             return;
@@ -336,58 +310,5 @@ impl Client {
         {
             self.notifiers.remove(&NotifierKey::new(&queue.server, &keys.id));
         }
-    }
-
-    fn ask_delete(&mut self, now: Now, id: QueueId) {
-        let Some(Queue { server, auth, phase: Phase::Deleting { recipient, step, lane } }) =
-            self.queues.get_mut(&id)
-        else {
-            return;
-        };
-        if *lane == Lane::Busy {
-            return;
-        }
-        let (command, tag) = match step {
-            DeleteStep::Notifier => (Command::Ndel, SmpTag::Ndel(id)),
-            DeleteStep::Queue => (Command::Del, SmpTag::Del(id)),
-        };
-        match self.servers.ask_smp(now, &self.config, server, Some(recipient), Some(auth), &command, tag) {
-            Ask::Out => *lane = Lane::Busy,
-            Ask::Later => {}
-            Ask::Impossible(why) => self.fail(None, why),
-        }
-    }
-
-    pub(super) fn on_ndel_answer(&mut self, now: Now, id: QueueId, answer: SmpAnswer<'_>) {
-        let Some(Queue { phase: Phase::Deleting { step, lane, .. }, .. }) = self.queues.get_mut(&id) else {
-            return self.on_removal_answer(now, id, answer);
-        };
-        *lane = Lane::Free;
-        match answer {
-            SmpAnswer::Lost => {}
-            // Whatever it said: DEL removes the notifier as well.
-            SmpAnswer::Message(_) | SmpAnswer::Error(_) | SmpAnswer::Unfit => *step = DeleteStep::Queue,
-        }
-        self.ask_delete(now, id);
-    }
-
-    pub(super) fn on_del_answer(&mut self, now: Now, id: QueueId, answer: SmpAnswer<'_>) {
-        let Some(Queue { phase: Phase::Deleting { lane, .. }, .. }) = self.queues.get_mut(&id) else {
-            return;
-        };
-        *lane = Lane::Free;
-        match answer {
-            SmpAnswer::Lost => return self.ask_delete(now, id),
-            // AUTH: it is gone already, as after an answer that was lost.
-            SmpAnswer::Message(Message::Ok) | SmpAnswer::Error(ErrorCode::Auth) => {
-                self.tell(Event::QueueDeleted { queue: id });
-            }
-            SmpAnswer::Error(code) => self.fail(None, words("DEL", "the SMP server", &code)),
-            SmpAnswer::Message(_) | SmpAnswer::Unfit => {
-                self.counters.answers_unfit.count();
-                self.fail(None, "DEL: the SMP server's answer is none to this command");
-            }
-        }
-        self.queues.remove(&id);
     }
 }

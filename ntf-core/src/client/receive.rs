@@ -10,8 +10,9 @@ use crate::client::Client;
 use crate::client::body::{Body, SealedText};
 use crate::client::effect::Event;
 use crate::client::input::QueueId;
+use crate::client::on_timer::Timer;
 use crate::client::queue::{Again, Fetch, Live, Phase, Queue};
-use crate::client::servers::{Ask, SmpAnswer, SmpTag, words};
+use crate::client::servers::{Ask, SmpAnswer, SmpTag, may_pass, words};
 use crate::crypto::boxed::{BoxKey, nonce_from};
 use crate::model::notification::Notice;
 use crate::model::server::{NotifierAddress, ServerAddress};
@@ -226,6 +227,9 @@ impl Client {
     pub(super) fn on_get_answer(&mut self, now: Now, id: QueueId, answer: SmpAnswer<'_>) {
         let Some(live) = self.queues.get_mut(&id).and_then(Queue::live_mut) else { return };
         let Fetch::Getting(again) = live.fetch else { return };
+        if matches!(answer, SmpAnswer::Message(_)) {
+            live.fetch_backoff.reset();
+        }
         match answer {
             SmpAnswer::Message(Message::Msg { id: message, body }) => self.on_message(now, id, message, body),
             SmpAnswer::Message(Message::Ok) => match again {
@@ -241,6 +245,7 @@ impl Client {
                 if code == ErrorCode::Auth {
                     self.fail(None, "GET: the SMP server no longer has the queue (AUTH)");
                 } else {
+                    self.delay_fetch(now, id, &code);
                     self.fail(None, words("GET", "the SMP server", &code));
                 }
             }
@@ -312,6 +317,7 @@ impl Client {
             SmpAnswer::Lost => self.fetch_later(now, id),
             SmpAnswer::Error(code) => {
                 self.end_fetch(now, id);
+                self.delay_fetch(now, id, &code);
                 self.fail(None, words("ACK", "the SMP server", &code));
             }
             SmpAnswer::Message(_) | SmpAnswer::Unfit => {
@@ -346,6 +352,15 @@ impl Client {
         self.line.busy.remove(&id);
         self.set_fetch(id, Fetch::Idle);
         self.advance_line(now);
+    }
+
+    /// Fetches again after a while what was refused for a reason that may pass: no other push may come for it.
+    fn delay_fetch(&mut self, now: Now, id: QueueId, code: &ErrorCode<'_>) {
+        let Some(live) = self.queues.get_mut(&id).and_then(Queue::live_mut) else { return };
+        if may_pass(code) {
+            let delay = live.fetch_backoff.next_delay(self.config.retry, &mut self.jitter);
+            self.timers.set(Timer::Fetch(id), now.mono + delay);
+        }
     }
 
     fn set_fetch(&mut self, id: QueueId, fetch: Fetch) {

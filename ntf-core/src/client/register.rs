@@ -88,6 +88,7 @@ impl Client {
     pub(super) fn restart_token(&mut self, now: Now) {
         let Some(old) = self.token.take() else { return };
         self.cancel_token_timers();
+        self.drop_deletions_of(old.generation);
         self.drop_subscriptions(now);
         // A subscriber that is still on the list knows of this device already; another would be one more.
         let server = match self.subscribers.contains(&old.server) {
@@ -251,15 +252,7 @@ impl Client {
 
     /// Goes on with tokens and subscriptions at a subscriber that has come up.
     pub(super) fn resume_token(&mut self, now: Now, server: &ServerAddress) {
-        let leaving: Vec<_> = self
-            .leaving
-            .iter()
-            .filter(|(_, leaving)| leaving.server == *server)
-            .map(|(generation, _)| *generation)
-            .collect();
-        for generation in leaving {
-            self.ask_tdel(now, generation);
-        }
+        self.resume_leavings(now, server);
         if self.token.as_ref().is_some_and(|token| token.server == *server) {
             self.advance_token(now);
             self.resume_subscriptions(now);

@@ -90,6 +90,11 @@ impl Senders {
         self.all.values().filter(|sender| sender.phase != Phase::Unsigned)
     }
 
+    /// Addresses sent to.
+    pub(super) fn len(&self) -> usize {
+        self.all.len()
+    }
+
     /// Messages that wait to be sent.
     pub(super) fn waiting(&self) -> usize {
         self.all.values().map(|sender| sender.outgoing.len()).sum()

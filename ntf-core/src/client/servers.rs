@@ -10,6 +10,7 @@ use crate::base::rng::{Rng, Seed, Stream};
 use crate::base::time::{Deadline, Now};
 use crate::client::config::Config;
 use crate::client::input::QueueId;
+use crate::client::leave::LeavingId;
 use crate::client::queue::Attempt;
 use crate::client::send::SenderId;
 use crate::client::token::Generation;
@@ -50,10 +51,10 @@ pub(super) enum NtfTag {
     Tchk(Generation),
     Trpl(Generation),
     Tcrn(Generation, Cron),
-    Tdel(Generation),
+    Tdel(LeavingId),
     Snew(QueueId, Attempt),
     Schk(QueueId, Attempt),
-    Sdel,
+    Sdel(LeavingId),
 }
 
 /// The answer of an SMP server.
@@ -329,6 +330,11 @@ impl Servers {
             }
         }
         actions
+    }
+
+    /// Servers that were talked to.
+    pub(super) const fn len(&self) -> usize {
+        self.all.len()
     }
 
     /// Requests that wait for an answer.

@@ -21,6 +21,7 @@
 //! not attacks. What was under way (requests, a queue that is being created) is not part of it: a client
 //! that is restored begins those anew or has forgotten them.
 
+use crate::base::backoff::Backoff;
 use crate::base::fault::PeerFault;
 use crate::base::id::EntityId;
 use crate::base::limits::NONCE_LEN;
@@ -30,7 +31,7 @@ use crate::base::time::Now;
 use crate::client::Client;
 use crate::client::config::Config;
 use crate::client::input::QueueId;
-use crate::client::leave::Leaving;
+use crate::client::leave::{Leaving, Left};
 use crate::client::queue::{
     Check, DeleteStep, Lane, Live, Notifier, NotifierKeys, Phase as QueuePhase, Queue, Subscription,
 };
@@ -109,12 +110,13 @@ impl Client {
     #[must_use]
     pub fn export(&self) -> Zeroizing<Vec<u8>> {
         // Room for all of it at once: a vector that grows leaves copies of secrets behind.
-        let room = 4096 + 2048 * (self.queues.len() + self.senders.kept().count() + self.leaving.len());
+        let room = 4096 + 2048 * (self.queues.len() + self.senders.kept().count() + self.leavings.len());
         let mut bytes = Zeroizing::new(Vec::with_capacity(room));
         let mut writer = Writer::new(&mut bytes);
         writer.bytes(MAGIC).u8(VERSION).u32(self.queues_made);
         writer.maybe(self.token.as_ref(), write_token);
-        write_list(&mut writer, self.leaving.values(), |writer, leaving| {
+        let tokens = self.leavings.iter().filter(|leaving| leaving.what == Left::Token);
+        write_list(&mut writer, tokens, |writer, leaving| {
             server::encode(&leaving.server, writer);
             writer.short(leaving.id.as_bytes()).short(&leaving.auth.to_pkcs8());
         });
@@ -175,14 +177,15 @@ impl Client {
         }
         for _ in 0..reader.u32("number of old tokens")? {
             let leaving = Leaving {
+                what: Left::Token,
                 server: server::decode(&mut reader)?,
                 id: entity(&mut reader, "token id")?,
                 auth: key(&mut reader, "key of an old token")?,
+                until: now.mono + client.config.deletion_age_max,
                 lane: Lane::Free,
+                backoff: Backoff::new(),
             };
-            client.generation = client.generation.next();
-            let generation = client.generation;
-            client.leaving.insert(generation, leaving);
+            client.enter_leaving(leaving);
         }
         for _ in 0..reader.u32("number of queues")? {
             if client.queues.len() >= client.config.queues_max {
@@ -197,10 +200,10 @@ impl Client {
             let server = server::decode(&mut reader)?;
             let auth = key(&mut reader, "key of a queue")?;
             let recipient = entity(&mut reader, "recipient id")?;
-            let (step, lane) = (DeleteStep::Notifier, Lane::Free);
-            client
-                .queues
-                .insert(id, Queue { server, auth, phase: QueuePhase::Deleting { recipient, step, lane } });
+            let (step, lane, backoff) = (DeleteStep::Notifier, Lane::Free, Backoff::new());
+            let until = now.mono + client.config.deletion_age_max;
+            let phase = QueuePhase::Deleting { recipient, step, lane, until, backoff };
+            client.queues.insert(id, Queue { server, auth, phase });
         }
         for _ in 0..reader.u32("number of senders")? {
             let server = server::decode(&mut reader)?;

@@ -1,4 +1,5 @@
-//! The queues at the subscriber: SNEW, SDEL.
+//! The queues at the subscriber: SNEW. What follows is in [`check`](super::check) and
+//! [`leave`](super::leave).
 //!
 //! A subscription that the subscriber calls dead, or does not know, is made anew with fresh notifier
 //! credentials: SNEW of the same ones would answer with the dead record (`ntf-protocol` 4.4, 5.5).
@@ -134,17 +135,5 @@ impl Client {
         let delay = live.backoff.next_delay(self.config.retry, &mut self.jitter);
         self.timers.set(Timer::Queue(id), now.mono + delay);
         self.fail(None, why);
-    }
-
-    /// Tells the subscriber that a queue is no longer watched. Once: the SMP server will tell it too.
-    pub(super) fn unsubscribe(&mut self, now: Now, id: QueueId) {
-        let Some(token) = &self.token else { return };
-        let Some(live) = self.queues.get(&id).and_then(Queue::live) else { return };
-        let Subscription::Made { id: subscription, .. } = &live.subscription else { return };
-        let entity = Some(subscription);
-        let tag = NtfTag::Sdel;
-        // Whatever becomes of it, the queue goes.
-        let _: Ask =
-            self.servers.ask_ntf(now, &self.config, &token.server, entity, &token.auth, &Command::Sdel, tag);
     }
 }

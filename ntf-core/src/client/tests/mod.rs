@@ -16,6 +16,7 @@ mod checks;
 mod modes;
 mod pushes;
 mod queues;
+mod recovery;
 mod sending;
 mod states;
 mod tokens;
