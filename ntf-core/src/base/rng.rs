@@ -72,6 +72,8 @@ pub enum Stream {
     World = 8,
     /// The secret behind certificates shown to servers.
     Services = 9,
+    /// What happens in a simulated world.
+    Scenario = 10,
     /// Which of several servers is taken.
     Choice = 12,
 }

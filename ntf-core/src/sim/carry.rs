@@ -11,6 +11,7 @@ use crate::sim::fault::{CONNECT_TIMEOUT, Weather};
 use crate::sim::net::{Latency, Side, WireId};
 use crate::sim::node::{Asked, Given, Node, Power, Role};
 use crate::sim::provider::{ConnectionId, Reply};
+use crate::sim::sight::{Loss, Sight};
 use crate::sim::world::{NodeId, World};
 use alloc::boxed::Box;
 use alloc::format;
@@ -110,24 +111,8 @@ impl Mail {
 }
 
 impl World {
-    pub(super) fn run_until(&mut self, until: Mono) {
-        while self.next_at().is_some_and(|at| at <= until) {
-            self.step();
-        }
-        self.now = self.now.max(until);
-    }
-
-    pub(super) fn next_at(&self) -> Option<Mono> {
-        let mail = self.mail.first_key_value().map(|((at, _), _)| *at);
-        let wake = self.wakes.first().map(|(at, _)| *at);
-        match (mail, wake) {
-            (Some(mail), Some(wake)) => Some(mail.min(wake)),
-            (mail, wake) => mail.or(wake),
-        }
-    }
-
     /// Does the next thing: mail before deadlines of the same moment.
-    pub(super) fn step(&mut self) {
+    pub fn step(&mut self) {
         let Some(at) = self.next_at() else { return };
         if at > self.now {
             self.ticks_in_place = 0;
@@ -182,6 +167,7 @@ impl World {
                     if let Some(at) = wake {
                         self.wakes.insert((at, node));
                     }
+                    self.show(node);
                     return;
                 }
             }
@@ -249,7 +235,10 @@ impl World {
                 self.give(to, "unanswered", &[], Given::Unanswered { request, why });
             }
             Mail::Push { to, body } if self.is_device_off(to) => self.keep_push(to, body),
-            Mail::Push { to, body } => self.give(to, "push", &body, Given::Pushed(&body)),
+            Mail::Push { to, body } => {
+                self.saw(|| Sight::Delivered { device: to });
+                self.give(to, "push", &body, Given::Pushed(&body));
+            }
         }
     }
 
@@ -261,18 +250,21 @@ impl World {
             Asked::Link(LinkAction::Send { link, block }) => self.send(node, link, block),
             Asked::Link(LinkAction::Close { link }) => self.close(node, link),
             Asked::Order(order) => {
+                self.saw(|| Sight::Ordered { subscriber: node, order: order.clone() });
                 if let Some(to) = self.push_of(node) {
                     let at = self.after(self.config.order_latency);
                     self.post(at, Mail::Order { to, order });
                 }
             }
             Asked::Outcome(outcome) => {
+                self.saw(|| Sight::Ended { push: node, outcome });
                 if let Some(to) = self.subscriber_of(node) {
                     let at = self.after(self.config.order_latency);
                     self.post(at, Mail::Outcome { to, outcome });
                 }
             }
             Asked::Request(request) => {
+                self.saw(|| Sight::Requested { push: node, body: request.body.clone() });
                 if let Some(to) = self.provider_of(node) {
                     self.request(node, to, request);
                 }
@@ -319,9 +311,7 @@ impl World {
         if let Weather::Losing(one_in) = self.weather_of(provider)
             && self.rng.below(u64::from(one_in)) == 0
         {
-            if let Some(entry) = self.nodes.get_mut(to.index()) {
-                entry.pushes_lost += 1;
-            }
+            self.lose_push(to, Loss::Dropped);
             return;
         }
         let at = self.after(self.config.delivery_latency);

@@ -9,13 +9,15 @@ use crate::link::event::DownReason;
 use crate::sim::carry::Mail;
 use crate::sim::net::{Side, WireId};
 use crate::sim::node::{Given, Power, Role};
+use crate::sim::sight::{Loss, Sight};
 use crate::sim::world::{NodeId, World};
 use alloc::format;
 use alloc::vec::Vec;
 use core::time::Duration;
+use serde::{Deserialize, Serialize};
 
 /// Something that goes wrong, or is mended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Fault {
     /// Every link of a node breaks, and both ends notice at once.
     Cut(NodeId),
@@ -41,7 +43,7 @@ pub enum Fault {
 }
 
 /// How a provider behaves towards push servers and devices.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Weather {
     /// As it should.
     #[default]
@@ -204,7 +206,14 @@ impl World {
         if let Some(entry) = self.nodes.get_mut(to.index())
             && entry.kept_push.replace(body).is_some()
         {
+            self.lose_push(to, Loss::Replaced);
+        }
+    }
+
+    pub(super) fn lose_push(&mut self, device: NodeId, loss: Loss) {
+        if let Some(entry) = self.nodes.get_mut(device.index()) {
             entry.pushes_lost += 1;
+            self.saw(|| Sight::Lost { device, loss });
         }
     }
 

@@ -8,14 +8,23 @@
 mod carry;
 pub mod fault;
 pub mod identity;
+mod laws;
 mod net;
 mod node;
+pub mod oracle;
 pub mod provider;
+pub mod run;
+pub mod scenario;
+pub mod sight;
+mod town;
 pub mod trace;
 pub mod world;
 
 pub use fault::{Fault, Weather};
 pub use net::Latency;
+pub use oracle::{EXCUSES, Excuse, Law, Violation};
 pub use provider::Provider;
+pub use run::{Phase, Report, Run};
+pub use scenario::{Deed, Entry, Scenario, Size, Town};
 pub use trace::TraceHash;
 pub use world::{Config, NodeId, World};

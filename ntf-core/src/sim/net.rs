@@ -8,9 +8,10 @@ use crate::base::time::Mono;
 use crate::sim::world::NodeId;
 use alloc::collections::BTreeMap;
 use core::time::Duration;
+use serde::{Deserialize, Serialize};
 
 /// How long things take on their way: evenly between the two ends, both included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Latency {
     /// Shortest.
     pub min: Duration,

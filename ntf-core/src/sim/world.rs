@@ -20,17 +20,20 @@ use crate::sim::identity::server_credentials;
 use crate::sim::net::{Latency, Net};
 use crate::sim::node::{Given, Node, Role};
 use crate::sim::provider::{Provider, Reply};
+use crate::sim::sight::Sight;
 use crate::sim::trace::{Trace, TraceHash};
 use crate::smp::server::{self as smp, Server};
 use crate::subscriber::effect::Milestone;
 use crate::subscriber::{self, Subscriber};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
+use serde::{Deserialize, Serialize};
 
 /// How the world behaves.
 #[derive(Clone, Copy, Debug)]
@@ -63,7 +66,7 @@ impl Default for Config {
 }
 
 /// A machine of the world.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct NodeId(pub(super) u32);
 
 impl NodeId {
@@ -96,6 +99,8 @@ pub struct World {
     pub(super) blocked: BTreeSet<(NodeId, NodeId)>,
     /// What waits for a pair to be healed, in the order it was sent.
     pub(super) held: Vec<((NodeId, NodeId), Mail)>,
+    /// What a watcher has yet to take; nothing is kept while nobody watches.
+    sights: Option<Vec<(Mono, Sight)>>,
     seeds_given: u64,
 }
 
@@ -119,6 +124,7 @@ impl World {
             ticks_in_place: 0,
             blocked: BTreeSet::new(),
             held: Vec::new(),
+            sights: None,
             seeds_given: 0,
         }
     }
@@ -230,6 +236,69 @@ impl World {
         Now { mono, wall: Wall::from_millis(wall.as_millis().saturating_add_signed(off_by)) }
     }
 
+    /// Keeps what happens from here on for [`take_sights`](Self::take_sights). Events of devices and
+    /// milestones of subscribers are then found there, and nowhere else.
+    pub fn watch(&mut self) {
+        self.sights.get_or_insert_default();
+    }
+
+    /// What happened since the last call, in order. Empty unless the world is [watched](Self::watch).
+    pub fn take_sights(&mut self) -> Vec<(Mono, Sight)> {
+        self.sights.as_mut().map(core::mem::take).unwrap_or_default()
+    }
+
+    pub(super) fn saw(&mut self, sight: impl FnOnce() -> Sight) {
+        if let Some(sights) = &mut self.sights {
+            sights.push((self.now, sight()));
+        }
+    }
+
+    /// Hands what a device told its application, or a subscriber reported, to the watcher.
+    pub(super) fn show(&mut self, node: NodeId) {
+        let (Some(sights), Some(entry)) = (&mut self.sights, self.nodes.get_mut(node.index())) else { return };
+        match &mut entry.role {
+            Role::Client { events, .. } => {
+                sights.extend(events.drain(..).map(|(at, event)| (at, Sight::Told { device: node, event })));
+            }
+            Role::Subscriber { milestones, .. } => milestones.clear(),
+            Role::Smp(_) | Role::Push { .. } | Role::Provider { .. } => {}
+        }
+    }
+
+    /// When something happens next, if nobody interferes.
+    #[must_use]
+    pub fn next_at(&self) -> Option<Mono> {
+        let mail = self.mail.first_key_value().map(|((at, _), _)| *at);
+        let wake = self.wakes.first().map(|(at, _)| *at);
+        match (mail, wake) {
+            (Some(mail), Some(wake)) => Some(mail.min(wake)),
+            (mail, wake) => mail.or(wake),
+        }
+    }
+
+    /// Lets time go on until then, with everything that happens on the way.
+    pub fn run_until(&mut self, until: Mono) {
+        while self.next_at().is_some_and(|at| at <= until) {
+            self.step();
+        }
+        self.now = self.now.max(until);
+    }
+
+    /// What people call a node: its role and its number among its kind, from 1.
+    #[must_use]
+    pub fn name(&self, node: NodeId) -> String {
+        let kind = |node: &Node| match node.role {
+            Role::Smp(_) => "smp",
+            Role::Subscriber { .. } => "subscriber",
+            Role::Push { .. } => "push",
+            Role::Provider { .. } => "provider",
+            Role::Client { .. } => "device",
+        };
+        let Some(what) = self.nodes.get(node.index()).map(kind) else { return "nobody".into() };
+        let number = self.nodes.iter().take(node.index() + 1).filter(|other| kind(other) == what).count();
+        format!("{what} {number}")
+    }
+
     /// Runs everything that happens within the next `span`.
     pub fn run_for(&mut self, span: Duration) {
         self.run_until(self.now + span);
@@ -339,6 +408,11 @@ impl World {
     #[must_use]
     pub fn violations(&self) -> &[String] {
         &self.violations
+    }
+
+    /// Takes the laws that were broken since the last call.
+    pub(super) fn take_violations(&mut self) -> Vec<String> {
+        core::mem::take(&mut self.violations)
     }
 
     /// The fingerprint of the run so far.

@@ -10,6 +10,8 @@
 //! of pushes and of time; `sources` holds what is limited by source address. The tables are in [`crate::token`], [`crate::subscription`] and
 //! [`crate::delivery`].
 
+#[cfg(any(test, feature = "sim"))]
+mod audit;
 pub mod config;
 pub mod effect;
 pub mod input;

@@ -22,6 +22,8 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use hashbrown::HashTable;
 
+#[cfg(any(test, feature = "sim"))]
+mod audit;
 #[cfg(test)]
 mod tests;
 

@@ -24,6 +24,8 @@ use alloc::vec::Vec;
 use core::time::Duration;
 use hashbrown::HashTable;
 
+#[cfg(any(test, feature = "sim"))]
+mod audit;
 #[cfg(test)]
 mod tests;
 

@@ -1,0 +1,305 @@
+//! What must, may and must not happen, in the plainest code that says it: lists that are searched from one
+//! end to the other, and no line shared with a role.
+//!
+//! The oracle is told what people did and what came of it, by [`run`](super::run). It knows no protocol and
+//! looks into no machine. For each message it can say whether the device *must* have learned of it; where
+//! it need not have, an [`Excuse`] says by which rule.
+
+use crate::base::time::Mono;
+use crate::client::input::QueueId;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::time::Duration;
+
+/// Time after which nothing of an earlier fault is left.
+///
+/// Source: ours; a lost verification push is asked for again within 15 minutes, connections and provider
+/// within 5, and both may come one after the other, twice.
+pub const SETTLE: Duration = Duration::from_secs(45 * 60);
+
+/// From a message to its device's learning of it, where nothing has gone wrong for [`SETTLE`].
+///
+/// Source: ours; a round of notices takes 1.5 s, the rest are some twenty latencies of up to 0.4 s and one
+/// of up to 3.5 s.
+pub const PROMPT: Duration = Duration::from_secs(30);
+
+/// A promise that was broken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// When it was noticed.
+    pub at: Mono,
+    /// Which promise.
+    pub law: Law,
+    /// What was seen.
+    pub what: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "at {}s: {:?}: {}", self.at.as_micros() / 1_000_000, self.law, self.what)
+    }
+}
+
+/// A promise. The doc of each says where it comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Law {
+    /// In an untroubled world every device is registered and every queue watched within two minutes.
+    /// Source: ours, from `ntf-protocol` 5.3 and 5.5.
+    Opening,
+    /// A message that was taken reaches its device, or an [`Excuse`] holds. Source: the reason to exist.
+    Learned,
+    /// Without trouble it does so within [`PROMPT`], and once.
+    Prompt,
+    /// A message reaches the device and the queue it was sent to, and nobody else.
+    Addressee,
+    /// A device can use every push it gets: it opens with the key of its token and names its queues. The
+    /// exception is a device that changed its keys or queues while the push was on its way.
+    PushFits,
+    /// A push is ordered only for a device of that subscriber. Source: `ntf-protocol` 4.5.
+    OrderFits,
+    /// Nothing that a push server or a provider gets names an SMP server. Source: `ntf-protocol` 3.2.
+    Secrecy,
+    /// All pushes of a kind have one length. Source: `ntf-protocol` 3.2.
+    Padding,
+    /// No nonce is used twice. Source: `ntf-protocol` 3.2.
+    Nonce,
+    /// Verification pushes to one device token are bounded. Source: `ntf-protocol` 7.2, D20.
+    VerificationBudget,
+    /// What was received, ordered and sent adds up. Source: the counters' own docs.
+    Conservation,
+    /// Tables stay within their bounds and agree with each other.
+    Tables,
+    /// When everything is deleted, every table, queue and link is gone.
+    NothingLeft,
+    /// The contract of machines: inputs fit, deadlines make progress.
+    Contract,
+}
+
+/// Why a device need not have learned of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Excuse {
+    /// The provider accepted a push to this device and dropped it. Source: `ntf-protocol` 3.5; Apple
+    /// promises no more than to try.
+    ProviderDropped,
+    /// The provider refused a push to this device for good. Source: `ntf-protocol` 3.8.
+    ProviderRefused,
+    /// The device was off, and has more queues than fit into the one push that is kept for it. Source:
+    /// `ntf-protocol` 3.4 and 3.5.
+    PushReplaced,
+    /// The device's token was not verified at some moment in between. Source: `ntf-protocol` 4.5.
+    NotVerified,
+    /// The subscriber was restarted, and the device has not checked since. Source: memory only.
+    SubscriberForgot,
+    /// The app's process ended; it may have ended between the push and the fetch. Source: `client::state`.
+    AppEnded,
+    /// The queue was deleted by its owner.
+    QueueDeleted,
+}
+
+/// Every excuse, for tables of them.
+pub const EXCUSES: [Excuse; 7] = [
+    Excuse::ProviderDropped,
+    Excuse::ProviderRefused,
+    Excuse::PushReplaced,
+    Excuse::NotVerified,
+    Excuse::SubscriberForgot,
+    Excuse::AppEnded,
+    Excuse::QueueDeleted,
+];
+
+/// How strictly messages are judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Judgement {
+    /// Faults have just ended: what nobody could repair without being asked is excused.
+    AsItStands,
+    /// Every device has checked and a further message has come to each queue: only what is deleted is
+    /// excused.
+    AfterCheck,
+}
+
+struct Message {
+    device: usize,
+    queue: QueueId,
+    asked_at: Mono,
+    fate: Fate,
+    learned: Option<Mono>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// The SMP server has not answered the sender.
+    Open,
+    /// It took the message.
+    Taken,
+    /// It did not.
+    Refused,
+}
+
+struct Alibi {
+    device: usize,
+    excuse: Excuse,
+    /// `None` while it lasts.
+    until: Option<Mono>,
+}
+
+/// Knows what people did, and what must come of it.
+#[derive(Default)]
+pub(super) struct Oracle {
+    messages: Vec<Message>,
+    deleted: Vec<(usize, QueueId)>,
+    alibis: Vec<Alibi>,
+    disturbances: Vec<Mono>,
+    violations: Vec<Violation>,
+    twice: u64,
+}
+
+impl Oracle {
+    /// A message is handed to the sender. Its number is its text.
+    pub(super) fn on_send(&mut self, at: Mono, device: usize, queue: QueueId) -> usize {
+        self.messages.push(Message { device, queue, asked_at: at, fate: Fate::Open, learned: None });
+        self.messages.len() - 1
+    }
+
+    pub(super) fn on_taken(&mut self, number: usize) {
+        if let Some(message) = self.messages.get_mut(number) {
+            message.fate = Fate::Taken;
+        }
+    }
+
+    pub(super) fn on_refused(&mut self, number: usize) {
+        if let Some(message) = self.messages.get_mut(number) {
+            message.fate = Fate::Refused;
+        }
+    }
+
+    /// A device's application got the text of a message.
+    pub(super) fn on_learned(&mut self, at: Mono, device: usize, queue: QueueId, text: &[u8]) {
+        let number = core::str::from_utf8(text).ok().and_then(|text| text.parse::<usize>().ok());
+        let Some(message) = number.and_then(|number| self.messages.get_mut(number)) else {
+            return self.broke(at, Law::Addressee, format!("device {device} read what nobody sent"));
+        };
+        if (message.device, message.queue) != (device, queue) {
+            let to = (message.device, message.queue);
+            return self.broke(at, Law::Addressee, format!("device {device} read a message for {to:?}"));
+        }
+        if message.learned.is_some() {
+            self.twice += 1;
+            let asked_at = message.asked_at;
+            if !self.was_disturbed(asked_at, at) {
+                self.broke(at, Law::Prompt, format!("device {device} read a message twice"));
+            }
+            return;
+        }
+        message.learned = Some(at);
+    }
+
+    pub(super) fn on_deleted(&mut self, device: usize, queue: QueueId) {
+        self.deleted.push((device, queue));
+    }
+
+    /// Something out of the ordinary was done or went wrong.
+    pub(super) fn on_disturbance(&mut self, at: Mono) {
+        self.disturbances.push(at);
+    }
+
+    /// An excuse for a device, of this moment.
+    pub(super) fn excuse(&mut self, at: Mono, device: usize, excuse: Excuse) {
+        self.alibis.push(Alibi { device, excuse, until: Some(at) });
+    }
+
+    /// An excuse for a device that lasts, also for what was sent before it began and is not learned yet.
+    pub(super) fn excuse_from(&mut self, device: usize, excuse: Excuse) {
+        self.alibis.push(Alibi { device, excuse, until: None });
+    }
+
+    /// What lasted is over.
+    pub(super) fn excuse_until(&mut self, at: Mono, device: usize, excuse: Excuse) {
+        for alibi in &mut self.alibis {
+            if alibi.device == device && alibi.excuse == excuse && alibi.until.is_none() {
+                alibi.until = Some(at);
+            }
+        }
+    }
+
+    /// Whether anything was done or went wrong that may still have been felt in between.
+    pub(super) fn was_disturbed(&self, from: Mono, until: Mono) -> bool {
+        self.disturbances.iter().any(|at| *at + SETTLE >= from && *at <= until)
+    }
+
+    pub(super) fn broke(&mut self, at: Mono, law: Law, what: String) {
+        self.violations.push(Violation { at, law, what });
+    }
+
+    pub(super) fn violations(&self) -> &[Violation] {
+        &self.violations
+    }
+
+    /// Messages sent, taken, learned, and read twice.
+    pub(super) fn numbers(&self) -> [u64; 4] {
+        let count = |is_it: fn(&Message) -> bool| {
+            u64::try_from(self.messages.iter().filter(|message| is_it(message)).count()).unwrap_or(u64::MAX)
+        };
+        [
+            count(|_| true),
+            count(|message| message.fate == Fate::Taken),
+            count(|message| message.learned.is_some()),
+            self.twice,
+        ]
+    }
+
+    /// Judges every message, and counts the excuses that were needed, in the order of [`EXCUSES`].
+    pub(super) fn judge(&mut self, at: Mono, judgement: Judgement) -> [u64; EXCUSES.len()] {
+        let mut needed = [0; EXCUSES.len()];
+        let mut broken = Vec::new();
+        for (number, message) in self.messages.iter().enumerate() {
+            match message.learned {
+                Some(learned) => {
+                    let took = learned.since(message.asked_at);
+                    if took > PROMPT
+                        && !self.was_disturbed(message.asked_at, learned)
+                        && self.excuse_of(message, Judgement::AsItStands).is_none()
+                    {
+                        let what = format!("message {number} took {} s", took.as_secs());
+                        broken.push((Law::Prompt, what));
+                    }
+                }
+                None if message.fate != Fate::Taken => {}
+                None => match self.excuse_of(message, judgement) {
+                    Some(excuse) => {
+                        for (count, known) in needed.iter_mut().zip(EXCUSES) {
+                            *count += u64::from(known == excuse);
+                        }
+                    }
+                    None => {
+                        let what = format!(
+                            "device {} never learned of message {number} for its queue {}, sent at {} s",
+                            message.device,
+                            message.queue.0,
+                            message.asked_at.as_micros() / 1_000_000
+                        );
+                        broken.push((Law::Learned, what));
+                    }
+                },
+            }
+        }
+        for (law, what) in broken {
+            self.broke(at, law, what);
+        }
+        needed
+    }
+
+    fn excuse_of(&self, message: &Message, judgement: Judgement) -> Option<Excuse> {
+        if self.deleted.contains(&(message.device, message.queue)) {
+            return Some(Excuse::QueueDeleted);
+        }
+        let of_device = self.alibis.iter().filter(|alibi| alibi.device == message.device);
+        let mut holding = of_device.filter(|alibi| match judgement {
+            Judgement::AsItStands => alibi.until.is_none_or(|until| until >= message.asked_at),
+            // Only what still lasts.
+            Judgement::AfterCheck => alibi.until.is_none(),
+        });
+        holding.next().map(|alibi| alibi.excuse)
+    }
+}

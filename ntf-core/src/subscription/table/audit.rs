@@ -1,0 +1,47 @@
+//! What must hold between the indexes of the table at any time, for tests and the simulator.
+
+use crate::model::index::SubscriptionIndex;
+use crate::subscription::list::List;
+use crate::subscription::state::Standing;
+use crate::subscription::table::Subscriptions;
+use alloc::collections::BTreeSet;
+
+impl Subscriptions {
+    /// Whether rows, lists and indexes agree.
+    ///
+    /// # Errors
+    ///
+    /// Says what does not.
+    pub fn audit(&self) -> Result<(), &'static str> {
+        let rows = usize::try_from(self.rows.len()).unwrap_or(usize::MAX);
+        if self.by_id.len() != rows || self.by_queue.len() != rows {
+            return Err("subscriptions and their indexes do not agree");
+        }
+        let owned: u32 = self.by_owner.values().map(List::len).sum();
+        if owned != self.rows.len() {
+            return Err("subscriptions and the lists of their tokens do not agree");
+        }
+        let total: u32 = self.servers.rows.iter().map(|(_, server)| server.total).sum();
+        if total != self.rows.len() {
+            return Err("subscriptions and the counts of their servers do not agree");
+        }
+        let listed = |server: &crate::subscription::servers::Server| {
+            server.waiting.len() + server.live.len() + server.tied.len()
+        };
+        let listed: u32 = self.servers.rows.iter().map(|(_, server)| listed(server)).sum();
+        let standing = self.rows.iter().filter(|(_, row)| !matches!(row.standing, Standing::Over(_))).count();
+        if usize::try_from(listed).unwrap_or(usize::MAX) != standing {
+            return Err("subscriptions that stand and the lists of their servers do not agree");
+        }
+        let mut queues = BTreeSet::new();
+        for (index, row) in self.rows.iter() {
+            if !queues.insert((row.server, row.notifier.as_bytes())) {
+                return Err("a queue has two subscriptions");
+            }
+            if self.by_id(&row.id) != Some(SubscriptionIndex(index)) {
+                return Err("a subscription is not found by its id");
+            }
+        }
+        Ok(())
+    }
+}
