@@ -30,6 +30,8 @@ pub mod wire;
 
 #[cfg(feature = "client")]
 pub mod client;
+#[cfg(feature = "host")]
+pub mod host;
 #[cfg(feature = "push")]
 pub mod push;
 #[cfg(feature = "sim")]

@@ -55,6 +55,7 @@ const EDGES: &[(&str, &[&str])] = &[
         ],
     ),
     ("tls", &["base", "model", "crypto"]),
+    ("host", &["base"]),
 ];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
@@ -91,10 +92,19 @@ fn tracked_text_files() -> Vec<PathBuf> {
     found
 }
 
+/// Whether the whole file is tests: by its place below the root, which is itself reached through `tests`.
+fn is_test(path: &Path) -> bool {
+    let below = path.strip_prefix(ROOT).unwrap();
+    below.iter().any(|part| part == "tests" || part == "tests.rs")
+}
+
 /// Source up to its tests, which may use what they like, without comments.
 fn code(path: &Path) -> String {
     let text = fs::read_to_string(path).unwrap();
-    let text = text.split("\n#[cfg(test)]\nmod ").next().unwrap_or_default();
+    // A module of tests in a file of its own is declared anywhere; one that is here ends the file.
+    let tests = text.match_indices("\n#[cfg(test)]\nmod ").map(|(at, _)| at);
+    let is_here = |at: &usize| text.get(*at..).unwrap().lines().nth(2).unwrap().ends_with('{');
+    let text = text.get(..tests.into_iter().find(is_here).unwrap_or(text.len())).unwrap();
     text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
 }
 
@@ -161,18 +171,127 @@ fn the_core_has_no_clock_no_socket_and_no_randomness_of_its_own() {
             continue;
         }
         let code = code(&path);
-        for word in [
-            "std::time",
-            "std::net",
-            "std::thread::",
-            "std::fs",
-            "std::sync",
-            "getrandom",
-            "OsRng",
-            "thread_rng",
-        ] {
+        let mut words = vec!["std::time", "std::net", "std::fs", "getrandom", "OsRng", "thread_rng"];
+        // `host` is what threads share; it starts none.
+        let is_host = path.iter().any(|part| part == "host");
+        if !is_host {
+            words.extend(["std::thread", "std::sync"]);
+        } else if !path.ends_with("tests.rs") {
+            words.push("spawn");
+        }
+        for word in words {
             assert!(!code.contains(word), "{} mentions {word}", path.display());
         }
+    }
+}
+
+/// Files that may lock or count by themselves, and why no thread hands another anything by it.
+const SYNC_ALLOWED: &[(&str, &str)] = &[
+    ("ntf-core/src/host/sync.rs", "the door"),
+    ("runtime-tokio/src/clock.rs", "the start of the clock, noted once"),
+    ("ntf-core/src/tls/provider.rs", "tables of rustls that are made once and never change"),
+    ("ntf-core/src/tls/config.rs", "rustls wants a resolver that could be shared; a session has its own"),
+];
+
+/// Files that are still to go through `ntf_core::host`. It only gets shorter.
+const SYNC_TO_MOVE: &[&str] = &[
+    "runtime-tokio/src/connect.rs",
+    "runtime-tokio/src/driver.rs",
+    "runtime-tokio/src/http2/connection.rs",
+    "runtime-tokio/src/link.rs",
+    "runtime-tokio/src/listen.rs",
+    "runtime-tokio/src/program/demo/scene.rs",
+    "runtime-tokio/src/program/device.rs",
+    "runtime-tokio/src/service.rs",
+    "runtime-tokio/src/standin/devices.rs",
+    "runtime-tokio/src/standin/feed.rs",
+    "runtime-tokio/src/standin/mod.rs",
+    "runtime-tokio/src/standin/server.rs",
+];
+
+/// What of `std::sync` and its like the code names, other than shared ownership.
+fn synchronisation(code: &str) -> Vec<String> {
+    let word = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
+    let mut found = Vec::new();
+    for door in ["std::sync::", "core::sync::", "alloc::sync::"] {
+        for (at, _) in code.match_indices(door) {
+            let rest = code.get(at + door.len()..).unwrap_or_default();
+            let names: Vec<String> = match rest.strip_prefix('{') {
+                Some(group) => {
+                    group.split('}').next().unwrap().split(',').map(|name| word(name.trim())).collect()
+                }
+                None => vec![word(rest)],
+            };
+            found.extend(names.into_iter().filter(|name| !["", "Arc", "Weak"].contains(&name.as_str())));
+        }
+    }
+    let crates = [
+        "tokio::sync",
+        "smol::lock",
+        "smol::channel",
+        "async_std::sync",
+        "async_std::channel",
+        "async_lock",
+        "async_channel",
+        "async_broadcast",
+        "event_listener",
+        "futures::channel",
+        "futures::lock",
+        "futures_channel",
+        "futures_util::lock",
+        "concurrent_queue",
+        "crossbeam",
+        "parking_lot",
+        "loom::",
+    ];
+    found.extend(crates.iter().filter(|name| code.contains(**name)).map(|name| (*name).to_owned()));
+    found
+}
+
+#[test]
+fn threads_share_only_what_host_has() {
+    let root = PathBuf::from(ROOT);
+    let mut checked = 0;
+    let mut lists: BTreeMap<&str, bool> = SYNC_ALLOWED
+        .iter()
+        .map(|(file, _)| *file)
+        .chain(SYNC_TO_MOVE.iter().copied())
+        .map(|file| (file, false))
+        .collect();
+    let packages = fs::read_dir(&root).unwrap().map(|entry| entry.unwrap().path());
+    let packages = packages.filter(|path| path.join("Cargo.toml").exists() && path.join("src").exists());
+    // Tests and models may share what they like.
+    for package in packages.filter(|path| !path.ends_with("tests") && !path.ends_with("loom-tests")) {
+        for path in sources(&package.join("src")) {
+            if is_test(&path) {
+                continue;
+            }
+            checked += 1;
+            let found = synchronisation(&code(&path));
+            let name = path.strip_prefix(&root).unwrap().to_string_lossy().into_owned();
+            match lists.get_mut(name.as_str()) {
+                Some(is_needed) => *is_needed = !found.is_empty(),
+                None => assert!(found.is_empty(), "{name} uses {found:?}; take it from ntf_core::host"),
+            }
+        }
+    }
+    assert!(checked > 100, "the test reads files: {checked} seen");
+    for (file, is_needed) in lists {
+        assert!(is_needed, "{file} has gone or shares nothing by itself any more: take it off its list");
+    }
+}
+
+#[test]
+fn the_search_for_synchronisation_finds_it() {
+    for (code, expected) in [
+        ("use std::sync::Arc;", &[][..]),
+        ("use std::sync::{Arc, Weak};", &[]),
+        ("use std::sync::{Arc, Mutex};", &["Mutex"]),
+        ("let x = std::sync::OnceLock::new();", &["OnceLock"]),
+        ("use core::sync::atomic::{AtomicBool, Ordering};", &["atomic"]),
+        ("use tokio::sync::mpsc;", &["tokio::sync"]),
+    ] {
+        assert_eq!(synchronisation(code), expected, "{code}");
     }
 }
 
@@ -210,7 +329,7 @@ fn no_test_is_ignored_or_sleeps_and_nothing_is_left_undone() {
 fn files_hold_one_idea() {
     for package in ["ntf-core/src", "runtime-tokio/src"] {
         for path in sources(&PathBuf::from(ROOT).join(package)) {
-            if path.iter().any(|part| part == "tests" || part == "tests.rs") {
+            if is_test(&path) {
                 continue;
             }
             let lines = code(&path).lines().count();
