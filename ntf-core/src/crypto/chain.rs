@@ -9,11 +9,10 @@
 //!      = next chain key (32) || box key (32) || nonce (24)
 //! ```
 
-use hkdf::Hkdf;
-use sha2::Sha512;
 use zeroize::Zeroizing;
 
 use super::boxed::{BoxKey, Nonce};
+use super::kdf::{expand, part};
 use super::keys::DhSecret;
 use crate::base::fault::PeerFault;
 use crate::base::limits::NONCE_LEN;
@@ -72,26 +71,6 @@ impl Chain {
         let nonce: Secret<NONCE_LEN> = part::<64, _, _>(&out);
         (BoxKey::of_key(key.expose()), *nonce.expose())
     }
-}
-
-/// HKDF with SHA-512; no salt is the usual 64 zero bytes. Source: `smp-transport` 1.7.
-fn expand<const N: usize>(salt: Option<&[u8]>, ikm: &[u8], info: &[u8]) -> Zeroizing<[u8; N]> {
-    const { assert!(N <= 255 * 64, "HKDF gives 255 hashes at most") };
-    let mut out = Zeroizing::new([0; N]);
-    Hkdf::<Sha512>::new(salt, ikm)
-        .expand(info, out.as_mut_slice())
-        .expect("the length was checked at compile time");
-    out
-}
-
-/// `LEN` bytes of key material from `AT`.
-fn part<const AT: usize, const LEN: usize, const N: usize>(material: &[u8; N]) -> Secret<LEN> {
-    const { assert!(AT + LEN <= N, "the part lies within the material") };
-    let mut bytes = Zeroizing::new([0; LEN]);
-    for (to, from) in bytes.iter_mut().zip(material.iter().skip(AT)) {
-        *to = *from;
-    }
-    Secret::new(*bytes)
 }
 
 #[cfg(test)]

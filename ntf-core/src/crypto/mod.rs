@@ -13,6 +13,7 @@ pub mod cert;
 pub mod chain;
 #[cfg(feature = "push")]
 pub mod es256;
+pub(crate) mod kdf;
 pub mod keys;
 pub mod pad;
 pub mod sha;
