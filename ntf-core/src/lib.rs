@@ -6,7 +6,7 @@
 //! effects, byte for byte. Adapters such as `ntf-runtime-tokio` own the sockets.
 //!
 //! Layers, each importing only those before it:
-//! [`base`] ← [`model`] ← [`crypto`] ← [`wire`] ← [`link`] ← [`smp`] client ← roles
+//! [`base`] ← [`model`] ← [`crypto`] ← [`wire`] ← [`link`] ← [`smp`] client, [`relay`] ← roles
 //! (`subscriber`, `push`, `client`, `smp::server`) ← `sim`.
 //! [`token`], [`subscription`] and [`delivery`] know neither bytes nor links.
 
@@ -23,6 +23,7 @@ pub mod delivery;
 pub mod link;
 pub mod machine;
 pub mod model;
+pub mod relay;
 pub mod smp;
 pub mod subscription;
 pub mod token;

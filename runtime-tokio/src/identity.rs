@@ -96,14 +96,15 @@ impl Identity {
         self.credentials.clone()
     }
 
-    /// For a listener. SMP servers ask clients for certificates, by which services are known.
+    /// For a listener. SMP servers ask clients for certificates, by which services are known, and push
+    /// servers ask for those of subscribers.
     ///
     /// # Errors
     ///
     /// When the key is not that of the chain's first certificate.
     pub fn endpoint(&self, protocol: Protocol) -> Result<ServerEndpoint, Failure> {
         let make = match protocol {
-            Protocol::Smp => ServerEndpoint::asking_clients,
+            Protocol::Smp | Protocol::Relay => ServerEndpoint::asking_clients,
             Protocol::Ntf => ServerEndpoint::new,
         };
         make(protocol.into(), &self.credentials)
@@ -130,6 +131,7 @@ fn fresh(host: &str, protocol: Protocol) -> Result<Generated, Failure> {
     let authority = match protocol {
         Protocol::Smp => "SMP server CA",
         Protocol::Ntf => "NTF server CA",
+        Protocol::Relay => "Push server CA",
     };
     generate(authority, host, Clock::start().now().wall, &mut seed.stream(Stream::Keys))
         .map_err(|fault| Failure::failed(format!("Cannot make certificates: {fault}")))

@@ -655,6 +655,7 @@ impl World {
         match protocol {
             Protocol::Smp => (self.net.smp_socket(), self.net.smp_address()),
             Protocol::Ntf => (self.net.ntf_socket(), self.net.ntf_address()),
+            Protocol::Relay => unreachable!("no push server is listening"),
         }
     }
 
@@ -664,6 +665,7 @@ impl World {
         match protocol {
             Protocol::Smp => smp_hello(address, server, &[protocol.alpn()]).0,
             Protocol::Ntf => ntf_hello(address, server, &[protocol.alpn()]).0,
+            Protocol::Relay => unreachable!("no push server is listening"),
         }
     }
 

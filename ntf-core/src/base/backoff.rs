@@ -38,6 +38,11 @@ impl Backoff {
         Duration::from_micros(half + rng.below(micros - half + 1))
     }
 
+    /// Counts as many failures as make the next delay one of the longest.
+    pub const fn exhaust(&mut self) {
+        self.failures = u32::BITS;
+    }
+
     /// Forgets the failures after a success.
     pub const fn reset(&mut self) {
         self.failures = 0;
@@ -64,5 +69,7 @@ mod tests {
         }
         backoff.reset();
         assert!(backoff.next_delay(plan, &mut rng) <= plan.first);
+        backoff.exhaust();
+        assert!(backoff.next_delay(plan, &mut rng) >= plan.max / 2);
     }
 }

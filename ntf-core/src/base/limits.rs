@@ -6,6 +6,11 @@ pub const SMP_BLOCK_LEN: usize = 16384;
 /// Bytes of an NTF transport block. Source: `ntf-protocol` 1.2.
 pub const NTF_BLOCK_LEN: usize = 512;
 
+/// Bytes of a block between a subscriber and its push server: the largest order fits with its frame.
+///
+/// Source: `docs/protocol/relay.md`.
+pub const RELAY_BLOCK_LEN: usize = 4096;
+
 /// Bytes of a certificate fingerprint (SHA-256). Source: `smp-transport` 1.9.
 pub const FINGERPRINT_LEN: usize = 32;
 

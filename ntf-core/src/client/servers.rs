@@ -263,6 +263,8 @@ impl Servers {
         let engine = match protocol {
             Protocol::Smp => Engine::Smp(SmpClient::new(server.clone(), config.smp, &seed)),
             Protocol::Ntf => Engine::Ntf(NtfClient::new(server.clone(), config.ntf, &seed)),
+            // Devices do not talk to push servers.
+            Protocol::Relay => return None,
         };
         let index = ServerIndex(self.all.len());
         self.all.push(Server { engine, awaited: false });

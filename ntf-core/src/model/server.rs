@@ -60,6 +60,9 @@ pub enum Protocol {
     Smp,
     /// Notification subscribers. Blocks of 512 bytes, default port 443, ALPN `ntf/1`.
     Ntf,
+    /// Push servers, as subscribers reach them: [`crate::relay`]. Blocks of 4096 bytes, default port
+    /// 5238, ALPN `ntf-relay/1`; both sides show certificates.
+    Relay,
 }
 
 impl Protocol {
@@ -69,24 +72,28 @@ impl Protocol {
         match self {
             Self::Smp => crate::base::limits::SMP_BLOCK_LEN,
             Self::Ntf => crate::base::limits::NTF_BLOCK_LEN,
+            Self::Relay => crate::base::limits::RELAY_BLOCK_LEN,
         }
     }
 
-    /// The port an address without a port means. Source: `smp-transport` 2.5.
+    /// The port an address without a port means. Source: `smp-transport` 2.5; `docs/protocol/relay.md`.
     #[must_use]
     pub const fn default_port(self) -> u16 {
         match self {
             Self::Smp => 5223,
             Self::Ntf => 443,
+            Self::Relay => 5238,
         }
     }
 
-    /// The ALPN name of the protocol. Source: `smp-transport` 2.4, `ntf-protocol` 1.1.
+    /// The ALPN name of the protocol. Source: `smp-transport` 2.4, `ntf-protocol` 1.1;
+    /// `docs/protocol/relay.md`.
     #[must_use]
     pub const fn alpn(self) -> &'static [u8] {
         match self {
             Self::Smp => b"smp/1",
             Self::Ntf => b"ntf/1",
+            Self::Relay => b"ntf-relay/1",
         }
     }
 
@@ -96,6 +103,7 @@ impl Protocol {
         match self {
             Self::Smp => "smp",
             Self::Ntf => "ntf",
+            Self::Relay => "relay",
         }
     }
 }

@@ -14,6 +14,9 @@ pub enum Provider {
     ApnsTest,
     /// Nobody: every push succeeds without leaving the process, `AN`.
     ApnsNull,
+    /// A push server: the token is sealed to its key, and says inside who delivers; see
+    /// [`crate::relay::sealed_token`]. `SL`, ours: no server of the reference knows it.
+    Sealed,
 }
 
 /// A provider's name of one app on one device: the only identity in the system.
@@ -21,7 +24,8 @@ pub enum Provider {
 pub struct DeviceToken {
     /// Who understands the token.
     pub provider: Provider,
-    /// The token as it goes into the provider's request path: 1 to 255 bytes of ASCII.
+    /// The token as it goes into the provider's request path: 1 to 255 bytes of ASCII. A sealed one is 255
+    /// bytes of any kind.
     pub token: Box<[u8]>,
 }
 
@@ -34,6 +38,26 @@ impl fmt::Debug for DeviceToken {
 impl Drop for DeviceToken {
     fn drop(&mut self) {
         zeroize::Zeroize::zeroize(&mut self.token);
+    }
+}
+
+/// What a push server calls a device towards one subscriber: the same for every sealed token of the same
+/// device, another towards another subscriber, and no way back to the device token.
+///
+/// Source: `docs/protocol/sealed-tokens.md`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeviceTag(pub [u8; DEVICE_TAG_LEN]);
+
+/// Bytes of a sealed device token: as many as the protocol's field for device tokens holds, so that all are
+/// of one size. Source: `docs/protocol/sealed-tokens.md`.
+pub const SEALED_TOKEN_LEN: usize = 255;
+
+/// Bytes of a [`DeviceTag`].
+pub const DEVICE_TAG_LEN: usize = 16;
+
+impl fmt::Debug for DeviceTag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DeviceTag(redacted)")
     }
 }
 

@@ -36,6 +36,7 @@ pub fn path(device: &DeviceToken) -> Option<String> {
     let is_allowed = match device.provider {
         Provider::ApnsDev | Provider::ApnsProd => token.bytes().all(|byte| byte.is_ascii_hexdigit()),
         Provider::ApnsTest | Provider::ApnsNull => token.bytes().all(is_unreserved),
+        Provider::Sealed => false,
     };
     // A token of dots alone would be a step in the path, not a name in it.
     if !is_allowed || token.bytes().all(|byte| byte == b'.') {

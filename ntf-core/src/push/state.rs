@@ -166,13 +166,14 @@ impl Orders {
         self.by_id.get_mut(&id)
     }
 
-    /// The lane of a provider. [`Provider::ApnsNull`] has none; nothing waits for nobody.
+    /// The lane of a provider. [`Provider::ApnsNull`] has none, nothing waits for nobody, and a sealed token
+    /// is no order yet.
     pub(super) const fn lane_mut(&mut self, provider: Provider) -> Option<&mut Lane> {
         match provider {
             Provider::ApnsProd => Some(&mut self.prod),
             Provider::ApnsDev => Some(&mut self.dev),
             Provider::ApnsTest => Some(&mut self.test),
-            Provider::ApnsNull => None,
+            Provider::ApnsNull | Provider::Sealed => None,
         }
     }
 

@@ -1,6 +1,6 @@
 //! What a device token may look like before it is put into a provider's request path.
 
-use crate::model::token::{DeviceToken, Provider};
+use crate::model::token::{DeviceToken, Provider, SEALED_TOKEN_LEN};
 
 /// Whether the device token is one that its provider could have made.
 ///
@@ -10,6 +10,8 @@ use crate::model::token::{DeviceToken, Provider};
 #[must_use]
 pub fn is_well_shaped(device: &DeviceToken) -> bool {
     let fits = match device.provider {
+        // No path sees it; what is inside is looked at where it is opened.
+        Provider::Sealed => return device.token.len() == SEALED_TOKEN_LEN,
         Provider::ApnsDev | Provider::ApnsProd => u8::is_ascii_hexdigit,
         Provider::ApnsTest | Provider::ApnsNull => is_plain,
     };
@@ -43,6 +45,8 @@ mod tests {
             (Provider::ApnsTest, b"a\r\nb", false),
             (Provider::ApnsTest, b"a\xc3\xa9", false),
             (Provider::ApnsNull, b"test_ntf_token", true),
+            (Provider::Sealed, &[0xff; SEALED_TOKEN_LEN], true),
+            (Provider::Sealed, &[b'a'; SEALED_TOKEN_LEN - 1], false),
         ] {
             let device = DeviceToken { provider, token: token.into() };
             assert_eq!(is_well_shaped(&device), fits, "{provider:?} {token:?}");

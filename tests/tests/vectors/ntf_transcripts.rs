@@ -31,6 +31,7 @@ fn every_recorded_block_around_a_notification_server_is_read_and_written_as_it_w
             match connection.protocol {
                 Protocol::Smp => replay::codec::<Smp>(recording, *number),
                 Protocol::Ntf => replay::codec::<Ntf>(recording, *number),
+                Protocol::Relay => unreachable!("the recordings are of SMP and NTF"),
             }
         }
     }
@@ -49,6 +50,7 @@ fn our_servers_hear_the_clients_around_a_notification_server() {
         let verified = recording.connections.iter().map(|(number, connection)| match connection.protocol {
             Protocol::Smp => replay_link::serve::<Smp>(recording, *number),
             Protocol::Ntf => replay_link::serve::<Ntf>(recording, *number),
+            Protocol::Relay => unreachable!("the recordings are of SMP and NTF"),
         });
         assert!(verified.sum::<usize>() > 0, "{}", recording.name);
     }
@@ -60,6 +62,7 @@ fn our_clients_hear_the_servers_around_a_notification_server() {
         let heard = recording.connections.iter().map(|(number, connection)| match connection.protocol {
             Protocol::Smp => replay_link::ask::<Smp>(recording, *number),
             Protocol::Ntf => replay_link::ask::<Ntf>(recording, *number),
+            Protocol::Relay => unreachable!("the recordings are of SMP and NTF"),
         });
         assert!(heard.sum::<usize>() > 0, "{}", recording.name);
     }

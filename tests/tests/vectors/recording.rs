@@ -408,6 +408,7 @@ impl Ledger {
                     _ => None,
                 }
             }
+            Protocol::Relay => unreachable!("the recordings are of SMP and NTF"),
         };
         own.or_else(|| self.owners.get(&item.entity_id).copied())
     }
@@ -426,6 +427,7 @@ impl Ledger {
                 let version = NtfVersion(connection.version);
                 self.ntf_answer(version, &asked, &answer, &recording.dh_keys, &mut recording.push_secrets);
             }
+            Protocol::Relay => unreachable!("the recordings are of SMP and NTF"),
         }
         let Event::Block(block) = &mut recording.events[asked.event] else {
             unreachable!("it held a command")

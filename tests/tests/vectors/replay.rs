@@ -82,6 +82,7 @@ fn hello(connection: &Connection, block: &Block) -> Vec<u8> {
         (Protocol::Smp, Side::Client) => smp::ClientHello::decode(content).unwrap().encode(&mut again),
         (Protocol::Ntf, Side::Server) => ntf::ServerHello::decode(content).unwrap().encode(&mut again),
         (Protocol::Ntf, Side::Client) => ntf::ClientHello::decode(content).unwrap().encode(&mut again),
+        (Protocol::Relay, _) => unreachable!("the recordings are of SMP and NTF"),
     }
     again
 }

@@ -305,6 +305,7 @@ impl Bench {
             Protocol::Ntf => {
                 Peer::Ntf(Responder::accept(&mine, &self.credentials, VersionRange::NTF, rng).unwrap())
             }
+            Protocol::Relay => unreachable!("devices do not talk to push servers"),
         };
         self.peers.insert(link, peer);
         let transport = transport(self.credentials.chain.clone());

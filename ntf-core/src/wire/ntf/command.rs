@@ -4,7 +4,7 @@
 //! TNEW SP "T" device key(verify) key(dh)      TVFY SP short(code)     TCHK    TDEL    TRPL SP device
 //! TCRN SP Word16 minutes                      SCHK    SDEL    PING
 //! SNEW SP "S" short(token id) notifier short(notifier's private key as PKCS#8)
-//! device   = provider short(token)            provider = "AD" | "AP" | "AT" | "AN"
+//! device   = provider short(token)            provider = "AD" | "AP" | "AT" | "AN" | "SL"
 //! notifier = see `wire::server`
 //! ```
 //!
@@ -105,6 +105,7 @@ impl<'a> Device<'a> {
             b"AP" => Provider::ApnsProd,
             b"AT" => Provider::ApnsTest,
             b"AN" => Provider::ApnsNull,
+            b"SL" => Provider::Sealed,
             _ => return Err(PeerFault::Malformed { field: "provider" }),
         };
         match reader.short("device token")? {
@@ -120,6 +121,7 @@ impl<'a> Device<'a> {
             Provider::ApnsProd => b"AP",
             Provider::ApnsTest => b"AT",
             Provider::ApnsNull => b"AN",
+            Provider::Sealed => b"SL",
         });
         writer.short(self.token);
     }

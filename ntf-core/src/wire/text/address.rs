@@ -60,6 +60,7 @@ impl fmt::Display for AddressError {
         let expected = match self.expected {
             Expected::Scheme(Protocol::Smp) => "\"smp://\"",
             Expected::Scheme(Protocol::Ntf) => "\"ntf://\"",
+            Expected::Scheme(Protocol::Relay) => "\"relay://\"",
             Expected::Identity => "the server's identity: 32 bytes as base64url, 44 characters",
             Expected::Password => "a password without spaces, '@', ':' and '/'",
             Expected::NoPassword => "an address without a password",

@@ -1,7 +1,8 @@
 //! Device tokens as text: provider, space, token. For logs of a test and for programs; never for ours.
 //!
 //! ```text
-//! device = provider SP token       provider = "apns_dev" | "apns_prod" | "apns_test" | "apns_null"
+//! device   = provider SP token
+//! provider = "apns_dev" | "apns_prod" | "apns_test" | "apns_null" | "sealed"
 //! ```
 //!
 //! A token is read as an even number of lower-case hex digits, or is the null provider's
@@ -19,6 +20,7 @@ pub const fn provider(provider: Provider) -> &'static str {
         Provider::ApnsProd => "apns_prod",
         Provider::ApnsTest => "apns_test",
         Provider::ApnsNull => "apns_null",
+        Provider::Sealed => "sealed",
     }
 }
 
@@ -30,6 +32,7 @@ pub fn parse_provider(text: &str) -> Option<Provider> {
         "apns_prod" => Some(Provider::ApnsProd),
         "apns_test" => Some(Provider::ApnsTest),
         "apns_null" => Some(Provider::ApnsNull),
+        "sealed" => Some(Provider::Sealed),
         _ => None,
     }
 }
