@@ -407,6 +407,7 @@ impl World {
     pub(super) fn push_of(&self, node: NodeId) -> Option<NodeId> {
         match self.nodes.get(node.index()) {
             Some(Node { role: Role::Subscriber { push, .. }, .. }) => Some(*push),
+            Some(Node { role: Role::Relay(end), .. }) => end.push(),
             Some(_) | None => None,
         }
     }
@@ -414,6 +415,7 @@ impl World {
     fn subscriber_of(&self, node: NodeId) -> Option<NodeId> {
         match self.nodes.get(node.index()) {
             Some(Node { role: Role::Push { subscriber, .. }, .. }) => *subscriber,
+            Some(Node { role: Role::Relay(end), .. }) => end.subscriber(),
             Some(_) | None => None,
         }
     }

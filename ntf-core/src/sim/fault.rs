@@ -34,7 +34,7 @@ pub enum Fault {
     /// The machine goes on with the state it had; a device gets the one push its provider kept.
     SwitchOn(NodeId),
     /// The process ends and another begins. A subscriber begins with nothing, and so does the push server
-    /// in the same process; a device with its saved state; an SMP server with its queues.
+    /// or the end of the relay link in the same process; a device with its saved state; an SMP server with its queues.
     Restart(NodeId),
     /// The node's calendar is off by so many milliseconds from here on; its timers are not.
     Calendar(NodeId, i64),
@@ -148,6 +148,10 @@ impl World {
     pub fn restart(&mut self, node: NodeId) {
         self.switch_off(node);
         let push = self.push_of(node);
+        if let Some(push) = push {
+            self.cut_links(push);
+            self.run_until(self.now);
+        }
         // What the process had asked for and what was on its way to it ends with it.
         self.mail.retain(|_, mail| !mail.concerns(node) && push.is_none_or(|push| !mail.concerns(push)));
         for node in [Some(node), push].into_iter().flatten() {

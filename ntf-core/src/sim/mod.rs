@@ -13,6 +13,7 @@ mod net;
 mod node;
 pub mod oracle;
 pub mod provider;
+pub mod relay;
 pub mod run;
 pub mod scenario;
 pub mod sight;

@@ -18,6 +18,7 @@ use crate::push::{self, Push};
 use crate::sim::carry::Silence;
 use crate::sim::fault::Weather;
 use crate::sim::provider::{self, ConnectionId, Provider, Reply};
+use crate::sim::relay::End;
 use crate::sim::world::NodeId;
 use crate::smp::server::{self as smp, Server};
 use crate::subscriber::effect::Milestone;
@@ -92,6 +93,8 @@ pub(super) enum Role {
         provider: NodeId,
         subscriber: Option<NodeId>,
     },
+    /// An end of a relay link: of a subscriber's process, or of a push server's.
+    Relay(End),
     Provider {
         machine: Box<Provider>,
         owners: BTreeMap<Box<[u8]>, NodeId>,
@@ -141,6 +144,7 @@ impl Role {
         match self {
             Self::Smp(_) => Some(Protocol::Smp),
             Self::Subscriber { .. } => Some(Protocol::Ntf),
+            Self::Relay(end) => end.protocol(),
             Self::Push { .. } | Self::Provider { .. } | Self::Client { .. } => None,
         }
     }
@@ -154,6 +158,7 @@ impl Role {
                 **machine = Subscriber::new((**config).clone(), seed, now);
             }
             Self::Push { machine, config, .. } => **machine = Push::new((**config).clone(), seed, now),
+            Self::Relay(end) => end.begin_again(&seed, now),
             Self::Client { machine, config, .. } => {
                 let state = machine.export();
                 **machine = Client::import((**config).clone(), seed, now, &state)?;
@@ -208,6 +213,7 @@ impl Role {
                 Given::Stop => machine.handle(now, push::input::Input::Stop),
                 other => return other.misdelivered(),
             },
+            Self::Relay(end) => return end.give(now, given),
             Self::Provider { machine, .. } => machine.handle(
                 now,
                 match given {
@@ -250,6 +256,7 @@ impl Role {
                 push::effect::Effect::Request(request) => Asked::Request(request),
                 push::effect::Effect::Outcome(outcome) => Asked::Outcome(outcome),
             }),
+            Self::Relay(end) => end.poll(),
             Self::Provider { machine, .. } => step(machine.poll(), |effect| match effect {
                 provider::Effect::Answer { to, request, reply } => Asked::Answer { to, request, reply },
                 provider::Effect::Deliver { token, body } => Asked::Deliver { token, body },
@@ -266,12 +273,12 @@ impl Role {
 }
 
 impl Given<'_> {
-    const fn misdelivered(&self) -> Result<(), Misdelivered> {
+    pub(super) const fn misdelivered(&self) -> Result<(), Misdelivered> {
         Err(Misdelivered)
     }
 }
 
-fn step<E>(step: Step<E>, asked: impl FnOnce(E) -> Asked) -> Step<Asked> {
+pub(super) fn step<E>(step: Step<E>, asked: impl FnOnce(E) -> Asked) -> Step<Asked> {
     match step {
         Step::Do(effect) => Step::Do(asked(effect)),
         Step::Idle(deadline) => Step::Idle(deadline),

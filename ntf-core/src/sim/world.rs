@@ -322,7 +322,7 @@ impl World {
     pub fn client(&self, node: NodeId) -> Option<&Client> {
         match &self.nodes.get(node.index())?.role {
             Role::Client { machine, .. } => Some(machine),
-            Role::Smp(_) | Role::Subscriber { .. } | Role::Push { .. } | Role::Provider { .. } => None,
+            Role::Smp(_) | Role::Subscriber { .. } | Role::Push { .. } | Role::Relay(_) | Role::Provider { .. } => None,
         }
     }
 
@@ -331,7 +331,7 @@ impl World {
     pub fn events(&self, client: NodeId) -> &[(Mono, Event)] {
         match self.nodes.get(client.index()).map(|node| &node.role) {
             Some(Role::Client { events, .. }) => events,
-            Some(Role::Smp(_) | Role::Subscriber { .. } | Role::Push { .. } | Role::Provider { .. })
+            Some(Role::Smp(_) | Role::Subscriber { .. } | Role::Push { .. } | Role::Relay(_) | Role::Provider { .. })
             | None => &[],
         }
     }
@@ -340,7 +340,7 @@ impl World {
     pub fn take_events(&mut self, client: NodeId) -> Vec<(Mono, Event)> {
         match self.nodes.get_mut(client.index()).map(|node| &mut node.role) {
             Some(Role::Client { events, .. }) => core::mem::take(events),
-            Some(Role::Smp(_) | Role::Subscriber { .. } | Role::Push { .. } | Role::Provider { .. })
+            Some(Role::Smp(_) | Role::Subscriber { .. } | Role::Push { .. } | Role::Relay(_) | Role::Provider { .. })
             | None => Vec::new(),
         }
     }
@@ -350,7 +350,7 @@ impl World {
     pub fn smp(&self, node: NodeId) -> Option<&Server> {
         match &self.nodes.get(node.index())?.role {
             Role::Smp(machine) => Some(machine),
-            Role::Client { .. } | Role::Subscriber { .. } | Role::Push { .. } | Role::Provider { .. } => None,
+            Role::Client { .. } | Role::Subscriber { .. } | Role::Push { .. } | Role::Relay(_) | Role::Provider { .. } => None,
         }
     }
 
@@ -359,7 +359,7 @@ impl World {
     pub fn subscriber(&self, node: NodeId) -> Option<&Subscriber> {
         match &self.nodes.get(node.index())?.role {
             Role::Subscriber { machine, .. } => Some(machine),
-            Role::Client { .. } | Role::Smp(_) | Role::Push { .. } | Role::Provider { .. } => None,
+            Role::Client { .. } | Role::Smp(_) | Role::Push { .. } | Role::Relay(_) | Role::Provider { .. } => None,
         }
     }
 
@@ -368,7 +368,7 @@ impl World {
     pub fn milestones(&self, node: NodeId) -> &[(Mono, Milestone)] {
         match self.nodes.get(node.index()).map(|node| &node.role) {
             Some(Role::Subscriber { milestones, .. }) => milestones,
-            Some(Role::Smp(_) | Role::Client { .. } | Role::Push { .. } | Role::Provider { .. }) | None => {
+            Some(Role::Smp(_) | Role::Client { .. } | Role::Push { .. } | Role::Relay(_) | Role::Provider { .. }) | None => {
                 &[]
             }
         }
@@ -379,7 +379,11 @@ impl World {
     pub fn push_server(&self, node: NodeId) -> Option<&Push> {
         match &self.nodes.get(node.index())?.role {
             Role::Push { machine, .. } => Some(machine),
-            Role::Client { .. } | Role::Smp(_) | Role::Subscriber { .. } | Role::Provider { .. } => None,
+            Role::Client { .. }
+            | Role::Smp(_)
+            | Role::Subscriber { .. }
+            | Role::Relay(_)
+            | Role::Provider { .. } => None,
         }
     }
 
@@ -388,7 +392,7 @@ impl World {
     pub fn provider(&self, node: NodeId) -> Option<&Provider> {
         match &self.nodes.get(node.index())?.role {
             Role::Provider { machine, .. } => Some(machine),
-            Role::Client { .. } | Role::Smp(_) | Role::Subscriber { .. } | Role::Push { .. } => None,
+            Role::Client { .. } | Role::Smp(_) | Role::Subscriber { .. } | Role::Push { .. } | Role::Relay(_) => None,
         }
     }
 
@@ -427,16 +431,16 @@ impl World {
         self.trace.steps()
     }
 
-    fn add(&mut self, role: Role, credentials: Option<ServerCredentials>) -> NodeId {
+    pub(super) fn add(&mut self, role: Role, credentials: Option<ServerCredentials>) -> NodeId {
         let node = NodeId(u32::try_from(self.nodes.len()).unwrap_or(u32::MAX));
-        // SMP servers do, as a rule (`smp-transport` 2.7).
-        let asks_clients = matches!(role, Role::Smp(_));
+        // SMP servers do, as a rule (`smp-transport` 2.7), and push servers always.
+        let asks_clients = matches!(role, Role::Smp(_) | Role::Relay(_));
         self.nodes.push(Node::new(role, credentials, asks_clients));
         self.drain(node);
         node
     }
 
-    fn list(&mut self, host: &str, node: NodeId) -> ServerAddress {
+    pub(super) fn list(&mut self, host: &str, node: NodeId) -> ServerAddress {
         self.directory.insert(host.into(), node);
         let identity = self
             .nodes
