@@ -4,3 +4,11 @@ pub mod by_hand;
 pub mod leaks;
 pub mod raw;
 pub mod sockets;
+
+/// A provider's key, made for tests; it protects nothing.
+pub const PROVIDER_KEY_PEM: &str = "-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgGvKODR3TbfWaia0m
+uwzkeexYF8FfnRc1De80NaAqn9ChRANCAAR82UAoO5t2YG8LNCwRr5LLcTP0C5sy
+CZSbP9lxWL//XptWw7CB1h5p1uomBdvyC2RWFdMlrV8/rMRlRpAVjlKY
+-----END PRIVATE KEY-----
+";

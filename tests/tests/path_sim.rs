@@ -12,15 +12,8 @@ use ntf_core::model::server::{SenderAddress, ServerAddress};
 use ntf_core::model::token::{DeviceToken, Provider, TokenStatus};
 use ntf_core::sim::{Config, NodeId, World};
 use ntf_core::{client, push, smp, subscriber};
+use ntf_tests::PROVIDER_KEY_PEM;
 use std::time::Duration;
-
-/// Made for tests, protects nothing.
-const KEY_PEM: &str = "-----BEGIN PRIVATE KEY-----
-MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgGvKODR3TbfWaia0m
-uwzkeexYF8FfnRc1De80NaAqn9ChRANCAAR82UAoO5t2YG8LNCwRr5LLcTP0C5sy
-CZSbP9lxWL//XptWw7CB1h5p1uomBdvyC2RWFdMlrV8/rMRlRpAVjlKY
------END PRIVATE KEY-----
-";
 
 #[test]
 fn every_message_reaches_its_device_decrypted_and_nothing_is_left_over() {
@@ -136,7 +129,7 @@ impl Run {
         let push = world.add_push(
             provider,
             push::Config {
-                key: Some(Es256Key::from_pkcs8_pem(KEY_PEM).expect("the key above")),
+                key: Some(Es256Key::from_pkcs8_pem(PROVIDER_KEY_PEM).expect("the key above")),
                 key_id: "KEYSHARED1".into(),
                 allow_test_provider: true,
                 ..push::Config::default()

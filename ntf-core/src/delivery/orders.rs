@@ -374,6 +374,12 @@ impl Delivery {
         self.mailboxes.values().map(|mailbox| u64::from(mailbox.notices.fresh())).sum()
     }
 
+    /// What an order is about that has no outcome yet.
+    #[must_use]
+    pub fn order(&self, push: PushId) -> Option<Landed> {
+        self.orders.get(&push).copied()
+    }
+
     /// Orders without outcome: a gauge.
     #[must_use]
     pub fn orders_out(&self) -> usize {

@@ -156,8 +156,8 @@ pub struct Outcome {
 /// The result of an order.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Answer {
-    /// The provider took it. What the device is called here, if the order was a verification push to a
-    /// sealed token.
+    /// The provider took it. With it comes what the device is called here, if its token was sealed: a
+    /// subscriber that missed it once hears it again with the next push.
     Accepted {
         /// Bytes of a [`DeviceTag`](crate::model::token::DeviceTag).
         device: Option<[u8; DEVICE_TAG_LEN]>,

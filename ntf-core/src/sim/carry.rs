@@ -4,8 +4,9 @@ use crate::base::id::LinkId;
 use crate::base::time::Mono;
 use crate::link::event::{Block, DownReason, LinkAction, LinkEvent, Transport};
 use crate::machine::Step;
-use crate::model::push::{PushOrder, PushOutcome};
+use crate::model::push::{PushId, PushOrder, PushOutcome};
 use crate::model::server::{Protocol, ServerAddress};
+use crate::model::token::DeviceTag;
 use crate::push::effect::{Request, RequestId};
 use crate::sim::fault::{CONNECT_TIMEOUT, Weather};
 use crate::sim::net::{Latency, Side, WireId};
@@ -61,6 +62,12 @@ pub(super) enum Mail {
         to: NodeId,
         outcome: PushOutcome,
     },
+    /// What comes before an outcome, in the same process.
+    Recognised {
+        to: NodeId,
+        push: PushId,
+        device: DeviceTag,
+    },
     Request {
         to: NodeId,
         from: ConnectionId,
@@ -97,6 +104,7 @@ impl Mail {
         match self {
             Self::Order { to, .. }
             | Self::Outcome { to, .. }
+            | Self::Recognised { to, .. }
             | Self::Answer { to, .. }
             | Self::Unanswered { to, .. } => *to == node,
             Self::Request { from, .. } => NodeId(from.0) == node,
@@ -221,6 +229,9 @@ impl World {
             }
             Mail::Order { to, order } => self.give(to, "order", &[], Given::Order(order)),
             Mail::Outcome { to, outcome } => self.give(to, "outcome", &[], Given::Outcome(outcome)),
+            Mail::Recognised { to, push, device } => {
+                self.give(to, "recognised", &[], Given::Recognised { push, device });
+            }
             Mail::Request { to, from, request } => {
                 // The token of the authorization header is signed with time and randomness of its
                 // maker's own; the path and the body say enough.
@@ -261,6 +272,11 @@ impl World {
                 if let Some(to) = self.subscriber_of(node) {
                     let at = self.after(self.config.order_latency);
                     self.post(at, Mail::Outcome { to, outcome });
+                }
+            }
+            Asked::Recognised { push, device } => {
+                if let Some(to) = self.subscriber_of(node) {
+                    self.post(self.now, Mail::Recognised { to, push, device });
                 }
             }
             Asked::Request(request) => {

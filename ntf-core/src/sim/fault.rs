@@ -197,6 +197,7 @@ impl World {
             | Mail::Refused { .. }
             | Mail::Order { .. }
             | Mail::Outcome { .. }
+            | Mail::Recognised { .. }
             | Mail::Request { .. }
             | Mail::Answer { .. }
             | Mail::Unanswered { .. }

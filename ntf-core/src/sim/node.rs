@@ -11,8 +11,9 @@ use crate::client::{self, Client};
 use crate::crypto::cert::ServerCredentials;
 use crate::link::event::{LinkAction, LinkEvent};
 use crate::machine::{Machine, Step};
-use crate::model::push::{PushOrder, PushOutcome};
+use crate::model::push::{PushId, PushOrder, PushOutcome};
 use crate::model::server::Protocol;
+use crate::model::token::DeviceTag;
 use crate::push::effect::{Request, RequestId};
 use crate::push::{self, Push};
 use crate::sim::carry::Silence;
@@ -111,6 +112,7 @@ pub(super) enum Given<'a> {
     Link(LinkEvent<'a>),
     Order(PushOrder),
     Outcome(PushOutcome),
+    Recognised { push: PushId, device: DeviceTag },
     Request { from: ConnectionId, request: &'a Request },
     Answer { request: RequestId, reply: &'a Reply },
     Unanswered { request: RequestId, why: Silence },
@@ -128,6 +130,7 @@ pub(super) enum Asked {
     Link(LinkAction),
     Order(PushOrder),
     Outcome(PushOutcome),
+    Recognised { push: PushId, device: DeviceTag },
     Request(Request),
     Answer { to: ConnectionId, request: RequestId, reply: Reply },
     Deliver { token: Box<[u8]>, body: Vec<u8> },
@@ -185,6 +188,9 @@ impl Role {
                 match given {
                     Given::Link(event) => subscriber::input::Input::Link(event),
                     Given::Outcome(outcome) => subscriber::input::Input::Outcome(outcome),
+                    Given::Recognised { push, device } => {
+                        subscriber::input::Input::Recognised { push, device }
+                    }
                     Given::Tick => subscriber::input::Input::Tick,
                     Given::Stop => subscriber::input::Input::Stop,
                     other => return other.misdelivered(),

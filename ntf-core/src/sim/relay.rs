@@ -88,7 +88,7 @@ impl End {
             Self::Subscriber { machine, .. } => step(machine.poll(), |effect| match effect {
                 subscriber_end::Effect::Link(action) => Asked::Link(action),
                 subscriber_end::Effect::Outcome(outcome) => Asked::Outcome(outcome),
-                subscriber_end::Effect::Recognised { .. } => Asked::Nothing,
+                subscriber_end::Effect::Recognised { push, device } => Asked::Recognised { push, device },
             }),
             Self::Push { machine, .. } => step(machine.poll(), |effect| match effect {
                 push_end::Effect::Link(action) => Asked::Link(action),

@@ -322,7 +322,11 @@ impl World {
     pub fn client(&self, node: NodeId) -> Option<&Client> {
         match &self.nodes.get(node.index())?.role {
             Role::Client { machine, .. } => Some(machine),
-            Role::Smp(_) | Role::Subscriber { .. } | Role::Push { .. } | Role::Relay(_) | Role::Provider { .. } => None,
+            Role::Smp(_)
+            | Role::Subscriber { .. }
+            | Role::Push { .. }
+            | Role::Relay(_)
+            | Role::Provider { .. } => None,
         }
     }
 
@@ -331,7 +335,13 @@ impl World {
     pub fn events(&self, client: NodeId) -> &[(Mono, Event)] {
         match self.nodes.get(client.index()).map(|node| &node.role) {
             Some(Role::Client { events, .. }) => events,
-            Some(Role::Smp(_) | Role::Subscriber { .. } | Role::Push { .. } | Role::Relay(_) | Role::Provider { .. })
+            Some(
+                Role::Smp(_)
+                | Role::Subscriber { .. }
+                | Role::Push { .. }
+                | Role::Relay(_)
+                | Role::Provider { .. },
+            )
             | None => &[],
         }
     }
@@ -340,7 +350,13 @@ impl World {
     pub fn take_events(&mut self, client: NodeId) -> Vec<(Mono, Event)> {
         match self.nodes.get_mut(client.index()).map(|node| &mut node.role) {
             Some(Role::Client { events, .. }) => core::mem::take(events),
-            Some(Role::Smp(_) | Role::Subscriber { .. } | Role::Push { .. } | Role::Relay(_) | Role::Provider { .. })
+            Some(
+                Role::Smp(_)
+                | Role::Subscriber { .. }
+                | Role::Push { .. }
+                | Role::Relay(_)
+                | Role::Provider { .. },
+            )
             | None => Vec::new(),
         }
     }
@@ -350,7 +366,11 @@ impl World {
     pub fn smp(&self, node: NodeId) -> Option<&Server> {
         match &self.nodes.get(node.index())?.role {
             Role::Smp(machine) => Some(machine),
-            Role::Client { .. } | Role::Subscriber { .. } | Role::Push { .. } | Role::Relay(_) | Role::Provider { .. } => None,
+            Role::Client { .. }
+            | Role::Subscriber { .. }
+            | Role::Push { .. }
+            | Role::Relay(_)
+            | Role::Provider { .. } => None,
         }
     }
 
@@ -359,7 +379,11 @@ impl World {
     pub fn subscriber(&self, node: NodeId) -> Option<&Subscriber> {
         match &self.nodes.get(node.index())?.role {
             Role::Subscriber { machine, .. } => Some(machine),
-            Role::Client { .. } | Role::Smp(_) | Role::Push { .. } | Role::Relay(_) | Role::Provider { .. } => None,
+            Role::Client { .. }
+            | Role::Smp(_)
+            | Role::Push { .. }
+            | Role::Relay(_)
+            | Role::Provider { .. } => None,
         }
     }
 
@@ -368,9 +392,14 @@ impl World {
     pub fn milestones(&self, node: NodeId) -> &[(Mono, Milestone)] {
         match self.nodes.get(node.index()).map(|node| &node.role) {
             Some(Role::Subscriber { milestones, .. }) => milestones,
-            Some(Role::Smp(_) | Role::Client { .. } | Role::Push { .. } | Role::Relay(_) | Role::Provider { .. }) | None => {
-                &[]
-            }
+            Some(
+                Role::Smp(_)
+                | Role::Client { .. }
+                | Role::Push { .. }
+                | Role::Relay(_)
+                | Role::Provider { .. },
+            )
+            | None => &[],
         }
     }
 
@@ -392,7 +421,11 @@ impl World {
     pub fn provider(&self, node: NodeId) -> Option<&Provider> {
         match &self.nodes.get(node.index())?.role {
             Role::Provider { machine, .. } => Some(machine),
-            Role::Client { .. } | Role::Smp(_) | Role::Subscriber { .. } | Role::Push { .. } | Role::Relay(_) => None,
+            Role::Client { .. }
+            | Role::Smp(_)
+            | Role::Subscriber { .. }
+            | Role::Push { .. }
+            | Role::Relay(_) => None,
         }
     }
 

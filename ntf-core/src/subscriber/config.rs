@@ -20,6 +20,21 @@ pub const PADDED_LEN_MIN: usize = 512;
 /// Largest padded length; a provider that takes longer pushes is not known. Source: ours.
 pub const PADDED_LEN_MAX: usize = 16384;
 
+/// What a subscriber does about device tokens that only its push server can read.
+///
+/// They are of use where the push server is another process, reached over a relay link. Source:
+/// `docs/protocol/sealed-tokens.md`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SealedTokens {
+    /// It knows none, as servers of the reference: `ERR CMD SYNTAX`.
+    #[default]
+    Refused,
+    /// It takes them beside plain ones.
+    Taken,
+    /// It takes nothing else: a plain one is answered `ERR CMD PROHIBITED`. Stock apps cannot use it.
+    Demanded,
+}
+
 /// Settings of a subscriber. [`Config::new`] has everything but the credentials.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -34,6 +49,8 @@ pub struct Config {
     /// Whether device tokens of the stand-in provider (`AT`) are taken. Default no: `ERR CMD PROHIBITED`.
     /// Source: `ntf-protocol` 2.2 and H31.
     pub allow_test_provider: bool,
+    /// Whether sealed device tokens (`SL`) are taken, and whether plain ones are. Default: plain ones only.
+    pub sealed_tokens: SealedTokens,
     /// Bounds of the token table.
     pub tokens: TokenLimits,
     /// Bounds of the subscription table.
@@ -79,6 +96,7 @@ impl Config {
             versions: VersionRange::NTF,
             padded_len: 2880,
             allow_test_provider: false,
+            sealed_tokens: SealedTokens::Refused,
             tokens: TokenLimits::default(),
             subscriptions: SubscriptionLimits::default(),
             delivery: DeliveryLimits::default(),

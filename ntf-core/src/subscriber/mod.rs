@@ -19,13 +19,14 @@ pub mod meters;
 mod on_command;
 mod on_device;
 mod on_outcome;
+mod on_recognised;
 mod on_server;
 mod on_service;
 mod on_timer;
 mod order;
 pub mod sources;
 
-pub use config::Config;
+pub use config::{Config, SealedTokens};
 
 use crate::base::id::{LinkId, TokenId};
 use crate::base::outbox::Outbox;
@@ -247,6 +248,7 @@ impl Machine for Subscriber {
             Input::Link(event) if event.link().is_accepted() => self.on_device(event),
             Input::Link(event) => self.on_server_link(event),
             Input::Outcome(outcome) => self.on_outcome(outcome),
+            Input::Recognised { push, device } => self.on_recognised(push, device),
             Input::Tick => self.on_timer(),
             Input::Stop => self.stop(),
         }

@@ -16,6 +16,7 @@ use crate::model::server::{NotifierAddress, ServerAddress};
 use crate::model::token::{DeviceToken, Provider};
 use crate::subscriber::Subscriber;
 use crate::subscriber::sources::Use;
+use crate::subscriber::config::SealedTokens;
 use crate::subscription::row::Wanted;
 use crate::token::registration::{Registered, Registration, Token, TokenRefusal};
 use crate::token::shape::is_well_shaped;
@@ -162,6 +163,12 @@ impl Subscriber {
         if device.provider == Provider::ApnsTest && !self.config.allow_test_provider {
             return Some(ErrorCode::Cmd(CommandError::Prohibited));
         }
+        match (device.provider, self.config.sealed_tokens) {
+            (Provider::Sealed, SealedTokens::Refused) => return Some(ErrorCode::Cmd(CommandError::Syntax)),
+            (Provider::Sealed, SealedTokens::Taken | SealedTokens::Demanded) => {}
+            (_, SealedTokens::Demanded) => return Some(ErrorCode::Cmd(CommandError::Prohibited)),
+            (_, SealedTokens::Refused | SealedTokens::Taken) => {}
+        }
         (!is_well_shaped(&device)).then_some(ErrorCode::Cmd(CommandError::Syntax))
     }
 
@@ -286,11 +293,16 @@ impl Subscriber {
         }
         self.counters.tokens.verified.count();
         self.delivery.verified(token);
+        self.drop_rivals(token);
+        Ok(())
+    }
+
+    /// Drops the other registrations of the same device.
+    pub(super) fn drop_rivals(&mut self, token: TokenIndex) {
         for rival in self.tokens.rivals(token) {
             self.counters.tokens.superseded.count();
             self.drop_token(rival);
         }
-        Ok(())
     }
 
     /// TRPL: the token goes to another device, which has to prove itself; all else stays.

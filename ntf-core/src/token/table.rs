@@ -26,8 +26,13 @@ use hashbrown::HashTable;
 
 #[cfg(any(test, feature = "sim"))]
 mod audit;
+mod tags;
 #[cfg(test)]
 mod tests;
+
+pub use tags::Recognised;
+
+use tags::Tags;
 
 /// All registrations of a subscriber.
 #[derive(Debug)]
@@ -36,6 +41,7 @@ pub struct Tokens {
     devices: Slab<Device>,
     by_id: HashTable<u32>,
     by_device: HashTable<u32>,
+    tags: Tags,
     /// Devices without registration whose budget is not rested yet, by the time it will be.
     resting: BTreeSet<(Mono, DeviceIndex)>,
     /// Registrations by what their lifetime depends on, in the order in which they end.
@@ -55,6 +61,7 @@ impl Tokens {
             devices: Slab::new(limits.tokens.saturating_mul(2)),
             by_id: HashTable::new(),
             by_device: HashTable::new(),
+            tags: Tags::default(),
             resting: BTreeSet::new(),
             unverified: List::default(),
             invalid: List::default(),
@@ -214,12 +221,13 @@ impl Tokens {
         Ok(())
     }
 
-    /// The other registrations of the same device token.
+    /// The other registrations of the same device: of its token, or of what the push server calls alike.
     #[must_use]
     pub fn rivals(&self, index: TokenIndex) -> Vec<TokenIndex> {
-        let registrations =
-            self.device(index).map(|device| device.registrations.as_slice()).unwrap_or_default();
-        registrations.iter().filter(|other| **other != index).copied().collect()
+        let Some(row) = self.get(index).map(|token| token.device) else { return Vec::new() };
+        let alike = self.tags.alike(row).filter(|other| *other != row);
+        let rows = core::iter::once(row).chain(alike).filter_map(|row| self.devices.get(row.0));
+        rows.flat_map(|row| &row.registrations).filter(|other| **other != index).copied().collect()
     }
 
     /// Moves a registration to another device token, to be verified with another code.
@@ -359,6 +367,7 @@ impl Tokens {
         self.devices.clear();
         self.by_id = HashTable::new();
         self.by_device = HashTable::new();
+        self.tags = Tags::default();
         self.resting.clear();
         self.unverified = List::default();
         self.invalid = List::default();
@@ -466,6 +475,7 @@ impl Tokens {
 
     fn forget_device(&mut self, device: DeviceIndex) {
         let Some(row) = self.devices.remove(device.0) else { return };
+        self.tags.forget(device);
         if let Ok(entry) =
             self.by_device.find_entry(self.hash.of(&row.token), |slot| *slot == device.0.slot())
         {

@@ -9,7 +9,7 @@ use crate::base::meter::Counter;
 use crate::model::push::{PushId, PushOutcome};
 use crate::model::server::Fingerprint;
 use crate::model::token::{DeviceTag, DeviceToken};
-use crate::relay::frame::{Answer, Device, Farewell, InvalidReason, Order, Payload, Refusal};
+use crate::relay::frame::{Answer, Device, Farewell, InvalidReason, Order, Refusal};
 use crate::relay::order::push_order;
 use crate::relay::push_end::config::{OrderCounters, TokensAllowed};
 use crate::relay::push_end::requests::Seen;
@@ -61,7 +61,7 @@ impl PushEnd {
         if let Err(wait) = peer.admit(self.now.mono) {
             return self.answer(link, order.request, Answer::throttled(wait), |it| &mut it.throttled);
         }
-        let Some((device, tag)) = self.open(order.device, order.payload, identity) else {
+        let Some((device, tag)) = self.open(order.device, identity) else {
             let invalid = Answer::TokenInvalid { reason: InvalidReason::Bad, since_millis: None };
             return self.answer(link, order.request, invalid, |it| &mut it.unopened);
         };
@@ -84,7 +84,6 @@ impl PushEnd {
     fn open(
         &mut self,
         device: Device<'_>,
-        payload: Payload<'_>,
         subscriber: &Fingerprint,
     ) -> Option<(DeviceToken, Option<DeviceTag>)> {
         let sealed = match device {
@@ -97,10 +96,7 @@ impl PushEnd {
         let device = named.filter_map(|key| key.open(sealed, subscriber).ok()).next()?;
         self.counters.orders.sealed.count();
         // Tags are of the first key, so that they do not tell which key a token was sealed to.
-        let tag = match payload {
-            Payload::Verification { .. } => self.config.keys.first().map(|key| key.tag(&device, subscriber)),
-            Payload::Message { .. } | Payload::CheckMessages => None,
-        };
+        let tag = self.config.keys.first().map(|key| key.tag(&device, subscriber));
         Some((device, tag))
     }
 

@@ -3,7 +3,7 @@
 use super::pair::{Pair, admitted, device, identity, order_to};
 use crate::base::rng::{Rng, Seed, Stream};
 use crate::crypto::keys::X25519Private;
-use crate::model::push::{PushOrder, PushPayload, PushResult, Sealed};
+use crate::model::push::PushResult;
 use crate::model::token::{DeviceToken, InvalidReason, Provider};
 use crate::relay::push_end::{Config, Limits, TokensAllowed};
 use crate::relay::sealed_token::{OpeningKey, seal};
@@ -24,11 +24,6 @@ fn pair() -> Pair {
     Pair::with(config)
 }
 
-fn verification(id: u64, device: DeviceToken) -> PushOrder {
-    let sealed = Sealed { nonce: [1; 24], ciphertext: vec![2; 100].into() };
-    PushOrder { payload: PushPayload::Verification(sealed), ..order_to(id, device) }
-}
-
 const INVALID: PushResult = PushResult::TokenInvalid { reason: InvalidReason::Bad, since_millis: None };
 
 #[test]
@@ -41,7 +36,7 @@ fn a_sealed_token_is_opened_by_whichever_key_it_was_sealed_to() {
     pair.settle();
     assert_eq!(pair.results(), [(1, PushResult::Accepted), (2, PushResult::Accepted)]);
     assert!(pair.pushed.iter().all(|order| order.device == device()));
-    assert!(pair.recognised.is_empty(), "only verification pushes tell devices apart");
+    assert_eq!(pair.recognised.len(), 2, "each push tells what the device is called");
 }
 
 #[test]
@@ -65,7 +60,7 @@ fn registrations_of_one_device_are_called_alike_whatever_key_they_are_sealed_to(
     let other = DeviceToken { provider: Provider::ApnsProd, token: (*b"aa").into() };
     for (id, key, device) in [(1, key(1), device()), (2, key(2), device()), (3, key(1), other)] {
         let sealed = seal(&device, key.public(), &identity("one"), &mut rng).unwrap();
-        pair.order(verification(id, sealed));
+        pair.order(order_to(id, sealed));
     }
     pair.settle();
     let tags: vec::Vec<_> = pair.recognised.iter().map(|(_, tag)| *tag).collect();

@@ -8,6 +8,7 @@ mod flow;
 mod hostile;
 mod laws;
 mod periodic;
+mod sealed;
 mod servers;
 mod services;
 mod world;

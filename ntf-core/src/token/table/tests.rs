@@ -5,7 +5,7 @@ use crate::base::budget::BudgetPlan;
 use crate::base::rng::{Seed, Stream};
 use crate::base::time::Wall;
 use crate::crypto::keys::Ed25519Public;
-use crate::model::token::{Provider, TokenStatus};
+use crate::model::token::{DeviceTag, Provider, TokenStatus};
 use core::time::Duration;
 
 struct World {
@@ -112,6 +112,23 @@ fn registrations_of_one_device_live_side_by_side_until_one_is_verified() {
     world.verify(second).unwrap();
     assert_eq!(world.tokens.rivals(second), [first]);
     assert_eq!(world.tokens.rivals(other_device), []);
+}
+
+#[test]
+fn devices_called_alike_are_rivals_until_they_are_called_otherwise_or_gone() {
+    let mut world = world(TokenLimits::default());
+    let (first, second, third) = (world.fresh(1, 1), world.fresh(2, 2), world.fresh(3, 3));
+    let tag = |byte| DeviceTag([byte; 16]);
+    for index in [first, second, third] {
+        assert_eq!(world.tokens.recognise(index, tag(7)), Recognised::First);
+        assert_eq!(world.tokens.recognise(index, tag(7)), Recognised::Before);
+    }
+    assert_eq!(world.tokens.rivals(second), [first, third]);
+    assert_eq!(world.tokens.recognise(third, tag(8)), Recognised::First);
+    assert_eq!(world.tokens.rivals(second), [first]);
+    assert_eq!(world.tokens.rivals(third), []);
+    world.tokens.remove(first);
+    assert_eq!(world.tokens.rivals(second), []);
 }
 
 #[test]
