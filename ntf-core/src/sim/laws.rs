@@ -232,8 +232,9 @@ fn unbalanced(counters: &Counters, gauges: &Gauges) -> Option<&'static str> {
     if ended > delivery.taken_in.total() || delivery.taken_in.total() > ended + held {
         return Some("notices taken in and ended do not add up");
     }
-    let ordered =
-        delivery.message_orders.total() + delivery.verification_orders.total() + delivery.periodic_orders.total();
+    let ordered = delivery.message_orders.total()
+        + delivery.verification_orders.total()
+        + delivery.periodic_orders.total();
     let landed = delivery.accepted.total()
         + delivery.put_off.total()
         + delivery.refused.total()

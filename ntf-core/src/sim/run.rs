@@ -575,7 +575,9 @@ impl Run {
     /// Whose device token this is, and which of its tokens.
     fn owner_of(&self, token: &[u8]) -> Option<(usize, u32)> {
         self.people.iter().enumerate().find_map(|(device, person)| {
-            (1..=person.tokens).find(|number| token_of(device, *number) == token).map(|number| (device, number))
+            (1..=person.tokens)
+                .find(|number| token_of(device, *number) == token)
+                .map(|number| (device, number))
         })
     }
 }

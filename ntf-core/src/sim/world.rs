@@ -255,13 +255,15 @@ impl World {
 
     /// Hands what a device told its application, or a subscriber reported, to the watcher.
     pub(super) fn show(&mut self, node: NodeId) {
-        let (Some(sights), Some(entry)) = (&mut self.sights, self.nodes.get_mut(node.index())) else { return };
+        let (Some(sights), Some(entry)) = (&mut self.sights, self.nodes.get_mut(node.index())) else {
+            return;
+        };
         match &mut entry.role {
             Role::Client { events, .. } => {
                 sights.extend(events.drain(..).map(|(at, event)| (at, Sight::Told { device: node, event })));
             }
             Role::Subscriber { milestones, .. } => milestones.clear(),
-            Role::Smp(_) | Role::Push { .. } | Role::Provider { .. } => {}
+            Role::Smp(_) | Role::Push { .. } | Role::Relay(_) | Role::Provider { .. } => {}
         }
     }
 
@@ -291,6 +293,7 @@ impl World {
             Role::Smp(_) => "smp",
             Role::Subscriber { .. } => "subscriber",
             Role::Push { .. } => "push",
+            Role::Relay(_) => "relay",
             Role::Provider { .. } => "provider",
             Role::Client { .. } => "device",
         };

@@ -5,6 +5,7 @@ use alloc::collections::BTreeSet;
 
 use super::{Effect, Open, State, SubscriberEnd, Timer};
 use crate::base::id::LinkId;
+use crate::base::reach::Reach;
 use crate::link::event::{DownReason, LinkAction, LinkEvent};
 use crate::link::keepalive::Keepalive;
 use crate::model::server::Protocol;
@@ -21,6 +22,8 @@ impl SubscriberEnd {
             protocol: Protocol::Relay,
             server: self.config.server.clone(),
             showing: Some(Box::new(self.config.credentials.clone())),
+            // The operator names the push server; it may well be in the same house.
+            reach: Reach::Anywhere,
         }
     }
 

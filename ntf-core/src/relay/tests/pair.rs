@@ -34,6 +34,7 @@ pub(super) fn transport(name: &str) -> Transport {
         has_alpn: true,
         peer_chain: credentials(name).chain,
         showed_certificate: false,
+        source: None,
     }
 }
 

@@ -1,7 +1,6 @@
 //! What must hold between the indexes of the table at any time, for tests and the simulator.
 
 use crate::model::index::SubscriptionIndex;
-use crate::subscription::list::List;
 use crate::subscription::state::Standing;
 use crate::subscription::table::Subscriptions;
 use alloc::collections::BTreeSet;
@@ -17,7 +16,7 @@ impl Subscriptions {
         if self.by_id.len() != rows || self.by_queue.len() != rows {
             return Err("subscriptions and their indexes do not agree");
         }
-        let owned: u32 = self.by_owner.values().map(List::len).sum();
+        let owned: u32 = self.by_owner.values().map(|owned| owned.rows.len()).sum();
         if owned != self.rows.len() {
             return Err("subscriptions and the lists of their tokens do not agree");
         }
