@@ -68,7 +68,8 @@ pub struct Config {
     /// for none, are used as without it. Default no, as in the reference: the server stores which queues have
     /// the same subscriber, which it otherwise sees while they are watched. Source: `ntf-protocol` 4.8.
     pub use_service_certificates: bool,
-    /// Devices connected at a time; a further one is closed. Default 50,000.
+    /// Devices connected at a time; beyond it the one that has been silent for the longest gives way, if that is
+    /// half a minute or more, and else the further one is closed. Default 50,000.
     pub links: usize,
     /// Commands on one link; beyond it they are answered `ERR QUOTA`, unverified. Default 20,000 at once, as many
     /// as a token has subscriptions, then 100 a second. Source: ours; verifying a command takes about a tenth

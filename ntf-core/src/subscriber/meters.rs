@@ -31,8 +31,10 @@ pub struct Counters {
 pub struct LinkCounters {
     /// Accepted.
     pub accepted: Counter,
-    /// Closed because too many devices were connected.
+    /// Closed at once because too many devices were connected, none of them silent.
     pub refused_full: Counter,
+    /// Closed for another device, after some silence, because too many were connected.
+    pub displaced: Counter,
     /// Closed because too many links were open from the same source address.
     pub refused_source: Counter,
     /// Closed because the peer broke the protocol of links.

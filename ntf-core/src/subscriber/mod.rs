@@ -32,7 +32,7 @@ use crate::base::id::{LinkId, TokenId};
 use crate::base::outbox::Outbox;
 use crate::base::rng::{Rng, Seed, Stream};
 use crate::base::secret::Secret;
-use crate::base::time::{Deadline, Now};
+use crate::base::time::{Deadline, Mono, Now};
 use crate::base::timers::Timers;
 use crate::delivery::orders::Delivery;
 use crate::link::engine::LinkNumbers;
@@ -52,7 +52,7 @@ use crate::subscription::table::Subscriptions;
 use crate::token::registration::Makers;
 use crate::token::table::Tokens;
 use crate::wire::text::base64;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -70,6 +70,8 @@ pub struct Subscriber {
     subscriptions: Subscriptions,
     delivery: Delivery,
     devices: BTreeMap<LinkId, DeviceLink>,
+    /// The same links by when they were heard last.
+    silent: BTreeSet<(Mono, LinkId)>,
     sources: Sources,
     servers: BTreeMap<ServerIndex, Watched>,
     /// Links to SMP servers, in use and on their way out.
@@ -123,6 +125,7 @@ impl Subscriber {
             subscriptions: Subscriptions::new(config.subscriptions, &mut hashing),
             delivery: Delivery::new(config.delivery),
             devices: BTreeMap::new(),
+            silent: BTreeSet::new(),
             sources: Sources::new(config.sources, &mut hashing),
             servers: BTreeMap::new(),
             server_links: BTreeMap::new(),
@@ -205,6 +208,7 @@ impl Subscriber {
         for link in links.chain(core::mem::take(&mut self.server_links).into_keys()) {
             self.outbox.push(Effect::Link(LinkAction::Close { link }));
         }
+        self.silent.clear();
         self.servers.clear();
         self.busy.clear();
         self.timers.clear();

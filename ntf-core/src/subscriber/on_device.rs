@@ -12,6 +12,11 @@ use crate::subscriber::config::Config;
 use crate::subscriber::effect::Effect;
 use crate::subscriber::{Subscriber, Timer};
 use crate::wire::error_code::ErrorCode;
+use core::time::Duration;
+
+/// Silence after which a device gives way to another. Source: ours; long enough for an answer to be read and a push
+/// to be waited for, and as long as the timeout of hellos.
+const SILENCE_MIN: Duration = Duration::from_secs(30);
 
 /// A device's link.
 #[derive(Debug)]
@@ -35,7 +40,7 @@ impl Subscriber {
             }
             LinkEvent::Down { link, .. } => {
                 self.timers.cancel(&Timer::Device(link));
-                if let Some(device) = self.devices.remove(&link) {
+                if let Some(device) = self.take_device(link) {
                     self.sources.close(device.source);
                 }
             }
@@ -43,7 +48,7 @@ impl Subscriber {
     }
 
     fn on_device_up(&mut self, link: LinkId, transport: &Transport) {
-        if self.devices.len() >= self.config.links {
+        if self.devices.len() >= self.config.links && !self.close_silent_device() {
             self.counters.links.refused_full.count();
             self.outbox.push(Effect::Link(LinkAction::Close { link }));
             return;
@@ -61,7 +66,7 @@ impl Subscriber {
                 let (heard, source) = (self.now.mono, transport.source);
                 let mut device = DeviceLink { responder, heard, source, commands: Budget::new() };
                 self.send(link, &mut device);
-                self.devices.insert(link, device);
+                self.keep_device(link, device);
             }
             Err(_) => {
                 self.counters.links.faults.count();
@@ -73,7 +78,7 @@ impl Subscriber {
 
     fn on_device_block(&mut self, link: LinkId, block: &mut [u8]) {
         // Taken out while its commands work on the tables.
-        let Some(mut device) = self.devices.remove(&link) else { return };
+        let Some(mut device) = self.take_device(link) else { return };
         device.heard = self.now.mono;
         let was_greeted = device.responder.version().is_some();
         match device.responder.on_block(block) {
@@ -102,6 +107,30 @@ impl Subscriber {
             return self.close(link, device);
         }
         self.send(link, &mut device);
+        self.keep_device(link, device);
+    }
+
+    /// Closes the device that has been silent for the longest, if that is long enough. It holds nothing that it
+    /// would lose, and can come back at any time.
+    fn close_silent_device(&mut self) -> bool {
+        let Some((heard, link)) = self.silent.first().copied() else { return false };
+        if heard + SILENCE_MIN > self.now.mono {
+            return false;
+        }
+        let Some(device) = self.take_device(link) else { return false };
+        self.counters.links.displaced.count();
+        self.close(link, device);
+        true
+    }
+
+    fn take_device(&mut self, link: LinkId) -> Option<DeviceLink> {
+        let device = self.devices.remove(&link)?;
+        self.silent.remove(&(device.heard, link));
+        Some(device)
+    }
+
+    fn keep_device(&mut self, link: LinkId, device: DeviceLink) {
+        self.silent.insert((device.heard, link));
         self.devices.insert(link, device);
     }
 
@@ -114,7 +143,7 @@ impl Subscriber {
             return;
         }
         self.counters.links.timed_out.count();
-        if let Some(device) = self.devices.remove(&link) {
+        if let Some(device) = self.take_device(link) {
             self.close(link, device);
         }
     }

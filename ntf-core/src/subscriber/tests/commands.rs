@@ -493,6 +493,23 @@ fn so_many_devices_are_connected_at_a_time() {
 }
 
 #[test]
+fn who_is_silent_gives_way_when_too_many_are_connected() {
+    let mut world = World::with(|config| config.links = 2);
+    let (silent, mut busy) = (world.device(), world.device());
+    world.advance(Duration::from_secs(29));
+    assert_eq!(busy.ask(&mut world, None, &[], &Command::Ping).text(), "PONG");
+    let early = world.open_link();
+    assert!(!world.is_open(early), "nobody has been silent for long");
+    world.advance(Duration::from_secs(1));
+    let third = world.open_link();
+    assert!(world.is_open(third) && !world.is_open(silent.link));
+    assert_eq!(busy.ask(&mut world, None, &[], &Command::Ping).text(), "PONG");
+    let counters = world.subscriber.counters().links;
+    assert_eq!((counters.refused_full.total(), counters.displaced.total()), (1, 1));
+    assert_eq!(world.subscriber.gauges().links, 2);
+}
+
+#[test]
 fn a_device_that_asks_without_reading_the_answers_is_closed() {
     let mut world = World::new();
     let mut device = world.device();
