@@ -61,6 +61,11 @@ impl Leavings {
         self.all.values()
     }
 
+    /// Their timers.
+    pub(super) fn timers(&self) -> Vec<Timer> {
+        self.all.keys().map(|id| Timer::Leaving(*id)).collect()
+    }
+
     /// The ids of those that `is_it` is true of.
     fn ids(&self, is_it: impl Fn(&Leaving) -> bool) -> Vec<LeavingId> {
         self.all.iter().filter(|(_, leaving)| is_it(leaving)).map(|(id, _)| *id).collect()

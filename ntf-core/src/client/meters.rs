@@ -2,7 +2,7 @@
 
 use crate::base::meter::Counter;
 use crate::client::Client;
-use crate::client::queue::{Live, Queue, Subscription};
+use crate::client::queue::{Live, Queue};
 
 /// What a client has done, in numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,7 +66,7 @@ impl Client {
     /// What it holds now. Costs a look at every queue.
     #[must_use]
     pub fn gauges(&self) -> Gauges {
-        let is_made = |live: &&Live| matches!(live.subscription, Subscription::Made { .. });
+        let is_made = |live: &&Live| live.subscription.is_made();
         Gauges {
             queues: self.queues.len(),
             notifiers: self.notifiers.len(),

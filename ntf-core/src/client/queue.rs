@@ -185,6 +185,13 @@ pub(super) enum Subscription {
     },
 }
 
+impl Subscription {
+    /// Whether the subscriber has it, as far as we know.
+    pub(super) const fn is_made(&self) -> bool {
+        matches!(self, Self::Made { .. })
+    }
+}
+
 /// Checking a subscription with SCHK.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Check {

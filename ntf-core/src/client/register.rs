@@ -52,6 +52,8 @@ impl Client {
                 match &token.phase {
                     Phase::New => {}
                     _ if !is_same_device => token.wants.replacement = true,
+                    // On its way: until then the subscriber may have the former one.
+                    _ if token.wants.replacement => {}
                     // A code that is on its way still verifies; TNEW gives the same token again.
                     Phase::Registered(_) | Phase::Refused(..) => token.wants.another_push = true,
                     Phase::Active(_) => return self.on_check(now),

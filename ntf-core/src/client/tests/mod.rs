@@ -17,6 +17,7 @@ mod modes;
 mod pushes;
 mod queues;
 mod recovery;
+mod restarts;
 mod sending;
 mod states;
 mod tokens;
@@ -380,6 +381,12 @@ impl Bench {
                     let key = BoxKey::of_dh(&dh.agree(client));
                     self.queues[held.unwrap()].notifier = Some((EntityId::new(&id).unwrap(), key));
                     M::Nid(NotifierIds { notifier: &id, dh: dh.public() })
+                }
+                C::Del => {
+                    let held = &mut self.queues[held.unwrap()];
+                    held.notifier = None;
+                    held.messages.clear();
+                    M::Ok
                 }
                 C::Ndel => {
                     self.queues[held.unwrap()].notifier = None;

@@ -5,7 +5,10 @@ use crate::client::ImportError;
 
 impl Bench {
     /// Replaces the client with one that has its exported state.
-    fn restart(&mut self) {
+    pub(super) fn restart(&mut self) {
+        // What is exported is as of the last input.
+        self.client.handle(self.now, Input::Tick);
+        self.settle();
         let bytes = self.client.export();
         self.peers.clear();
         self.client =
@@ -117,7 +120,7 @@ fn bytes_that_are_no_state_are_refused_in_words() {
     assert_eq!(refused, Err(ImportError::TooMany { what: "queues" }));
     assert_eq!(
         ImportError::OtherVersion { found: 9 }.to_string(),
-        "the state is of version 9; this program reads version 1"
+        "the state is of version 9; this program reads 1 and 2"
     );
 }
 

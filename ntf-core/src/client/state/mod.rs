@@ -1,0 +1,161 @@
+//! A client's state as bytes, for programs that end between two commands.
+//!
+//! ```text
+//! state    = "NTFC" version(2) body checksum
+//! body     = written Word32 queues made || mode || Bool unregistered || maybe(token) || list32(leaving)
+//!            || list32(queue) || list32(deleting) || list32(sender)
+//! written  = Int64, Unix seconds
+//! mode     = "I" | "P"
+//! token    = server provider short(device) short(key) dh(32) phase
+//!            Bool another push || Bool check || Bool replacement || maybe(Word16 minutes) || maybe(due)
+//! phase    = "N" | "R" issued | "V" issued code(32) | "A" issued | "I" issued short(status)
+//! issued   = short(token id) secret(32)
+//! leaving  = ("T" | "S") server short(id) short(key) due
+//! queue    = Word32 id server short(key) short(recipient id) short(sender id) secret(32)
+//!            Bool notifications || notifier || maybe(short(subscription id) due) || Bool fetch
+//!            Int64 broker time list(message id(24))
+//! notifier = "M" | "K" short(notifier id) short(key) secret(32) | "R" | "O"
+//! deleting = Word32 id server short(key) short(recipient id) due
+//! sender   = server short(sender id) short(key) Bool secured
+//! due      = Word32, seconds after `written`
+//! checksum = the first 8 bytes of the SHA-256 of all before
+//! ```
+//!
+//! `server` and the primitives are those of [`crate::wire`]; keys are PKCS#8. Version 1, which is read too,
+//! has neither `written`, mode and what follows it, nor dues, and a notifier is maybe("K" without its letter).
+//!
+//! The bytes hold every secret of the device in the clear: whoever stores them owns their protection. The
+//! checksum finds accidents, not attacks.
+//!
+//! What was under way (requests, a queue that is being created, messages to be sent) is not part of it: a
+//! client that is restored begins those anew or has forgotten them. What was intended is: to check, to
+//! fetch, to remove, to delete.
+//!
+//! **Dates.** Only spans are written, and the date of writing. The calendar may have been set back since:
+//! then no time is taken to have passed, and nothing is due later than it was. It may have been set forward:
+//! then everything is due at once, and once only; and a deletion whose time is over is tried for an hour
+//! more. So a wrong calendar brings neither a storm nor silence.
+
+mod read;
+mod write;
+
+use crate::base::fault::PeerFault;
+use crate::base::rng::Seed;
+use crate::base::time::{Now, Wall};
+use crate::client::Client;
+use crate::client::config::Config;
+use crate::client::leave::Left;
+use crate::client::queue::{Phase as QueuePhase, Queue};
+use crate::crypto::sha::sha256;
+use crate::wire::cursor::{Reader, Writer};
+use alloc::vec::Vec;
+use core::fmt;
+use core::time::Duration;
+use zeroize::Zeroizing;
+
+const MAGIC: &[u8; 4] = b"NTFC";
+
+/// A version of the format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Version {
+    /// Read only.
+    One = 1,
+    /// The one that is written.
+    Two = 2,
+}
+
+const CHECKSUM_LEN: usize = 8;
+
+/// Why bytes are not the state of a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ImportError {
+    /// They do not begin as a state does.
+    NotAState,
+    /// They were written by a program of another version.
+    OtherVersion {
+        /// The version of the bytes.
+        found: u8,
+    },
+    /// They are cut short or were changed.
+    Damaged,
+    /// They are whole, but hold something that cannot be.
+    Malformed {
+        /// The field that is wrong.
+        field: &'static str,
+    },
+    /// They hold more than the configuration allows.
+    TooMany {
+        /// Of what.
+        what: &'static str,
+    },
+}
+
+impl fmt::Display for ImportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotAState => f.write_str("this is not the state of a device"),
+            Self::OtherVersion { found } => {
+                write!(f, "the state is of version {found}; this program reads 1 and 2")
+            }
+            Self::Damaged => f.write_str("the state is damaged: its checksum does not fit"),
+            Self::Malformed { field } => write!(f, "the state is whole, but its {field} is not possible"),
+            Self::TooMany { what } => write!(f, "the state holds more {what} than the configuration allows"),
+        }
+    }
+}
+
+impl core::error::Error for ImportError {}
+
+impl From<PeerFault> for ImportError {
+    fn from(fault: PeerFault) -> Self {
+        Self::Malformed { field: fault.field() }
+    }
+}
+
+impl Client {
+    /// Everything a device must not lose, as bytes, as of the last input. They hold secrets; see the module.
+    ///
+    /// To be stored after events that matter: `QueueCreated`, `Token`, `Subscription`, `Message`.
+    #[must_use]
+    pub fn export(&self) -> Zeroizing<Vec<u8>> {
+        // Room for all of it at once: a vector that grows leaves copies of secrets behind.
+        let room = 4096 + 2048 * (self.queues.len() + self.senders.kept().count() + self.leavings.len());
+        let mut bytes = Zeroizing::new(Vec::with_capacity(room));
+        self.write(&mut Writer::new(&mut bytes));
+        let checksum = sha256(&bytes);
+        bytes.extend(checksum.into_iter().take(CHECKSUM_LEN));
+        bytes
+    }
+
+    /// A client with the state that [`export`](Self::export) gave.
+    ///
+    /// It goes on with what was intended within seconds, and checks when the next check is due. An app
+    /// registers its device token nevertheless, which checks at once; and sets its list of subscribers.
+    ///
+    /// # Errors
+    ///
+    /// Says what is wrong with the bytes. Nothing of them is used then.
+    pub fn import(config: Config, seed: Seed, now: Now, bytes: &[u8]) -> Result<Self, ImportError> {
+        let rest = bytes.strip_prefix(MAGIC).ok_or(ImportError::NotAState)?;
+        let version = match rest.first() {
+            Some(1) => Version::One,
+            Some(2) => Version::Two,
+            Some(&found) => return Err(ImportError::OtherVersion { found }),
+            None => return Err(ImportError::Damaged),
+        };
+        let (content, checksum) = bytes
+            .len()
+            .checked_sub(CHECKSUM_LEN)
+            .and_then(|len| bytes.split_at_checked(len))
+            .ok_or(ImportError::Damaged)?;
+        if !sha256(content).starts_with(checksum) {
+            return Err(ImportError::Damaged);
+        }
+        let body = content.get(MAGIC.len() + 1..).ok_or(ImportError::Damaged)?;
+        let mut client = Self::new(config, seed, now);
+        client.read_all(now, version, &mut Reader::new(body))?;
+        client.go_on(now);
+        Ok(client)
+    }
+}
