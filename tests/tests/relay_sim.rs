@@ -51,11 +51,11 @@ fn the_same_seed_gives_the_same_run() {
 fn a_link_that_breaks_or_dies_at_any_moment_of_a_push_loses_nothing_and_pushes_nothing_twice() {
     for break_it in [Fault::Cut, Fault::HalfOpen] {
         let mut run = Run::new(5);
-        for step in 0..60 {
+        for step in 0..30 {
             let before = run.pushes();
             run.send(0);
             // From the sender over SMP server and subscriber to the provider and back takes half a second.
-            run.world.run_for(Duration::from_millis(10 * step));
+            run.world.run_for(Duration::from_millis(20 * step));
             run.world.apply(break_it(run.split.push_end));
             run.settle();
             run.assert_all_received();
@@ -73,10 +73,10 @@ fn a_link_that_breaks_or_dies_at_any_moment_of_a_push_loses_nothing_and_pushes_n
 #[test]
 fn a_push_server_killed_at_any_moment_of_a_push_loses_nothing() {
     let mut run = Run::new(6);
-    for step in 0..60 {
+    for step in 0..30 {
         let before = run.pushes_at_provider();
         run.send(0);
-        run.world.run_for(Duration::from_millis(10 * step));
+        run.world.run_for(Duration::from_millis(20 * step));
         run.world.apply(Fault::Restart(run.split.push_end));
         run.settle();
         run.assert_all_received();
