@@ -1,6 +1,9 @@
-//! So many now, then one per period: the generic cell rate algorithm in one number.
+//! So many now, then one per period: the generic cell rate algorithm in one number, and a bounded table of
+//! such numbers.
 
+use crate::base::meter::Counter;
 use crate::base::time::Mono;
+use alloc::collections::{BTreeMap, BTreeSet};
 use core::time::Duration;
 
 /// How much is admitted.
@@ -54,10 +57,135 @@ impl Budget {
         copy.admit(now, plan) != Admit::Now
     }
 
+    /// Takes the latest use off the books: nothing came of it.
+    pub fn refund(&mut self, plan: BudgetPlan) {
+        let period = u64::try_from(plan.period.as_micros()).unwrap_or(u64::MAX);
+        self.paid_at = Mono::from_micros(self.paid_at.as_micros().saturating_sub(period));
+    }
+
     /// When this budget is as good as a new one, and need not be kept.
     #[must_use]
     pub const fn rested_at(&self) -> Mono {
         self.paid_at
+    }
+}
+
+/// The budgets of many keys, as keyed hashes: enough to pace them, not to tell them.
+///
+/// A budget is forgotten a period after it has rested. A full table forgets the one that would have rested first, and
+/// counts it: that key may then have what its rest was worth, one period at most with a burst of one, and
+/// no stranger who makes up keys can keep another from being admitted.
+#[derive(Debug)]
+pub struct Budgets {
+    used: BTreeMap<u64, Budget>,
+    /// The same budgets, by the time they have rested.
+    resting: BTreeSet<(Mono, u64)>,
+    plan: BudgetPlan,
+    bound: usize,
+    displaced: Counter,
+}
+
+/// Rested budgets forgotten per request: more than one, so that the table shrinks, and few, so that a
+/// request after a long silence costs what any other does.
+const FORGOTTEN_AT_ONCE: usize = 4;
+
+impl Budgets {
+    /// An empty table of at most `bound` keys, 1 or more, each some 100 bytes, under one plan.
+    #[must_use]
+    pub fn new(plan: BudgetPlan, bound: usize) -> Self {
+        Self {
+            used: BTreeMap::new(),
+            resting: BTreeSet::new(),
+            plan,
+            bound: bound.max(1),
+            displaced: Counter::default(),
+        }
+    }
+
+    /// Books one use of a key, or says when to ask again.
+    pub fn admit(&mut self, now: Mono, key: u64) -> Admit {
+        self.forget_rested(now);
+        let mut budget = self.used.get(&key).copied().unwrap_or_default();
+        let admit = budget.admit(now, self.plan);
+        if admit == Admit::Now {
+            self.put(key, budget);
+        }
+        admit
+    }
+
+    /// Books one use of a key that has rested a period longer than [`admit`](Self::admit) asks for: what
+    /// can wait takes only what others leave.
+    pub fn admit_spare(&mut self, now: Mono, key: u64) -> Admit {
+        if let Some(budget) = self.used.get(&key).copied() {
+            let mut with_one_more = budget;
+            with_one_more.paid_at = budget.paid_at + self.plan.period;
+            if let Admit::Later(at) = with_one_more.admit(now, self.plan) {
+                return Admit::Later(at);
+            }
+        }
+        self.admit(now, key)
+    }
+
+    /// Takes the latest use of a key off the books.
+    pub fn refund(&mut self, now: Mono, key: u64) {
+        let Some(mut budget) = self.used.get(&key).copied() else { return };
+        budget.refund(self.plan);
+        if budget.rested_at() <= now {
+            self.forget(key);
+        } else {
+            self.put(key, budget);
+        }
+    }
+
+    /// Keys held: the gauge.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.used.len()
+    }
+
+    /// Whether no key is held.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.used.is_empty()
+    }
+
+    /// Budgets forgotten before they had rested, because the table was full.
+    #[must_use]
+    pub const fn displaced(&self) -> Counter {
+        self.displaced
+    }
+
+    /// Forgets every key.
+    pub fn clear(&mut self) {
+        self.used.clear();
+        self.resting.clear();
+    }
+
+    fn put(&mut self, key: u64, budget: Budget) {
+        self.forget(key);
+        if self.used.len() >= self.bound
+            && let Some((_, first)) = self.resting.pop_first()
+        {
+            self.used.remove(&first);
+            self.displaced.count();
+        }
+        self.used.insert(key, budget);
+        self.resting.insert((budget.rested_at(), key));
+    }
+
+    fn forget(&mut self, key: u64) {
+        if let Some(budget) = self.used.remove(&key) {
+            self.resting.remove(&(budget.rested_at(), key));
+        }
+    }
+
+    fn forget_rested(&mut self, now: Mono) {
+        for _ in 0..FORGOTTEN_AT_ONCE {
+            match self.resting.first().copied() {
+                Some((at, key)) if at + self.plan.period <= now => self.forget(key),
+                Some(_) | None => return,
+            }
+        }
     }
 }
 
@@ -90,5 +218,49 @@ mod tests {
         let mut budget = Budget::new();
         assert_eq!(budget.admit(Mono::ZERO, plan), Admit::Now);
         assert_eq!(budget.admit(Mono::ZERO, plan), Admit::Later(Mono::from_micros(1_000_000)));
+    }
+
+    #[test]
+    fn a_refund_makes_room_for_another_use() {
+        let plan = BudgetPlan { burst: 1, period: Duration::from_secs(60) };
+        let at = |secs: u64| Mono::from_micros(secs * 1_000_000);
+        let mut budgets = Budgets::new(plan, 8);
+        assert_eq!(budgets.admit(at(100), 1), Admit::Now);
+        assert_eq!(budgets.admit(at(130), 1), Admit::Later(at(160)));
+        budgets.refund(at(130), 1);
+        assert!(budgets.is_empty(), "as good as new");
+        assert_eq!(budgets.admit(at(130), 1), Admit::Now);
+        assert_eq!(budgets.admit(at(130), 1), Admit::Later(at(190)));
+        budgets.refund(at(130), 2);
+        assert_eq!(budgets.len(), 1, "a key without a budget has nothing to give back");
+    }
+
+    #[test]
+    fn what_can_wait_takes_what_others_leave() {
+        let plan = BudgetPlan { burst: 1, period: Duration::from_secs(60) };
+        let at = |secs: u64| Mono::from_micros(secs * 1_000_000);
+        let mut budgets = Budgets::new(plan, 8);
+        assert_eq!(budgets.admit_spare(at(1), 1), Admit::Now, "a new key has rested");
+        assert_eq!(budgets.admit_spare(at(61), 1), Admit::Later(at(121)));
+        assert_eq!(budgets.admit_spare(at(121), 1), Admit::Now);
+        assert_eq!(budgets.admit(at(181), 1), Admit::Now, "the others need not wait so long");
+    }
+
+    #[test]
+    fn a_full_table_forgets_what_would_have_rested_first() {
+        let plan = BudgetPlan { burst: 1, period: Duration::from_secs(60) };
+        let at = |secs: u64| Mono::from_micros(secs * 1_000_000);
+        let mut budgets = Budgets::new(plan, 2);
+        for key in 0..3 {
+            assert_eq!(budgets.admit(at(100 + key), key), Admit::Now);
+            assert!(budgets.len() <= 2);
+        }
+        assert_eq!(budgets.displaced().total(), 1);
+        assert_eq!(budgets.admit(at(103), 1), Admit::Later(at(161)));
+        assert_eq!(budgets.admit(at(103), 2), Admit::Later(at(162)));
+        for key in 10..14 {
+            assert_eq!(budgets.admit(at(1000), key), Admit::Now);
+        }
+        assert_eq!(budgets.displaced().total(), 3, "rested ones are not displaced");
     }
 }
