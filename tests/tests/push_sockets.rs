@@ -99,7 +99,7 @@ async fn refusals_arrive_with_their_reasons() {
         (403, "InvalidProviderToken", PushResult::Refused),
         (410, "ExpiredToken", invalid(InvalidReason::Expired)),
         (410, "Unregistered", invalid(InvalidReason::Unregistered)),
-        (413, "PayloadTooLarge", PushResult::Refused),
+        (413, "PayloadTooLarge", PushResult::TooLarge),
     ] {
         rig.stand_in.fail_next(1, Fault::answer(status, reason));
         assert_eq!(rig.push(message(1)).await, expected, "{status} {reason}");
@@ -177,7 +177,7 @@ async fn a_body_above_4096_bytes_is_refused() {
     let mut rig = Rig::start().await;
     let sealed = |len| PushPayload::Message(Sealed { nonce: [1; 24], ciphertext: vec![2; len].into() });
     assert_eq!(rig.push(sealed(2928)).await, PushResult::Accepted);
-    assert_eq!(rig.push(sealed(2931)).await, PushResult::Refused);
+    assert_eq!(rig.push(sealed(2931)).await, PushResult::TooLarge);
     rig.stop().await;
 }
 

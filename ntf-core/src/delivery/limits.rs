@@ -1,6 +1,8 @@
 //! How much delivery holds, and how long it waits.
 
 use crate::base::backoff::BackoffPlan;
+use crate::base::budget::BudgetPlan;
+use crate::delivery::policy::PushPolicy;
 use crate::delivery::verification::ResendPlan;
 use core::time::Duration;
 
@@ -21,6 +23,18 @@ pub struct DeliveryLimits {
     pub retry: BackoffPlan,
     /// When verification pushes are sent again.
     pub resend: ResendPlan,
+    /// What tokens without a policy of their own get. Default [`PushPolicy::Mutable`].
+    pub policy: PushPolicy,
+    /// Hidden pushes to one device, with notices and periodic ones together, except under
+    /// [`PushPolicy::Mutable`]. Default 3 an hour, one at a time: no hour has more. A burst adds that many
+    /// less one to the first hour. Source: Apple recommends two or three an hour.
+    pub hidden_pushes: BudgetPlan,
+    /// Shortest time between two alerts to one device that carry no notices. Default 20 minutes, the time
+    /// between hidden pushes, so that what comes after a rest is never delayed.
+    pub quiet: Duration,
+    /// Devices whose hidden pushes are on the books; beyond it the one nearest to a rest is forgotten.
+    /// Default 1,000,000, each some 100 bytes.
+    pub devices_paced: usize,
 }
 
 impl Default for DeliveryLimits {
@@ -32,6 +46,10 @@ impl Default for DeliveryLimits {
             order_timeout: Duration::from_secs(120),
             retry: BackoffPlan { first: Duration::from_secs(1), max: Duration::from_secs(300) },
             resend: ResendPlan::default(),
+            policy: PushPolicy::default(),
+            hidden_pushes: BudgetPlan { burst: 1, period: Duration::from_secs(1200) },
+            quiet: Duration::from_secs(1200),
+            devices_paced: 1_000_000,
         }
     }
 }

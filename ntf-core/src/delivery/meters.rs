@@ -22,18 +22,34 @@ pub struct DeliveryCounters {
     pub forgotten: Counter,
     /// Notices not taken in, because the tables were full.
     pub refused_full: Counter,
-    /// Orders of notices.
+    /// Orders of notices, of all presentations; the next three are parts of it.
     pub message_orders: Counter,
+    /// Of those: alerts that the app replaces.
+    pub mutable_orders: Counter,
+    /// Of those: hidden pushes.
+    pub hidden_orders: Counter,
+    /// Of those: visible alerts in place of notices.
+    pub visible_orders: Counter,
+    /// Visible alerts for notices that the budget holds back.
+    pub alert_orders: Counter,
+    /// Times that the notices of a token were held back by its budget or by a quiet period.
+    pub held_by_budget: Counter,
     /// Verification pushes ordered.
     pub verification_orders: Counter,
     /// Periodic pushes ordered.
     pub periodic_orders: Counter,
     /// Periodic pushes left out because the token was not verified when they were due.
     pub periodic_skipped: Counter,
+    /// Times that a periodic push was held back by the budget of its device.
+    pub periodic_held: Counter,
     /// Orders that the provider took.
     pub accepted: Counter,
     /// Orders put off.
     pub put_off: Counter,
+    /// Orders that the push server held back because the device had its share of hidden pushes.
+    pub throttled: Counter,
+    /// Orders too large for the provider.
+    pub too_large: Counter,
     /// Orders refused for good.
     pub refused: Counter,
     /// Orders that found the device token invalid.

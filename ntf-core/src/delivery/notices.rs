@@ -155,6 +155,21 @@ impl Notices {
         first
     }
 
+    /// The notices that want a push, oldest first.
+    pub fn wanted(&self) -> impl Iterator<Item = &Held> {
+        self.held.iter().filter(|held| held.is_wanted())
+    }
+
+    /// An order that stands for all that is wanted is out. Gives how many went out for the first time.
+    pub fn announced(&mut self) -> u32 {
+        let mut first = 0;
+        for held in self.held.iter_mut().filter(|held| held.is_wanted()) {
+            first += u32::from(held.is_fresh());
+            held.stage = Stage::Flying;
+        }
+        first
+    }
+
     /// The order that was out has come to an end, good or bad: its notices need no other.
     pub fn landed(&mut self) {
         self.turn(Stage::Done);

@@ -9,7 +9,8 @@ use crate::base::time::{Mono, Now};
 use crate::base::timers::Timers;
 use crate::delivery::limits::DeliveryLimits;
 use crate::delivery::meters::DeliveryCounters;
-use crate::delivery::notices::{Ended, Held, Notices, Selection};
+use crate::delivery::notices::{Ended, Notices};
+use crate::delivery::pacing::Pacing;
 use crate::delivery::periodic::Periodic;
 use crate::delivery::verification::{Next, Until, Verification};
 use crate::model::index::{SubscriptionIndex, TokenIndex};
@@ -18,9 +19,12 @@ use crate::model::push::{PushId, PushKind, PushOutcome, PushResult};
 use alloc::collections::BTreeMap;
 use core::time::Duration;
 
+mod messages;
 mod periodics;
 #[cfg(test)]
 mod tests;
+
+pub use self::messages::Presentation;
 
 /// Something that wants to be ordered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +58,7 @@ pub struct Delivery {
     orders: BTreeMap<PushId, Landed>,
     next_push: u64,
     timers: Timers<Timer>,
+    pacing: Pacing,
     held: usize,
     limits: DeliveryLimits,
     counters: DeliveryCounters,
@@ -84,6 +89,8 @@ enum Turn {
     Out(PushId),
     /// A timer is set.
     Pausing,
+    /// Until the budget of the device allows a push, for which a timer is set, or another notice comes.
+    Held,
     /// Until the token is verified.
     Parked,
 }
@@ -94,12 +101,13 @@ enum Timer {
     Verify(TokenIndex),
     Periodic(TokenIndex),
     Lost(PushId),
+    Flush(TokenIndex),
 }
 
 impl Delivery {
-    /// Nothing to deliver.
+    /// Nothing to deliver. The generator makes the key under which devices are hashed.
     #[must_use]
-    pub fn new(limits: DeliveryLimits) -> Self {
+    pub fn new(limits: DeliveryLimits, hashing: &mut Rng) -> Self {
         Self {
             mailboxes: BTreeMap::new(),
             verifications: BTreeMap::new(),
@@ -109,6 +117,7 @@ impl Delivery {
             orders: BTreeMap::new(),
             next_push: 1,
             timers: Timers::new(),
+            pacing: Pacing::new(&limits, hashing),
             held: 0,
             limits,
             counters: DeliveryCounters::default(),
@@ -130,8 +139,10 @@ impl Delivery {
         let before = mailbox.notices.len();
         let ended = mailbox.notices.take_in(subscription, notice, bound);
         self.held = (self.held + mailbox.notices.len()).saturating_sub(before);
-        if mailbox.turn == Turn::Idle {
-            self.put_in_line(token);
+        match mailbox.turn {
+            Turn::Idle => self.put_in_line(token),
+            Turn::Held => self.look_again(token),
+            Turn::InLine(_) | Turn::Out(_) | Turn::Pausing | Turn::Parked => {}
         }
         self.count(ended);
         true
@@ -181,35 +192,6 @@ impl Delivery {
         !self.line.is_empty() && self.orders.len() < self.limits.orders
     }
 
-    /// Orders what a token is owed, in a push of at most `room` bytes; `None` when nothing is wanted.
-    ///
-    /// `with` gets the order's name and the notices, oldest first, and makes the push of them. Notices that
-    /// do not fit get the next turn.
-    pub fn order_message<R>(
-        &mut self,
-        now: Now,
-        token: TokenIndex,
-        room: usize,
-        len_of: impl Fn(&Held) -> usize,
-        with: impl FnOnce(PushId, &mut dyn Iterator<Item = &Held>) -> R,
-    ) -> Option<R> {
-        let mailbox = self.mailboxes.get_mut(&token)?;
-        let before = mailbox.notices.len();
-        let (selection, ended) = mailbox.notices.select(room, len_of);
-        self.held = (self.held + mailbox.notices.len()).saturating_sub(before);
-        self.count(ended);
-        if selection == Selection::default() {
-            return None;
-        }
-        let push = self.book(now, Landed { token, kind: PushKind::Message });
-        let mailbox = self.mailboxes.get_mut(&token)?;
-        mailbox.turn = Turn::Out(push);
-        let made = with(push, &mut mailbox.notices.selected(&selection));
-        self.counters.ordered.add(mailbox.notices.sent(&selection).into());
-        self.counters.message_orders.count();
-        Some(made)
-    }
-
     /// Orders the verification push of a token.
     pub fn order_verification(&mut self, now: Now, token: TokenIndex) -> Option<PushId> {
         let in_flight = self.verifications.get(&token)?.verification.in_flight();
@@ -230,10 +212,11 @@ impl Delivery {
     /// Keeps a token's notices until it is verified.
     pub fn park(&mut self, token: TokenIndex) {
         if let Some(mailbox) = self.mailboxes.get_mut(&token)
-            && matches!(mailbox.turn, Turn::Idle | Turn::Pausing)
+            && matches!(mailbox.turn, Turn::Idle | Turn::Pausing | Turn::Held)
         {
             mailbox.turn = Turn::Parked;
             self.timers.cancel(&Timer::Retry(token));
+            self.timers.cancel(&Timer::Flush(token));
         }
     }
 
@@ -249,6 +232,8 @@ impl Delivery {
     /// it, and the rest waits for the new one.
     pub fn moved(&mut self, token: TokenIndex) {
         self.drop_verification(token);
+        let alert = self.pacing.moved(token);
+        self.drop_order(alert);
         if let Some(mailbox) = self.mailboxes.get_mut(&token) {
             let before = mailbox.notices.len();
             match mailbox.turn {
@@ -259,6 +244,7 @@ impl Delivery {
                 }
                 Turn::InLine(number) => _ = self.line.remove(&number),
                 Turn::Pausing => self.timers.cancel(&Timer::Retry(token)),
+                Turn::Held => self.timers.cancel(&Timer::Flush(token)),
                 Turn::Idle | Turn::Parked => {}
             }
             mailbox.turn = Turn::Parked;
@@ -278,6 +264,8 @@ impl Delivery {
             PushResult::Accepted => self.counters.accepted.count(),
             PushResult::TokenInvalid { .. } => self.counters.token_invalid.count(),
             PushResult::TryLater { .. } => self.counters.put_off.count(),
+            PushResult::Throttled { .. } => self.counters.throttled.count(),
+            PushResult::TooLarge => self.counters.too_large.count(),
             PushResult::Refused => self.counters.refused.count(),
         }
         self.land(now, landed, outcome, jitter);
@@ -288,7 +276,7 @@ impl Delivery {
     pub fn on_time(&mut self, now: Now, jitter: &mut Rng) {
         while let Some(timer) = self.timers.pop_due(now.mono) {
             match timer {
-                Timer::Retry(token) => self.put_in_line(token),
+                Timer::Retry(token) | Timer::Flush(token) => self.put_in_line(token),
                 Timer::Verify(token) => self.put_verification_in_line(token),
                 Timer::Periodic(token) => self.put_periodic_in_line(token),
                 Timer::Lost(push) => {
@@ -311,6 +299,7 @@ impl Delivery {
                 Timer::Verify(_) => "send a verification push",
                 Timer::Periodic(_) => "send a periodic push",
                 Timer::Lost(_) => "give up an order",
+                Timer::Flush(_) => "push what the budget held back",
             };
             (at, reason)
         })
@@ -329,6 +318,8 @@ impl Delivery {
     pub fn forget_token(&mut self, token: TokenIndex) {
         self.drop_verification(token);
         self.drop_periodic(token);
+        let alert = self.pacing.forget(token);
+        self.drop_order(alert);
         let Some(mailbox) = self.mailboxes.remove(&token) else { return };
         match mailbox.turn {
             Turn::InLine(number) => _ = self.line.remove(&number),
@@ -337,6 +328,7 @@ impl Delivery {
                 self.timers.cancel(&Timer::Lost(push));
             }
             Turn::Pausing => self.timers.cancel(&Timer::Retry(token)),
+            Turn::Held => self.timers.cancel(&Timer::Flush(token)),
             Turn::Idle | Turn::Parked => {}
         }
         self.held = self.held.saturating_sub(mailbox.notices.len());
@@ -353,6 +345,7 @@ impl Delivery {
         self.line.clear();
         self.orders.clear();
         self.timers.clear();
+        self.pacing.clear();
         self.held = 0;
     }
 
@@ -409,34 +402,18 @@ impl Delivery {
     fn land(&mut self, now: Now, landed: Landed, outcome: PushOutcome, jitter: &mut Rng) {
         let PushOutcome { id, result } = &outcome;
         match landed.kind {
-            PushKind::Message => self.land_message(now, landed.token, result, jitter),
+            PushKind::Message | PushKind::Hidden | PushKind::Alert => {
+                self.land_message(now, landed, *id, result, jitter);
+            }
             PushKind::Verification => self.land_verification(now, landed.token, result, jitter),
             PushKind::CheckMessages => self.land_periodic(now, landed.token, *id, result),
         }
     }
 
-    fn land_message(&mut self, now: Now, token: TokenIndex, result: &PushResult, jitter: &mut Rng) {
-        let Some(mailbox) = self.mailboxes.get_mut(&token) else { return };
-        mailbox.turn = Turn::Idle;
-        let before = mailbox.notices.len();
-        match result {
-            // Refused for good: the notices ride along with later ones. Source: `ntf-protocol` 3.8.
-            PushResult::Accepted | PushResult::Refused | PushResult::TokenInvalid { .. } => {
-                mailbox.backoff.reset();
-                mailbox.notices.landed();
-                self.held = (self.held + mailbox.notices.len()).saturating_sub(before);
-                self.put_in_line(token);
-            }
-            PushResult::TryLater { after } => {
-                mailbox.notices.bounced();
-                mailbox.turn = Turn::Pausing;
-                let pause = mailbox.backoff.next_delay(self.limits.retry, jitter).max(*after);
-                self.timers.set(Timer::Retry(token), now.mono + pause);
-            }
-        }
-    }
-
     fn land_verification(&mut self, now: Now, token: TokenIndex, result: &PushResult, jitter: &mut Rng) {
+        if *result == PushResult::TooLarge {
+            self.pacing.shrink(token);
+        }
         let Some(verifying) = self.verifications.get_mut(&token) else { return };
         match verifying.verification.landed(now.mono, result, &self.limits.resend, jitter) {
             Next::Now => self.put_verification_in_line(token),
@@ -451,7 +428,12 @@ impl Delivery {
         if let Some(number) = dropped.in_line {
             self.line.remove(&number);
         }
-        if let Some(push) = dropped.verification.in_flight() {
+        self.drop_order(dropped.verification.in_flight());
+    }
+
+    /// Forgets an order; its outcome will be late.
+    fn drop_order(&mut self, push: Option<PushId>) {
+        if let Some(push) = push {
             self.orders.remove(&push);
             self.timers.cancel(&Timer::Lost(push));
         }

@@ -63,10 +63,11 @@ impl Periodic {
     /// When the next push is due after one that came to this end.
     pub(super) fn next_at(&self, now: Mono, result: &PushResult) -> Mono {
         match result {
-            PushResult::TryLater { after } => now + RETRY_PAUSE.max(*after),
-            PushResult::Accepted | PushResult::Refused | PushResult::TokenInvalid { .. } => {
-                now + self.interval()
-            }
+            PushResult::TryLater { after } | PushResult::Throttled { after } => now + RETRY_PAUSE.max(*after),
+            PushResult::Accepted
+            | PushResult::Refused
+            | PushResult::TooLarge
+            | PushResult::TokenInvalid { .. } => now + self.interval(),
         }
     }
 }

@@ -94,8 +94,10 @@ impl Verification {
             (PushResult::TokenInvalid { .. }, _) | (PushResult::Accepted, Until::Accepted) => {
                 return Next::Finished;
             }
-            (PushResult::TryLater { after }, _) => *after,
-            (PushResult::Accepted, Until::Verified) | (PushResult::Refused, _) => Duration::ZERO,
+            (PushResult::TryLater { after } | PushResult::Throttled { after }, _) => *after,
+            (PushResult::Accepted, Until::Verified) | (PushResult::Refused | PushResult::TooLarge, _) => {
+                Duration::ZERO
+            }
         };
         if self.pushes >= plan.pushes_max {
             return Next::Finished;

@@ -34,10 +34,15 @@ impl fmt::Debug for PushOrder {
 pub enum PushPayload {
     /// The encrypted registration code.
     Verification(Sealed),
-    /// Encrypted notices.
+    /// Encrypted notices, in an alert that the app replaces by what it finds.
     Message(Sealed),
+    /// Encrypted notices that show nothing: the app decides what to show. Source: ours.
+    Hidden(Sealed),
     /// A hidden hint to look for messages; carries nothing.
     CheckMessages,
+    /// "You have a new message" in the words of the push server, in place of the last such alert.
+    /// Source: ours; the reference has the type and never sends it (`ntf-protocol` 3.3, 7.3).
+    Alert(CollapseId),
 }
 
 impl PushPayload {
@@ -47,7 +52,9 @@ impl PushPayload {
         match self {
             Self::Verification(_) => PushKind::Verification,
             Self::Message(_) => PushKind::Message,
+            Self::Hidden(_) => PushKind::Hidden,
             Self::CheckMessages => PushKind::CheckMessages,
+            Self::Alert(_) => PushKind::Alert,
         }
     }
 }
@@ -63,11 +70,22 @@ impl fmt::Debug for PushPayload {
 pub enum PushKind {
     /// The registration code.
     Verification,
-    /// Notices.
+    /// Notices, in an alert that the app replaces.
     Message,
+    /// Notices that show nothing.
+    Hidden,
     /// A hint to look for messages.
     CheckMessages,
+    /// A visible alert without notices.
+    Alert,
 }
+
+/// Under which name the alerts of one registration replace each other on the device.
+///
+/// A keyed hash: the same for the alerts of one registration, another one after registering again, and
+/// telling nothing of the device, its queues or its user. Source: ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CollapseId(pub u64);
 
 /// Ciphertext for the device, with its nonce.
 #[derive(Clone, PartialEq, Eq)]
@@ -110,6 +128,13 @@ pub enum PushResult {
         /// How long to wait before this device is tried again.
         after: Duration,
     },
+    /// The device had its share of hidden pushes; the provider was not asked. The notices stay wanted.
+    Throttled {
+        /// When the device may have the next one.
+        after: Duration,
+    },
+    /// The provider takes no push of this size; a smaller one may pass.
+    TooLarge,
     /// The provider refused this push for good; another may pass.
     Refused,
 }

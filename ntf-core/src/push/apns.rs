@@ -11,6 +11,7 @@ use base64ct::{Base64Url, Encoding};
 
 use crate::model::push::{PushKind, PushPayload, Sealed};
 use crate::model::token::{DeviceToken, Provider};
+use crate::push::alert::AlertTexts;
 
 /// Header that carries the provider token; its value is a credential.
 pub const AUTHORIZATION: &str = "authorization";
@@ -67,11 +68,11 @@ pub fn headers(kind: PushKind, topic: &str, jwt: &str) -> Vec<(&'static str, Str
     let mut headers = Vec::with_capacity(4);
     headers.push(("apns-topic", topic.into()));
     match kind {
-        PushKind::Verification | PushKind::CheckMessages => {
+        PushKind::Verification | PushKind::Hidden | PushKind::CheckMessages => {
             headers.push(("apns-push-type", "background".into()));
             headers.push(("apns-priority", "5".into()));
         }
-        PushKind::Message => headers.push(("apns-push-type", "alert".into())),
+        PushKind::Message | PushKind::Alert => headers.push(("apns-push-type", "alert".into())),
     }
     let mut authorization = String::with_capacity(7 + jwt.len());
     authorization.push_str("bearer ");
@@ -80,13 +81,17 @@ pub fn headers(kind: PushKind, topic: &str, jwt: &str) -> Vec<(&'static str, Str
     headers
 }
 
-/// The JSON body of a push, compact, exactly the keys of `ntf-protocol` 3.3.
+/// The JSON body of a push, compact, exactly the keys of `ntf-protocol` 3.3; a visible alert in these words.
 #[must_use]
-pub fn body(payload: &PushPayload) -> Vec<u8> {
+pub fn body(payload: &PushPayload, texts: &AlertTexts) -> Vec<u8> {
     match payload {
         PushPayload::Verification(sealed) => {
             with_sealed(r#"{"aps":{"content-available":1},"notificationData":{"#, "verification", sealed)
         }
+        PushPayload::Hidden(sealed) => {
+            with_sealed(r#"{"aps":{"content-available":1},"notificationData":{"#, "message", sealed)
+        }
+        PushPayload::Alert(_) => texts.to_json(),
         PushPayload::Message(sealed) => with_sealed(
             concat!(
                 r#"{"aps":{"mutable-content":1,"alert":"Encrypted message or another app event","#,
@@ -175,7 +180,8 @@ mod tests {
                 ("authorization", "bearer a.b.c".into()),
             ]
         );
-        for kind in [PushKind::Verification, PushKind::CheckMessages] {
+        assert_eq!(headers(PushKind::Alert, "chat.simplex.app", "a.b.c"), message);
+        for kind in [PushKind::Verification, PushKind::Hidden, PushKind::CheckMessages] {
             assert_eq!(
                 headers(kind, "t", "j"),
                 [
@@ -205,11 +211,16 @@ mod tests {
                        "notificationData": {"nonce": nonce, "message": "CQ=="}}),
             ),
             (
+                PushPayload::Hidden(sealed(1)),
+                json!({"aps": {"content-available": 1},
+                       "notificationData": {"nonce": nonce, "message": "CQ=="}}),
+            ),
+            (
                 PushPayload::CheckMessages,
                 json!({"aps": {"content-available": 1}, "notificationData": {"checkMessages": true}}),
             ),
         ] {
-            let parsed: Value = serde_json::from_slice(&body(&payload)).unwrap();
+            let parsed: Value = serde_json::from_slice(&body(&payload, &AlertTexts::default())).unwrap();
             assert_eq!(parsed, expected, "{:?}", payload.kind());
         }
     }
@@ -221,11 +232,15 @@ mod tests {
             (PushPayload::Verification(sealed(3088)), 4233),
             (PushPayload::Message(sealed(3088)), 4310),
             (PushPayload::Message(sealed(2928)), 4094),
+            (PushPayload::Hidden(sealed(2928)), 4012),
             (PushPayload::CheckMessages, 73),
         ] {
-            assert_eq!(body(&payload).len(), len, "{:?}", payload.kind());
+            assert_eq!(body(&payload, &AlertTexts::default()).len(), len, "{:?}", payload.kind());
         }
         let empty = Sealed { nonce: [0; 24], ciphertext: Box::default() };
-        assert!(serde_json::from_slice::<Value>(&body(&PushPayload::Message(empty))).is_ok());
+        assert!(
+            serde_json::from_slice::<Value>(&body(&PushPayload::Message(empty), &AlertTexts::default()))
+                .is_ok()
+        );
     }
 }

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::base::time::{Mono, Now};
 use crate::crypto::es256::Es256Key;
+use crate::push::json::push_escaped;
 
 /// Shortest time between two signatures that a provider asked for by `ExpiredProviderToken`.
 ///
@@ -122,20 +123,4 @@ pub(super) enum Renewal {
     Newer,
     /// A new signature was forced less than [`FORCED_INTERVAL_MIN`] ago and did not help.
     TooSoon,
-}
-
-/// Appends configured text as the inside of a JSON string.
-fn push_escaped(json: &mut String, text: &str) {
-    for letter in text.chars() {
-        match letter {
-            '"' | '\\' => {
-                json.push('\\');
-                json.push(letter);
-            }
-            control if u32::from(control) < 0x20 => {
-                json.push_str(&alloc::format!("\\u{:04x}", u32::from(control)));
-            }
-            plain => json.push(plain),
-        }
-    }
 }

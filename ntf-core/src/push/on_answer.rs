@@ -51,7 +51,18 @@ impl Push {
             Verdict::Invalid { reason, since_millis } => {
                 self.finish(id, PushResult::TokenInvalid { reason, since_millis });
             }
-            Verdict::Refused => self.finish(id, PushResult::Refused),
+            Verdict::TooLarge => {
+                self.give_back(id);
+                self.finish(id, PushResult::TooLarge);
+            }
+            Verdict::Refused(why) => {
+                match why {
+                    Why::ProviderToken => self.counters.refused_provider_token.count(),
+                    Why::Topic => self.counters.refused_topic.count(),
+                    Why::Push => {}
+                }
+                self.finish(id, PushResult::Refused);
+            }
             Verdict::Renew => self.renew(id, jwt),
             Verdict::Repeat => {
                 let had_it = self
@@ -68,6 +79,7 @@ impl Push {
                     self.pause(provider, pause);
                 }
                 let result = self.later(asked);
+                self.give_back(id);
                 self.finish(id, result);
             }
         }
@@ -83,7 +95,10 @@ impl Push {
         };
         match renewal {
             Renewal::Newer => {}
-            Renewal::TooSoon => self.finish(id, PushResult::Refused),
+            Renewal::TooSoon => {
+                self.counters.refused_provider_token.count();
+                self.finish(id, PushResult::Refused);
+            }
         }
     }
 
@@ -95,6 +110,7 @@ impl Push {
             .get_mut(id)
             .is_none_or(|order| order.attempts >= attempts_max || until >= order.deadline);
         if is_over {
+            self.give_back(id);
             self.put_off(id, provider, |counters| &mut counters.unreachable);
         }
     }
@@ -147,8 +163,10 @@ enum Verdict {
         /// Since when, in Unix milliseconds.
         since_millis: Option<u64>,
     },
+    /// The provider refused this push for its size; a smaller one may pass.
+    TooLarge,
     /// The provider refused this push for good.
-    Refused,
+    Refused(Why),
     /// The provider token has expired; a newer one may pass.
     Renew,
     /// The device token is gone for a reason not known here; the reference asks once more.
@@ -160,6 +178,17 @@ enum Verdict {
         /// Who should wait.
         scope: Scope,
     },
+}
+
+/// What a refusal is about, for the counters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
+    /// Our provider token or the key behind it.
+    ProviderToken,
+    /// The app that we push to, or our right to do so.
+    Topic,
+    /// This push.
+    Push,
 }
 
 /// Who should wait after "later".
@@ -181,22 +210,25 @@ fn verdict(status: u16, body: &[u8], asked: Option<Duration>) -> Verdict {
             match (status, reason.as_str()) {
                 (400, "BadDeviceToken") => invalid(InvalidReason::Bad),
                 (400, "DeviceTokenNotForTopic") => invalid(InvalidReason::Topic),
+                (400, "TopicDisallowed" | "BadTopic" | "MissingTopic") => Verdict::Refused(Why::Topic),
                 (403, "ExpiredProviderToken") => Verdict::Renew,
+                (403, _) => Verdict::Refused(Why::ProviderToken),
                 (410, "ExpiredToken") => invalid(InvalidReason::Expired),
                 (410, "Unregistered") => invalid(InvalidReason::Unregistered),
                 (410, _) => Verdict::Repeat,
                 (429, "TooManyProviderTokenUpdates") => Verdict::Later { asked, scope: Scope::Provider },
                 (429, _) => Verdict::Later { asked, scope: Scope::Device },
-                _ => Verdict::Refused,
+                _ => Verdict::Refused(Why::Push),
             }
         }
+        413 => Verdict::TooLarge,
         // A provider that names a time is overloaded as a whole; one that does not may have stumbled
         // over this push only.
         500..=599 => {
             let scope = if asked.is_some() { Scope::Provider } else { Scope::Device };
             Verdict::Later { asked, scope }
         }
-        _ => Verdict::Refused,
+        _ => Verdict::Refused(Why::Push),
     }
 }
 

@@ -56,7 +56,13 @@ impl Push {
         if let Some(until) = held.filter(|until| *until >= deadline) {
             return Admit::Ended(self.later(Some(until.since(now))));
         }
-        let order = Order::new(provider, Zeroizing::new(path), order.payload, deadline);
+        // Last, so that only what is taken in is on the books.
+        let share = match self.shares.take(now, order.payload.kind(), &order.device) {
+            Ok(share) => share,
+            Err(at) => return Admit::Ended(PushResult::Throttled { after: at.since(now) }),
+        };
+        let mut order = Order::new(provider, Zeroizing::new(path), order.payload, deadline);
+        order.share = share;
         self.seen.count(&order);
         self.timers.set(Timer::Deadline(id), deadline);
         self.orders.admit(id, order);
@@ -69,6 +75,8 @@ impl Push {
             PushResult::Accepted => self.counters.accepted.count(),
             PushResult::TokenInvalid { .. } => self.counters.token_invalid.count(),
             PushResult::TryLater { .. } => self.counters.try_later.count(),
+            PushResult::Throttled { .. } => self.counters.throttled.count(),
+            PushResult::TooLarge => self.counters.too_large.count(),
             PushResult::Refused => self.counters.refused.count(),
         }
         self.outbox.push(Effect::Outcome(PushOutcome { id, result }));

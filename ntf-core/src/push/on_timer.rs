@@ -22,6 +22,9 @@ impl Push {
                     if order.is_in_flight() && self.now.mono < give_up_at {
                         self.timers.set(Timer::Deadline(id), give_up_at);
                     } else {
+                        if order.attempts == 0 {
+                            self.give_back(id);
+                        }
                         self.put_off(id, provider, |counters| &mut counters.timed_out);
                     }
                 }
@@ -37,6 +40,7 @@ impl Push {
     pub(super) fn on_stop(&mut self) {
         self.counters.dropped.add(u64::try_from(self.orders.len()).unwrap_or(u64::MAX));
         self.orders = Orders::default();
+        self.shares.clear();
         self.timers.clear();
         self.outbox.clear();
         self.counters.jwt_signed.add(self.jwt.take().map_or(0, |jwt| jwt.signatures()));

@@ -16,6 +16,7 @@ use crate::model::push::{PushId, PushPayload};
 use crate::model::token::Provider;
 use crate::push::effect::RequestId;
 use crate::push::jwt::Generation;
+use crate::push::shares::Share;
 
 /// An order in hand.
 pub(super) struct Order {
@@ -29,6 +30,8 @@ pub(super) struct Order {
     pub(super) attempts: u32,
     /// What it may not do a second time.
     pub(super) used: Used,
+    /// What it took of its device's budget.
+    pub(super) share: Option<Share>,
     /// Order of arrival; a retried order keeps its place.
     place: u64,
     stage: Stage,
@@ -63,6 +66,7 @@ impl Order {
             deadline,
             attempts: 0,
             used: Used::default(),
+            share: None,
             place: 0,
             stage: Stage::Waiting,
         }

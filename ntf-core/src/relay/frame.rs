@@ -142,6 +142,18 @@ pub enum Payload<'a> {
     },
     /// Nothing but the hint to look.
     CheckMessages,
+    /// Encrypted notices that show nothing.
+    Hidden {
+        /// Nonce of the box.
+        nonce: [u8; NONCE_LEN],
+        /// The box.
+        ciphertext: &'a [u8],
+    },
+    /// A visible alert, in the words of the push server.
+    Alert {
+        /// The name under which alerts of one registration replace each other.
+        collapse: u64,
+    },
 }
 
 /// What became of an order.
@@ -181,6 +193,13 @@ pub enum Answer {
     },
     /// Not this push; another may pass.
     Refused(Refusal),
+    /// Not now: the device had its share of hidden pushes.
+    DeviceThrottled {
+        /// When it may have the next, in milliseconds.
+        after_millis: u64,
+    },
+    /// Not at this size; a smaller push may pass.
+    TooLarge,
 }
 
 /// What a provider said of a token.

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use crate::model::push::{PushId, PushOrder, PushPayload, PushResult, Sealed};
+use crate::model::push::{CollapseId, PushId, PushOrder, PushPayload, PushResult, Sealed};
 use crate::model::token::{self, DeviceTag, DeviceToken};
 use crate::relay::frame::{Answer, Device, InvalidReason, Order, Payload, Provider, Refusal};
 
@@ -53,6 +53,10 @@ impl<'a> Payload<'a> {
                 Self::Message { nonce: sealed.nonce, ciphertext: &sealed.ciphertext }
             }
             PushPayload::CheckMessages => Self::CheckMessages,
+            PushPayload::Hidden(sealed) => {
+                Self::Hidden { nonce: sealed.nonce, ciphertext: &sealed.ciphertext }
+            }
+            PushPayload::Alert(collapse) => Self::Alert { collapse: collapse.0 },
         }
     }
 
@@ -64,6 +68,8 @@ impl<'a> Payload<'a> {
             Self::Verification { nonce, ciphertext } => PushPayload::Verification(sealed(nonce, ciphertext)),
             Self::Message { nonce, ciphertext } => PushPayload::Message(sealed(nonce, ciphertext)),
             Self::CheckMessages => PushPayload::CheckMessages,
+            Self::Hidden { nonce, ciphertext } => PushPayload::Hidden(sealed(nonce, ciphertext)),
+            Self::Alert { collapse } => PushPayload::Alert(CollapseId(collapse)),
         }
     }
 }
@@ -84,6 +90,8 @@ impl Answer {
                 Self::TokenInvalid { reason, since_millis }
             }
             PushResult::TryLater { after } => Self::TryLater { after_millis: millis(after) },
+            PushResult::Throttled { after } => Self::DeviceThrottled { after_millis: millis(after) },
+            PushResult::TooLarge => Self::TooLarge,
             PushResult::Refused => Self::Refused(Refusal::Provider),
         }
     }
@@ -105,6 +113,10 @@ impl Answer {
             Self::TryLater { after_millis } | Self::Throttled { after_millis } => {
                 PushResult::TryLater { after: Duration::from_millis(after_millis).min(AFTER_MAX) }
             }
+            Self::DeviceThrottled { after_millis } => {
+                PushResult::Throttled { after: Duration::from_millis(after_millis).min(AFTER_MAX) }
+            }
+            Self::TooLarge => PushResult::TooLarge,
             Self::Refused(Refusal::Provider | Refusal::PlainToken) => PushResult::Refused,
         }
     }
@@ -114,9 +126,12 @@ impl Answer {
     pub fn device(self) -> Option<DeviceTag> {
         match self {
             Self::Accepted { device } => device.map(DeviceTag),
-            Self::TokenInvalid { .. } | Self::TryLater { .. } | Self::Throttled { .. } | Self::Refused(_) => {
-                None
-            }
+            Self::TokenInvalid { .. }
+            | Self::TryLater { .. }
+            | Self::Throttled { .. }
+            | Self::DeviceThrottled { .. }
+            | Self::TooLarge
+            | Self::Refused(_) => None,
         }
     }
 }

@@ -76,7 +76,9 @@ impl Laws {
             return Some((Law::OrderFits, "a push is ordered for a device token that nobody has".into()));
         };
         self.out.insert((subscriber, order.id), device);
-        let (PushPayload::Verification(sealed) | PushPayload::Message(sealed)) = &order.payload else {
+        let (PushPayload::Verification(sealed) | PushPayload::Message(sealed) | PushPayload::Hidden(sealed)) =
+            &order.payload
+        else {
             return None;
         };
         if self.smp_hosts.iter().any(|host| contains(&sealed.ciphertext, host.as_bytes())) {

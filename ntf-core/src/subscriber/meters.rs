@@ -78,6 +78,8 @@ pub struct TokenCounters {
     pub idle_ended: Counter,
     /// Found invalid by the provider.
     pub invalid: Counter,
+    /// Called invalid by the provider as of a date before the device proved the opposite.
+    pub invalid_outdated: Counter,
     /// Refused because the table was full.
     pub refused_full: Counter,
     /// TNEW and TRPL refused because too much had come from the same source address.
@@ -182,6 +184,8 @@ pub struct Gauges {
     pub verifications: usize,
     /// Tokens with periodic notifications.
     pub periodics: usize,
+    /// Devices whose budget of hidden pushes is used up in part.
+    pub devices_paced: usize,
     /// Effects not polled yet.
     pub effects: usize,
 }

@@ -123,7 +123,7 @@ impl Subscriber {
             phase: Phase::Running,
             tokens: Tokens::new(config.tokens, &mut hashing),
             subscriptions: Subscriptions::new(config.subscriptions, &mut hashing),
-            delivery: Delivery::new(config.delivery),
+            delivery: Delivery::new(config.delivery, &mut hashing),
             devices: BTreeMap::new(),
             silent: BTreeSet::new(),
             sources: Sources::new(config.sources, &mut hashing),
@@ -168,6 +168,7 @@ impl Subscriber {
             in_line: self.delivery.in_line(),
             verifications: self.delivery.verifications(),
             periodics: self.delivery.periodics(),
+            devices_paced: self.delivery.devices_paced(),
             effects: self.outbox.len(),
         }
     }

@@ -5,11 +5,12 @@ use crate::base::rng::Rng;
 use crate::crypto::boxed::BoxKey;
 use crate::crypto::pad;
 use crate::delivery::notices::Held;
-use crate::delivery::orders::Ready;
+use crate::delivery::orders::{Presentation, Ready};
 use crate::model::index::TokenIndex;
 use crate::model::push::{PushOrder, PushPayload, Sealed};
 use crate::model::server::NotifierAddress;
 use crate::subscriber::Subscriber;
+use crate::subscriber::config::PADDED_LEN_MIN;
 use crate::subscriber::effect::{Effect, Milestone};
 use crate::subscription::table::Subscriptions;
 use crate::token::state::State;
@@ -38,12 +39,13 @@ impl Subscriber {
             return;
         }
         // Each entry but the first comes with a separator, so the room is one byte larger than the text's.
-        let room = (config.padded_len + 1).saturating_sub(pad::LENGTH_LEN);
+        let padded_len = padded_len(config.padded_len, delivery.shrinks(index));
+        let room = (padded_len + 1).saturating_sub(pad::LENGTH_LEN);
         let len_of = |held: &Held| {
             let queue = address_of(subscriptions, held);
             queue.map_or(0, |queue| payload::notice_len(&queue, &held.notice)) + 1
         };
-        let make = |id, notices: &mut dyn Iterator<Item = &Held>| {
+        let make = |id, presentation, notices: &mut dyn Iterator<Item = &Held>| {
             let mut entries = Vec::new();
             for held in notices {
                 if let Some(queue) = address_of(subscriptions, held) {
@@ -53,13 +55,19 @@ impl Subscriber {
                     outbox.push(Effect::Milestone(Milestone::Ordered { nonce: held.notice.nonce, push: id }));
                 }
             }
-            let mut text = Vec::new();
-            payload::encode_notices(entries.iter().map(|(queue, notice)| (queue, *notice)), &mut text);
-            let sealed = seal(token.box_key(), nonces, &text, config.padded_len);
-            let payload = PushPayload::Message(sealed);
+            let sealed = |nonces| {
+                let mut text = Vec::new();
+                payload::encode_notices(entries.iter().map(|(queue, notice)| (queue, *notice)), &mut text);
+                seal(token.box_key(), nonces, &text, padded_len)
+            };
+            let payload = match presentation {
+                Presentation::Mutable => PushPayload::Message(sealed(nonces)),
+                Presentation::Hidden => PushPayload::Hidden(sealed(nonces)),
+                Presentation::Alert(collapse) => PushPayload::Alert(collapse),
+            };
             outbox.push(Effect::Push(PushOrder { id, device: device.token().clone(), payload }));
         };
-        delivery.order_message(self.now, index, room, len_of, make);
+        delivery.order_message(self.now, index, device.token(), room, len_of, make);
     }
 
     fn order_verification(&mut self, index: TokenIndex) {
@@ -75,7 +83,8 @@ impl Subscriber {
         let Some(id) = self.delivery.order_verification(self.now, index) else { return };
         let Some(code) = self.tokens.code_to_push(self.now, index, &mut self.makers).cloned() else { return };
         let (Some(token), Some(device)) = (self.tokens.get(index), self.tokens.device(index)) else { return };
-        let sealed = seal(token.box_key(), &mut self.nonces, code.expose(), self.config.padded_len);
+        let padded_len = padded_len(self.config.padded_len, self.delivery.shrinks(index));
+        let sealed = seal(token.box_key(), &mut self.nonces, code.expose(), padded_len);
         let payload = PushPayload::Verification(sealed);
         self.outbox.push(Effect::Push(PushOrder { id, device: device.token().clone(), payload }));
     }
@@ -88,7 +97,7 @@ impl Subscriber {
             self.delivery.skip_periodic(self.now, index);
             return;
         }
-        if let Some(id) = self.delivery.order_periodic(self.now, index) {
+        if let Some(id) = self.delivery.order_periodic(self.now, index, device.token()) {
             let payload = PushPayload::CheckMessages;
             self.outbox.push(Effect::Push(PushOrder { id, device: device.token().clone(), payload }));
         }
@@ -99,6 +108,14 @@ fn address_of(subscriptions: &Subscriptions, held: &Held) -> Option<NotifierAddr
     let server = subscriptions.server(subscriptions.server_of(held.subscription)?)?.address().clone();
     let notifier = subscriptions.get(held.subscription)?.notifier().clone();
     Some(NotifierAddress { server, notifier })
+}
+
+/// To what a push is padded whose larger ones the provider refused so many times.
+///
+/// A few sizes by halving, the same whatever the push holds: the size tells that a provider takes less, and
+/// nothing of the notices. Source: ours, for `ntf-protocol` 3.8, advice on 413.
+fn padded_len(configured: usize, shrinks: u8) -> usize {
+    (configured >> shrinks).max(PADDED_LEN_MIN)
 }
 
 /// Pads and encrypts what a push carries. Source: `ntf-protocol` 3.2.

@@ -296,11 +296,13 @@ impl World {
                     at if at < known => self.orders.remove(at),
                     _ => PushId(script.byte().into()),
                 };
-                let result = match script.below(6) {
+                let result = match script.below(8) {
                     0 | 1 => PushResult::Accepted,
                     2 => PushResult::Refused,
                     3 => PushResult::TryLater { after: Duration::from_secs(u64::from(script.byte()) << 4) },
                     4 => PushResult::TryLater { after: Duration::MAX },
+                    5 => PushResult::Throttled { after: Duration::from_secs(u64::from(script.byte()) << 4) },
+                    6 => PushResult::TooLarge,
                     _ => PushResult::TokenInvalid {
                         reason: script.one_of(&[InvalidReason::Bad, InvalidReason::Unregistered]),
                         since_millis: None,
@@ -639,7 +641,7 @@ impl World {
                     }
                 }
             }
-            PushPayload::Message(sealed) => {
+            PushPayload::Message(sealed) | PushPayload::Hidden(sealed) => {
                 let text = (0..self.apps.len()).find_map(|at| self.open(at, sealed));
                 // Registered anew, an app has forgotten the key that its old token was made with.
                 let Some(text) = text else { return };
@@ -648,7 +650,7 @@ impl World {
                 assert_eq!(queues.len(), notices.len(), "one notice of each queue");
                 assert!((1..=3).contains(&notices.len()));
             }
-            PushPayload::CheckMessages => {}
+            PushPayload::CheckMessages | PushPayload::Alert(_) => {}
         }
     }
 

@@ -8,6 +8,7 @@ use ntf_core::crypto::keys::DhSecret;
 use ntf_core::machine::{Machine as _, Step};
 use ntf_core::model::push::{PushId, PushOrder, PushPayload, Sealed};
 use ntf_core::model::token::{DeviceToken, Provider};
+use ntf_core::push::alert::AlertTexts;
 use ntf_core::push::effect::{Effect, Request};
 use ntf_core::push::input::Input;
 use ntf_core::push::{Config, Push, apns};
@@ -38,7 +39,7 @@ fn bodies_paths_and_headers() {
             }
         };
         let expected = outputs["body"].as_str().unwrap();
-        let body = apns::body(&payload);
+        let body = apns::body(&payload, &AlertTexts::default());
         // The order of keys is the JSON library's; the size is not.
         assert_eq!(body.len(), expected.len(), "{name}");
         let parse = |body: &[u8]| serde_json::from_slice::<Value>(body).unwrap();

@@ -9,6 +9,7 @@ use ntf_core::crypto::keys::DhSecret;
 use ntf_core::link::dialect::{Ntf, Smp};
 use ntf_core::model::push::{PushKind, PushPayload, Sealed};
 use ntf_core::model::server::Protocol;
+use ntf_core::push::alert::AlertTexts;
 use ntf_core::push::apns;
 use ntf_core::wire::payload::{NmsgMeta, decode_notices, encode_notices};
 use ntf_core::wire::text::base64;
@@ -125,8 +126,9 @@ fn form(push: &Value, body: &Value, kind: PushKind, sealed: Sealed) {
         PushKind::Verification => PushPayload::Verification(sealed),
         PushKind::Message => PushPayload::Message(sealed),
         PushKind::CheckMessages => PushPayload::CheckMessages,
+        PushKind::Hidden | PushKind::Alert => unreachable!("the reference has no pushes of this kind"),
     };
-    let ours: Value = serde_json::from_slice(&apns::body(&payload)).unwrap();
+    let ours: Value = serde_json::from_slice(&apns::body(&payload, &AlertTexts::default())).unwrap();
     assert_eq!(&ours, body);
     assert_eq!(push["method"], "POST");
 

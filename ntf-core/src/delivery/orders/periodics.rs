@@ -1,5 +1,6 @@
 //! The periodic notifications of all tokens, among their other orders.
 
+use crate::base::budget::Admit;
 use crate::base::rng::Rng;
 use crate::base::time::Now;
 use crate::delivery::orders::{Delivery, Landed, Ready, Timer};
@@ -7,6 +8,7 @@ use crate::delivery::periodic::{Periodic, Stage};
 use crate::model::cron::Cron;
 use crate::model::index::TokenIndex;
 use crate::model::push::{PushId, PushKind, PushResult};
+use crate::model::token::DeviceToken;
 
 impl Delivery {
     /// Begins periodic notifications of a token, changes their interval, or ends them.
@@ -21,12 +23,17 @@ impl Delivery {
         }
     }
 
-    /// Orders the periodic push of a token.
-    pub fn order_periodic(&mut self, now: Now, token: TokenIndex) -> Option<PushId> {
+    /// Orders the periodic push of a token; `None` when its device's budget holds it back until later.
+    pub fn order_periodic(&mut self, now: Now, token: TokenIndex, device: &DeviceToken) -> Option<PushId> {
         debug_assert!(
             self.periodics.get(&token).is_some_and(|periodic| periodic.stage() == Stage::Waiting),
             "a token whose push is out is not in line"
         );
+        if let Admit::Later(at) = self.pacing.admit_periodic(now.mono, token, device, &self.limits) {
+            self.counters.periodic_held.count();
+            self.timers.set(Timer::Periodic(token), at);
+            return None;
+        }
         let push = self.book(now, Landed { token, kind: PushKind::CheckMessages });
         self.periodics.get_mut(&token)?.set_stage(Stage::Out(push));
         self.counters.periodic_orders.count();
@@ -53,6 +60,14 @@ impl Delivery {
         {
             periodic.set_stage(Stage::Waiting);
             self.timers.set(Timer::Periodic(token), periodic.next_at(now.mono, result));
+            match result {
+                PushResult::TryLater { .. } => self.pacing.refund(now.mono, token),
+                PushResult::Throttled { after } => self.pacing.throttled(token, now.mono + *after),
+                PushResult::Accepted
+                | PushResult::Refused
+                | PushResult::TooLarge
+                | PushResult::TokenInvalid { .. } => {}
+            }
         }
     }
 

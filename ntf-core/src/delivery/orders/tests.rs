@@ -4,8 +4,10 @@ use super::*;
 use crate::base::rng::{Seed, Stream};
 use crate::base::slab::{Index, Slab};
 use crate::base::time::Wall;
-use crate::model::token::InvalidReason;
+use crate::model::token::{DeviceToken, InvalidReason, Provider};
 use alloc::vec::Vec;
+
+mod pacing;
 
 fn index(number: u32) -> Index {
     let mut slab = Slab::new(u32::MAX);
@@ -18,6 +20,10 @@ fn index(number: u32) -> Index {
 
 fn token(number: u32) -> TokenIndex {
     TokenIndex(index(number))
+}
+
+fn device(token: TokenIndex) -> DeviceToken {
+    DeviceToken { provider: Provider::ApnsProd, token: alloc::format!("{token:?}").into_bytes().into() }
 }
 
 fn now(secs: u64) -> Now {
@@ -34,7 +40,9 @@ struct World {
 }
 
 fn world(limits: DeliveryLimits) -> World {
-    World { delivery: Delivery::new(limits), jitter: Seed::from_number(4).stream(Stream::Jitter) }
+    let seed = Seed::from_number(4);
+    let delivery = Delivery::new(limits, &mut seed.stream(Stream::Hashing));
+    World { delivery, jitter: seed.stream(Stream::Jitter) }
 }
 
 impl World {
@@ -51,16 +59,21 @@ impl World {
                     orders.extend(self.delivery.order_message(
                         at,
                         token,
+                        &device(token),
                         100,
                         |_| 1,
-                        |push, held| (push, held.map(|held| held.notice.received_at).collect()),
+                        |push, _, held| (push, held.map(|held| held.notice.received_at).collect()),
                     ));
                 }
                 Ready::Verification(token) => {
                     orders.extend(self.delivery.order_verification(at, token).map(|push| (push, Vec::new())));
                 }
                 Ready::Periodic(token) => {
-                    orders.extend(self.delivery.order_periodic(at, token).map(|push| (push, Vec::new())));
+                    orders.extend(
+                        self.delivery
+                            .order_periodic(at, token, &device(token))
+                            .map(|push| (push, Vec::new())),
+                    );
                 }
             }
         }

@@ -44,7 +44,7 @@ fn answers_that_end_an_order() {
         ),
         (410, r#"{"reason":"Unregistered","timestamp":"soon"}"#, invalid(Unregistered, None)),
         (410, r#"{"reason":"Unregistered","timestamp":-1}"#, invalid(Unregistered, None)),
-        (413, r#"{"reason":"PayloadTooLarge"}"#, PushResult::Refused),
+        (413, r#"{"reason":"PayloadTooLarge"}"#, PushResult::TooLarge),
         (204, "", PushResult::Refused),
         (301, "", PushResult::Refused),
         (418, "", PushResult::Refused),

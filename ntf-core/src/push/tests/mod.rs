@@ -6,6 +6,7 @@ mod answers;
 mod deadlines;
 mod promises;
 mod provider_token;
+mod shares;
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -103,6 +104,11 @@ impl Bench {
         self.input(Input::Order(PushOrder { id: PushId(id), device, payload: message() }))
     }
 
+    fn order_kind(&mut self, id: u64, token: &str, payload: PushPayload) -> Drained {
+        let device = DeviceToken { provider: Provider::ApnsProd, token: token.as_bytes().into() };
+        self.input(Input::Order(PushOrder { id: PushId(id), device, payload }))
+    }
+
     fn answer(&mut self, request: RequestId, answer: Answer<'_>) -> Drained {
         self.input(Input::Answer { request, answer })
     }
@@ -148,9 +154,11 @@ fn response(status: u16, body: &str) -> Answer<'_> {
 fn later_of(result: PushResult) -> Duration {
     match result {
         PushResult::TryLater { after } => after,
-        other @ (PushResult::Accepted | PushResult::TokenInvalid { .. } | PushResult::Refused) => {
-            panic!("{other:?} is not later")
-        }
+        other @ (PushResult::Accepted
+        | PushResult::TokenInvalid { .. }
+        | PushResult::Throttled { .. }
+        | PushResult::TooLarge
+        | PushResult::Refused) => panic!("{other:?} is not later"),
     }
 }
 

@@ -298,6 +298,8 @@ fn assert_every_order_is_counted(bench: &Bench) {
     let ended = counters.accepted.total()
         + counters.token_invalid.total()
         + counters.try_later.total()
+        + counters.throttled.total()
+        + counters.too_large.total()
         + counters.refused.total()
         + counters.dropped.total();
     assert_eq!(counters.orders.total(), ended);

@@ -189,10 +189,10 @@ impl SubscriberEnd {
     fn on_order(&mut self, order: PushOrder) {
         self.counters.orders.count();
         let too_long = match &order.payload {
-            PushPayload::Verification(sealed) | PushPayload::Message(sealed) => {
-                sealed.ciphertext.len() > CIPHERTEXT_LEN_MAX
-            }
-            PushPayload::CheckMessages => false,
+            PushPayload::Verification(sealed)
+            | PushPayload::Message(sealed)
+            | PushPayload::Hidden(sealed) => sealed.ciphertext.len() > CIPHERTEXT_LEN_MAX,
+            PushPayload::CheckMessages | PushPayload::Alert(_) => false,
         };
         if too_long {
             self.counters.too_long.count();

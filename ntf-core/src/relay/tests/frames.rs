@@ -29,7 +29,7 @@ impl Plan {
         let plain = Device::Plain { provider, token: &self.token };
         let order = |device, payload| Frame::Order(Order { request: self.number, device, payload });
         let outcome = |result| Frame::Outcome(Outcome { request: self.number, result });
-        match self.choice % 14 {
+        match self.choice % 18 {
             0 => {
                 let instance = [self.choice; 16];
                 Frame::Hello(Hello { version_min: self.small, version_max: self.small / 2, instance })
@@ -49,6 +49,10 @@ impl Plan {
             10 => outcome(Answer::Refused(Refusal::PlainToken)),
             11 => Frame::Ping,
             12 => Frame::Drain,
+            13 => order(plain, Payload::Hidden { nonce, ciphertext }),
+            14 => order(plain, Payload::Alert { collapse: self.number }),
+            15 => outcome(Answer::DeviceThrottled { after_millis: self.number }),
+            16 => outcome(Answer::TooLarge),
             _ => Frame::Goodbye(Farewell::Replaced),
         }
     }

@@ -185,7 +185,10 @@ impl App {
         assert_eq!(order.device, self.token);
         match &order.payload {
             PushPayload::Verification(sealed) => self.open(sealed),
-            PushPayload::Message(_) | PushPayload::CheckMessages => panic!("no verification: {order:?}"),
+            PushPayload::Message(_)
+            | PushPayload::Hidden(_)
+            | PushPayload::CheckMessages
+            | PushPayload::Alert(_) => panic!("no verification: {order:?}"),
         }
     }
 
@@ -201,8 +204,12 @@ impl App {
     pub(super) fn notices(&self, order: &PushOrder) -> Vec<(NotifierAddress, Notice)> {
         assert_eq!(order.device, self.token);
         match &order.payload {
-            PushPayload::Message(sealed) => payload::decode_notices(&self.open(sealed)).unwrap(),
-            PushPayload::Verification(_) | PushPayload::CheckMessages => panic!("no message: {order:?}"),
+            PushPayload::Message(sealed) | PushPayload::Hidden(sealed) => {
+                payload::decode_notices(&self.open(sealed)).unwrap()
+            }
+            PushPayload::Verification(_) | PushPayload::CheckMessages | PushPayload::Alert(_) => {
+                panic!("no message: {order:?}")
+            }
         }
     }
 

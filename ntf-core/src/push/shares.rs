@@ -1,0 +1,86 @@
+//! What each device may still be sent: budgets of hidden pushes over the orders of all subscribers.
+//!
+//! Devices are held as keyed hashes of their tokens, for as long as their budgets have not rested.
+
+use crate::base::budget::{Admit, Budgets};
+use crate::base::hash::HashKey;
+use crate::base::rng::Rng;
+use crate::base::time::Mono;
+use crate::model::push::PushKind;
+use crate::model::token::DeviceToken;
+use crate::push::Config;
+
+/// The budgets of all devices.
+pub(super) struct Shares {
+    hash: HashKey,
+    hidden: Budgets,
+    verification: Budgets,
+}
+
+/// One use of a budget that is on the books.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Share {
+    of: Of,
+    device: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Of {
+    Hidden,
+    Verification,
+}
+
+impl Shares {
+    pub(super) fn new(config: &Config, hashing: &mut Rng) -> Self {
+        Self {
+            hash: HashKey::new(hashing),
+            hidden: Budgets::new(config.hidden_pushes, config.devices_paced_max),
+            verification: Budgets::new(config.verification_pushes, config.devices_paced_max),
+        }
+    }
+
+    /// Books a push to a device. `Ok(None)` for one that everybody sees, which nobody counts.
+    ///
+    /// # Errors
+    ///
+    /// When the device may have the next push of this kind.
+    pub(super) fn take(
+        &mut self,
+        now: Mono,
+        kind: PushKind,
+        device: &DeviceToken,
+    ) -> Result<Option<Share>, Mono> {
+        let of = match kind {
+            PushKind::Hidden | PushKind::CheckMessages => Of::Hidden,
+            PushKind::Verification => Of::Verification,
+            PushKind::Message | PushKind::Alert => return Ok(None),
+        };
+        let device = self.hash.of(device);
+        match self.budgets(of).admit(now, device) {
+            Admit::Now => Ok(Some(Share { of, device })),
+            Admit::Later(at) => Err(at),
+        }
+    }
+
+    /// Takes a push off the books.
+    pub(super) fn give_back(&mut self, now: Mono, share: Share) {
+        self.budgets(share.of).refund(now, share.device);
+    }
+
+    /// Budgets held.
+    pub(super) fn len(&self) -> usize {
+        self.hidden.len() + self.verification.len()
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.hidden.clear();
+        self.verification.clear();
+    }
+
+    const fn budgets(&mut self, of: Of) -> &mut Budgets {
+        match of {
+            Of::Hidden => &mut self.hidden,
+            Of::Verification => &mut self.verification,
+        }
+    }
+}
