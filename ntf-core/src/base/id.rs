@@ -155,6 +155,12 @@ impl LinkId {
         Self((number << 1) | 1)
     }
 
+    /// The number it was made with.
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        self.0 >> 1
+    }
+
     /// Whether a peer opened this link.
     #[must_use]
     pub const fn is_accepted(self) -> bool {

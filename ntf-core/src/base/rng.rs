@@ -74,6 +74,8 @@ pub enum Stream {
     Services = 9,
     /// What happens in a simulated world.
     Scenario = 10,
+    /// What shards share, and the order in which they work where that is drawn.
+    Shards = 11,
     /// Which of several servers is taken.
     Choice = 12,
 }

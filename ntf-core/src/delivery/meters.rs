@@ -1,6 +1,6 @@
 //! What delivery counts.
 
-use crate::base::meter::Counter;
+use crate::base::meter::{Counter, meters};
 
 /// What became of notices and orders.
 ///
@@ -59,3 +59,31 @@ pub struct DeliveryCounters {
     /// Outcomes of orders that nobody waits for any more.
     pub late: Counter,
 }
+
+meters!(DeliveryCounters {
+    taken_in,
+    ordered,
+    merged,
+    displaced,
+    oversize,
+    forgotten,
+    refused_full,
+    message_orders,
+    mutable_orders,
+    hidden_orders,
+    visible_orders,
+    alert_orders,
+    held_by_budget,
+    verification_orders,
+    periodic_orders,
+    periodic_skipped,
+    periodic_held,
+    accepted,
+    put_off,
+    throttled,
+    too_large,
+    refused,
+    token_invalid,
+    lost,
+    late,
+});

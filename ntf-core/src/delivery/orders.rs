@@ -16,6 +16,7 @@ use crate::delivery::verification::{Next, Until, Verification};
 use crate::model::index::{SubscriptionIndex, TokenIndex};
 use crate::model::notification::Notice;
 use crate::model::push::{PushId, PushKind, PushOutcome, PushResult};
+use crate::model::shard::ShardPlan;
 use alloc::collections::BTreeMap;
 use core::time::Duration;
 
@@ -57,6 +58,7 @@ pub struct Delivery {
     line_next: u64,
     orders: BTreeMap<PushId, Landed>,
     next_push: u64,
+    plan: ShardPlan,
     timers: Timers<Timer>,
     pacing: Pacing,
     held: usize,
@@ -116,12 +118,20 @@ impl Delivery {
             line_next: 0,
             orders: BTreeMap::new(),
             next_push: 1,
+            plan: ShardPlan::ALONE,
             timers: Timers::new(),
             pacing: Pacing::new(&limits, hashing),
             held: 0,
             limits,
             counters: DeliveryCounters::default(),
         }
+    }
+
+    /// Numbers orders so that those of other shards never have the same. To be said before the first order.
+    #[must_use]
+    pub const fn numbered_by(mut self, plan: ShardPlan) -> Self {
+        self.plan = plan;
+        self
     }
 
     /// Takes a notice in; says whether there was room. Never blocks: what is too much merges or is dropped
@@ -392,7 +402,7 @@ impl Delivery {
     }
 
     fn book(&mut self, now: Now, landed: Landed) -> PushId {
-        let push = PushId(self.next_push);
+        let push = PushId(self.plan.numbered(self.next_push));
         self.next_push = self.next_push.wrapping_add(1);
         self.orders.insert(push, landed);
         self.timers.set(Timer::Lost(push), now.mono + self.limits.order_timeout);

@@ -1,6 +1,7 @@
 //! What a party knows, as it would have to admit it: taken from its own tables and counters.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 
 /// One thing a party holds or has seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,4 +12,22 @@ pub struct Fact {
     pub count: u64,
     /// One of them, shortened, for people who look at a demonstration. Never logged.
     pub sample: Option<String>,
+}
+
+impl Fact {
+    /// What several parts of one party know together: counts add up, and one sample of each kind stays.
+    #[must_use]
+    pub fn together(parts: impl IntoIterator<Item = Vec<Self>>) -> Vec<Self> {
+        let mut all: Vec<Self> = Vec::new();
+        for fact in parts.into_iter().flatten() {
+            match all.iter_mut().find(|known| known.what == fact.what) {
+                Some(known) => {
+                    known.count = known.count.saturating_add(fact.count);
+                    known.sample = known.sample.take().or(fact.sample);
+                }
+                None => all.push(fact),
+            }
+        }
+        all
+    }
 }

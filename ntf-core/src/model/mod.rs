@@ -8,5 +8,6 @@ pub mod knowledge;
 pub mod notification;
 pub mod push;
 pub mod server;
+pub mod shard;
 pub mod subscription;
 pub mod token;

@@ -22,11 +22,13 @@ use crate::sim::provider::{self, ConnectionId, Provider, Reply};
 use crate::sim::relay::End;
 use crate::sim::world::NodeId;
 use crate::smp::server::{self as smp, Server};
+use crate::subscriber;
 use crate::subscriber::effect::Milestone;
-use crate::subscriber::{self, Subscriber};
+use crate::subscriber::shard::Shards;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use core::num::NonZeroU8;
 use core::time::Duration;
 
 /// A machine and what the world knows about it.
@@ -72,6 +74,9 @@ impl Node {
     }
 }
 
+/// Letters between shards take up to this long, a fraction of what links take. Source: ours; between busy threads.
+pub(super) const SHARD_LATENCY: Duration = Duration::from_millis(2);
+
 /// Whether a node takes part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Power {
@@ -83,7 +88,8 @@ pub(super) enum Power {
 pub(super) enum Role {
     Smp(Box<Server>),
     Subscriber {
-        machine: Box<Subscriber>,
+        machine: Box<Shards>,
+        shards: NonZeroU8,
         config: Box<subscriber::Config>,
         push: NodeId,
         milestones: Vec<(Mono, Milestone)>,
@@ -157,8 +163,8 @@ impl Role {
         match self {
             // Their queues are on disk in real life.
             Self::Smp(_) | Self::Provider { .. } => {}
-            Self::Subscriber { machine, config, .. } => {
-                **machine = Subscriber::new((**config).clone(), seed, now);
+            Self::Subscriber { machine, config, shards, .. } => {
+                **machine = Shards::new(config, *shards, SHARD_LATENCY, &seed, now);
             }
             Self::Push { machine, config, .. } => **machine = Push::new((**config).clone(), seed, now),
             Self::Relay(end) => end.begin_again(&seed, now),
@@ -253,6 +259,10 @@ impl Role {
             Self::Subscriber { machine, milestones, .. } => step(machine.poll(), |effect| match effect {
                 subscriber::effect::Effect::Link(action) => Asked::Link(action),
                 subscriber::effect::Effect::Push(order) => Asked::Order(order),
+                // Shards settle these among themselves.
+                subscriber::effect::Effect::Shard { .. } | subscriber::effect::Effect::HandOff { .. } => {
+                    Asked::Nothing
+                }
                 subscriber::effect::Effect::Milestone(milestone) => {
                     milestones.push((now.mono, milestone));
                     Asked::Nothing

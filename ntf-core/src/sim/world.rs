@@ -18,13 +18,14 @@ use crate::push::{self, Push};
 use crate::sim::carry::Mail;
 use crate::sim::identity::server_credentials;
 use crate::sim::net::{Latency, Net};
-use crate::sim::node::{Given, Node, Role};
+use crate::sim::node::{Given, Node, Role, SHARD_LATENCY};
 use crate::sim::provider::{Provider, Reply};
 use crate::sim::sight::Sight;
 use crate::sim::trace::{Trace, TraceHash};
 use crate::smp::server::{self as smp, Server};
+use crate::subscriber;
 use crate::subscriber::effect::Milestone;
-use crate::subscriber::{self, Subscriber};
+use crate::subscriber::shard::Shards;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
@@ -32,6 +33,7 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr};
+use core::num::NonZeroU8;
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +48,8 @@ pub struct Config {
     pub provider_latency: Latency,
     /// Provider to device.
     pub delivery_latency: Latency,
+    /// Shards of each subscriber. Their number must not change what devices see.
+    pub shards: NonZeroU8,
     /// The date at the start of the run.
     pub epoch: Wall,
 }
@@ -60,6 +64,7 @@ impl Default for Config {
             order_latency: millis(1, 1),
             provider_latency: millis(50, 150),
             delivery_latency: millis(100, 300),
+            shards: NonZeroU8::MIN,
             epoch: Wall::from_secs(1_700_000_000),
         }
     }
@@ -167,8 +172,9 @@ impl World {
     ) -> (NodeId, ServerAddress) {
         let credentials = self.credentials();
         let config = Box::new(config(credentials.clone()));
-        let machine = Box::new(Subscriber::new((*config).clone(), self.fresh_seed(), self.now()));
-        let role = Role::Subscriber { machine, config, push, milestones: Vec::new() };
+        let shards = self.config.shards;
+        let machine = Box::new(Shards::new(&config, shards, SHARD_LATENCY, &self.fresh_seed(), self.now()));
+        let role = Role::Subscriber { machine, shards, config, push, milestones: Vec::new() };
         let node = self.add(role, Some(credentials));
         if let Some(Node { role: Role::Push { subscriber, .. }, .. }) = self.nodes.get_mut(push.index()) {
             *subscriber = Some(node);
@@ -379,7 +385,7 @@ impl World {
 
     /// A subscriber's machine.
     #[must_use]
-    pub fn subscriber(&self, node: NodeId) -> Option<&Subscriber> {
+    pub fn subscriber(&self, node: NodeId) -> Option<&Shards> {
         match &self.nodes.get(node.index())?.role {
             Role::Subscriber { machine, .. } => Some(machine),
             Role::Client { .. }

@@ -6,6 +6,7 @@ use crate::base::reach::Reach;
 use crate::crypto::cert::ServerCredentials;
 use crate::delivery::limits::DeliveryLimits;
 use crate::smp::client::SmpPlan;
+use crate::subscriber::shard::Sharding;
 use crate::subscriber::sources::SourceLimits;
 use crate::subscription::limits::SubscriptionLimits;
 use crate::token::limits::TokenLimits;
@@ -68,6 +69,9 @@ pub struct Config {
     /// for none, are used as without it. Default no, as in the reference: the server stores which queues have
     /// the same subscriber, which it otherwise sees while they are watched. Source: `ntf-protocol` 4.8.
     pub use_service_certificates: bool,
+    /// Which shard of a subscriber this is; `None` when it is the whole. Bounds are each shard's own, see
+    /// [`for_shard`](Self::for_shard).
+    pub sharding: Option<Sharding>,
     /// Devices connected at a time; beyond it the one that has been silent for the longest gives way, if that is
     /// half a minute or more, and else the further one is closed. Default 50,000.
     pub links: usize,
@@ -103,11 +107,26 @@ impl Config {
             delivery: DeliveryLimits::default(),
             smp,
             use_service_certificates: false,
+            sharding: None,
             links: 50_000,
             commands: BudgetPlan { burst: 20_000, period: Duration::from_millis(10) },
             sources: SourceLimits::default(),
             hello_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(43_200),
         }
+    }
+    /// The settings of one shard: as these, with its share of the bounds on what all shards hold together.
+    #[must_use]
+    pub fn for_shard(&self, sharding: Sharding) -> Self {
+        let shards = sharding.plan().count();
+        let share = |bound: usize| bound.div_ceil(shards.get().into());
+        let mut config = self.clone();
+        config.tokens.tokens = self.tokens.tokens.div_ceil(shards.get().into());
+        config.subscriptions.subscriptions = self.subscriptions.subscriptions.div_ceil(shards.get().into());
+        config.delivery.notices = share(self.delivery.notices);
+        config.delivery.orders = share(self.delivery.orders);
+        config.links = share(self.links);
+        config.sharding = Some(sharding);
+        config
     }
 }

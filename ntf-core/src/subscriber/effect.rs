@@ -1,8 +1,12 @@
 //! What a subscriber asks of the world.
 
+use crate::base::id::LinkId;
 use crate::base::limits::NONCE_LEN;
 use crate::link::event::LinkAction;
 use crate::model::push::{PushId, PushOrder};
+use crate::model::shard::ShardId;
+use crate::subscriber::shard::{Letter, Parcel};
+use alloc::boxed::Box;
 use core::fmt;
 
 /// An effect of the subscriber.
@@ -12,6 +16,23 @@ pub enum Effect {
     Link(LinkAction),
     /// Hand this to the push server; answered by `Input::Outcome`.
     Push(PushOrder),
+    /// Hand this to another shard, after what it was handed before; as `Input::Letter`.
+    Shard {
+        /// Which one.
+        to: ShardId,
+        /// What to say.
+        letter: Letter,
+    },
+    /// Move a link to another shard: as `Input::Adopt`, followed by whatever happens to the link from here on.
+    /// This shard hears no more of it.
+    HandOff {
+        /// The link.
+        link: LinkId,
+        /// Where to.
+        to: ShardId,
+        /// What is known of it.
+        parcel: Box<Parcel>,
+    },
     /// Something a watcher of the run may want to know. Doing nothing with it is fine.
     Milestone(Milestone),
 }

@@ -1,8 +1,12 @@
 //! What can happen to a subscriber.
 
+use crate::base::id::LinkId;
 use crate::link::event::LinkEvent;
 use crate::model::push::{PushId, PushOutcome};
+use crate::model::shard::ShardId;
 use crate::model::token::DeviceTag;
+use crate::subscriber::shard::{Letter, Parcel};
+use alloc::boxed::Box;
 
 /// An input of the subscriber. Accepted links speak NTF, opened links speak SMP.
 #[derive(Debug)]
@@ -18,6 +22,20 @@ pub enum Input<'a> {
         push: PushId,
         /// Its device.
         device: DeviceTag,
+    },
+    /// Another shard has written.
+    Letter {
+        /// Which one.
+        from: ShardId,
+        /// What it says.
+        letter: Letter,
+    },
+    /// Another shard hands over a link. Its events come here from now on, those that happened meanwhile first.
+    Adopt {
+        /// The link.
+        link: LinkId,
+        /// What is known of it.
+        parcel: Box<Parcel>,
     },
     /// The announced deadline has come.
     Tick,

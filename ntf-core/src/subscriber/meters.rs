@@ -1,6 +1,6 @@
 //! What a subscriber counts, and what its tables hold. Numbers only.
 
-use crate::base::meter::Counter;
+use crate::base::meter::{Counter, meters};
 use crate::delivery::meters::DeliveryCounters;
 
 /// What happened so far.
@@ -17,6 +17,8 @@ pub struct Counters {
     pub subscriptions: SubscriptionCounters,
     /// Being a service to SMP servers.
     pub services: ServiceCounters,
+    /// Work with other shards.
+    pub shards: ShardCounters,
     /// Notices that came from SMP servers.
     pub received: Counter,
     /// Notices for no subscription of ours, or for a token that is not verified. The reference counts
@@ -159,6 +161,17 @@ pub struct ServiceCounters {
     pub taken: Counter,
 }
 
+/// Work with other shards; all zero where there are none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ShardCounters {
+    /// Links that went to another shard.
+    pub links_given: Counter,
+    /// Links that came from another shard.
+    pub links_taken: Counter,
+    /// Letters written.
+    pub letters: Counter,
+}
+
 /// What the tables hold now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Gauges {
@@ -176,6 +189,12 @@ pub struct Gauges {
     pub in_flight: usize,
     /// Notices held.
     pub notices: usize,
+    /// Of these, notices that were in no order yet.
+    pub fresh: usize,
+    /// Links with SMP servers, those on their way out too.
+    pub server_links: usize,
+    /// SMP servers with something to send.
+    pub servers_busy: usize,
     /// Orders without outcome.
     pub orders_out: usize,
     /// Tokens in line for an order.
@@ -186,6 +205,94 @@ pub struct Gauges {
     pub periodics: usize,
     /// Devices whose budget of hidden pushes is used up in part.
     pub devices_paced: usize,
+    /// Claims kept on queues, for all shards.
+    pub claims: usize,
+    /// Commands that wait for other shards.
+    pub waits: usize,
     /// Effects not polled yet.
     pub effects: usize,
 }
+
+meters!(Counters { links, tokens, subscriptions, services, shards, received, unwanted, delivery });
+
+meters!(LinkCounters {
+    accepted,
+    refused_full,
+    displaced,
+    refused_source,
+    faults,
+    timed_out,
+    congested,
+    commands,
+    flooded,
+    unauthorized,
+});
+
+meters!(TokenCounters {
+    created,
+    repeated,
+    verified,
+    not_verified,
+    replaced,
+    deleted,
+    superseded,
+    displaced,
+    unverified_ended,
+    invalid_ended,
+    idle_ended,
+    invalid,
+    invalid_outdated,
+    refused_full,
+    refused_source,
+    guesses_refused,
+    verification_paced,
+});
+
+meters!(SubscriptionCounters {
+    created,
+    repeated,
+    revived,
+    deleted,
+    dropped,
+    refused_full,
+    asked,
+    confirmed,
+    unanswered,
+    put_off,
+    failed,
+    retried,
+    displaced,
+    ended,
+    gone,
+    stale_ends,
+    sessions,
+    sessions_lost,
+    unreachable,
+    not_public,
+    strays,
+});
+
+meters!(ServiceCounters { sessions, refused, tied, asked, resumed, short, untied, taken });
+
+meters!(ShardCounters { links_given, links_taken, letters });
+
+meters!(Gauges {
+    links,
+    sources,
+    tokens,
+    subscriptions,
+    servers,
+    in_flight,
+    notices,
+    fresh,
+    server_links,
+    servers_busy,
+    orders_out,
+    in_line,
+    verifications,
+    periodics,
+    devices_paced,
+    claims,
+    waits,
+    effects,
+});

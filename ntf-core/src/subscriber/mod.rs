@@ -22,8 +22,10 @@ mod on_outcome;
 mod on_recognised;
 mod on_server;
 mod on_service;
+mod on_shard;
 mod on_timer;
 mod order;
+pub mod shard;
 pub mod sources;
 
 pub use config::{Config, SealedTokens};
@@ -40,6 +42,7 @@ use crate::link::event::LinkAction;
 use crate::machine::{Machine, Step};
 use crate::model::index::{ServerIndex, TokenIndex};
 use crate::model::knowledge::Fact;
+use crate::model::shard::ShardId;
 use crate::model::token::DeviceToken;
 use crate::subscriber::config::{PADDED_LEN_MAX, PADDED_LEN_MIN};
 use crate::subscriber::effect::Effect;
@@ -47,6 +50,7 @@ use crate::subscriber::input::Input;
 use crate::subscriber::meters::{Counters, Gauges};
 use crate::subscriber::on_device::DeviceLink;
 use crate::subscriber::on_server::Watched;
+use crate::subscriber::shard::{Claims, QueueMark, Sharding, Waits};
 use crate::subscriber::sources::Sources;
 use crate::subscription::table::Subscriptions;
 use crate::token::registration::Makers;
@@ -83,6 +87,12 @@ pub struct Subscriber {
     outbox: Outbox<Effect>,
     counters: Counters,
     makers: Makers,
+    sharding: Sharding,
+    /// Of queues that fall to this shard.
+    claims: Claims,
+    waits: Waits,
+    /// Queues that other shards keep and that are watched no more, until they are told.
+    released: Vec<(ShardId, QueueMark)>,
     nonces: Rng,
     jitter: Rng,
     /// Gives every engine a seed of its own.
@@ -118,27 +128,35 @@ impl Subscriber {
     pub fn new(mut config: Config, seed: Seed, now: Now) -> Self {
         config.padded_len = config.padded_len.clamp(PADDED_LEN_MIN, PADDED_LEN_MAX);
         let mut hashing = seed.stream(Stream::Hashing);
+        let sharding = config.sharding.take().unwrap_or_else(|| Sharding::alone(&seed));
+        let plan = sharding.plan();
+        let claims = usize::try_from(config.subscriptions.subscriptions).unwrap_or(usize::MAX);
         Self {
             now,
             phase: Phase::Running,
             tokens: Tokens::new(config.tokens, &mut hashing),
             subscriptions: Subscriptions::new(config.subscriptions, &mut hashing),
-            delivery: Delivery::new(config.delivery, &mut hashing),
+            delivery: Delivery::new(config.delivery, &mut hashing).numbered_by(plan),
             devices: BTreeMap::new(),
             silent: BTreeSet::new(),
             sources: Sources::new(config.sources, &mut hashing),
             servers: BTreeMap::new(),
             server_links: BTreeMap::new(),
             busy: VecDeque::new(),
-            link_numbers: LinkNumbers::default(),
+            link_numbers: LinkNumbers::of(plan),
             timers: Timers::new(),
             outbox: Outbox::new(),
             counters: Counters::default(),
             makers: Makers {
                 ids: seed.stream(Stream::Ids),
+                plan,
                 keys: seed.stream(Stream::Keys),
                 codes: seed.stream(Stream::Codes),
             },
+            sharding,
+            claims: Claims::new(claims.saturating_mul(2)),
+            waits: Waits::default(),
+            released: Vec::new(),
             nonces: seed.stream(Stream::Nonces),
             jitter: seed.stream(Stream::Jitter),
             engines: seed.stream(Stream::Correlation),
@@ -164,11 +182,16 @@ impl Subscriber {
             servers: self.subscriptions.servers_len(),
             in_flight: self.servers.values().map(|watched| watched.engine.in_flight()).sum(),
             notices: self.delivery.held(),
+            fresh: usize::try_from(self.delivery.fresh()).unwrap_or(usize::MAX),
+            server_links: self.server_links.len(),
+            servers_busy: self.busy.len(),
             orders_out: self.delivery.orders_out(),
             in_line: self.delivery.in_line(),
             verifications: self.delivery.verifications(),
             periodics: self.delivery.periodics(),
             devices_paced: self.delivery.devices_paced(),
+            claims: self.claims.len(),
+            waits: self.waits.len(),
             effects: self.outbox.len(),
         }
     }
@@ -217,6 +240,9 @@ impl Subscriber {
         self.subscriptions.clear();
         self.tokens.clear();
         self.sources.clear();
+        self.claims.clear();
+        self.waits.clear();
+        self.released.clear();
     }
 
     fn deadline(&self) -> Option<Deadline> {
@@ -254,9 +280,13 @@ impl Machine for Subscriber {
             Input::Link(event) => self.on_server_link(event),
             Input::Outcome(outcome) => self.on_outcome(outcome),
             Input::Recognised { push, device } => self.on_recognised(push, device),
+            Input::Letter { from, letter } => self.on_letter(from, letter),
+            Input::Adopt { link, parcel } => self.on_adopted(link, *parcel),
             Input::Tick => self.on_timer(),
             Input::Stop => self.stop(),
         }
+        // What went for want of use, or with others, is free for other shards.
+        self.release_all(None);
     }
 
     fn poll(&mut self) -> Step<Effect> {

@@ -4,18 +4,20 @@
 //! allow the command, queues of others. What is full is answered `ERR QUOTA`.
 //! Source: `ntf-protocol` 1.6, 4.2, 4.4.
 
-use crate::base::id::{SubscriptionId, TokenId};
+use crate::base::id::{LinkId, SubscriptionId, TokenId};
 use crate::base::source::Source;
-use crate::crypto::keys::{AuthPrivateKey, AuthPublicKey, X25519Public};
+use crate::crypto::keys::{AuthPublicKey, X25519Public};
 use crate::delivery::verification::Until;
 use crate::link::dialect::Ntf;
-use crate::link::responder::{Credential, Request, Responder};
+use crate::link::responder::{Credential, ReplyTo, Request, Responder};
 use crate::model::cron::Cron;
 use crate::model::index::{SubscriptionIndex, TokenIndex};
 use crate::model::server::{NotifierAddress, ServerAddress};
 use crate::model::token::{DeviceToken, Provider};
 use crate::subscriber::Subscriber;
 use crate::subscriber::config::SealedTokens;
+use crate::subscriber::on_shard::Progress;
+use crate::subscriber::shard::Wish;
 use crate::subscriber::sources::Use;
 use crate::subscription::row::Wanted;
 use crate::token::registration::{Registered, Registration, Token, TokenRefusal};
@@ -49,13 +51,13 @@ enum Asks {
 impl Subscriber {
     pub(super) fn on_command(
         &mut self,
-        from: Option<Source>,
+        (link, from): (LinkId, Option<Source>),
         responder: &mut Responder<Ntf>,
         request: Request<'_, Ntf>,
-    ) {
+    ) -> Progress {
         if let Some(code) = self.unacceptable(request.command()) {
             responder.refuse(&request, code);
-            return;
+            return Progress::Answered;
         }
         let (subject, asks) = self.look_up(request.command(), request.entity());
         let credential = match &asks {
@@ -65,7 +67,7 @@ impl Subscriber {
         };
         let Ok(authorized) = responder.verify(request, credential) else {
             self.counters.links.unauthorized.count();
-            return;
+            return Progress::Answered;
         };
         self.counters.links.commands.count();
         let (command, to) = authorized.into_parts();
@@ -83,17 +85,23 @@ impl Subscriber {
                     Err(code) => Response::Err(code),
                 }
             }
-            (Command::Snew { token: owner, notifier, key }, _) => {
+            (Command::Snew { token: owner, notifier: queue, key }, _) => {
                 let owner = TokenId::from_slice(owner).and_then(|id| self.tokens.by_id(&id));
-                match owner.map_or(Err(ErrorCode::Auth), |owner| self.on_subscribe(owner, notifier, key)) {
-                    Ok(id) => {
+                match owner
+                    .map_or(Err(ErrorCode::Auth), |owner| self.on_snew(Wish { owner, queue, key }, link, to))
+                {
+                    Ok(Some(id)) => {
                         subscription = id;
                         Response::Idsub { subscription: subscription.as_bytes() }
                     }
+                    Ok(None) => return Progress::Waiting,
                     Err(code) => Response::Err(code),
                 }
             }
-            (Command::Tvfy { code }, Subject::Token(token)) => answer(self.on_verify(from, token, code)),
+            (Command::Tvfy { code }, Subject::Token(token)) => match self.on_verify(from, token, code) {
+                Ok(()) if self.supersede(token, link, to) == Progress::Waiting => return Progress::Waiting,
+                result => answer(result),
+            },
             (Command::Trpl { device }, Subject::Token(token)) => {
                 answer(self.on_replace(from, token, device.to_token()))
             }
@@ -101,6 +109,9 @@ impl Subscriber {
             (Command::Tdel, Subject::Token(token)) => {
                 self.counters.tokens.deleted.count();
                 self.drop_token(token);
+                if self.answered_when_released(link, to) == Progress::Waiting {
+                    return Progress::Waiting;
+                }
                 Response::Ok
             }
             (Command::Tchk, Subject::Token(token)) => match self.tokens.get(token) {
@@ -113,6 +124,9 @@ impl Subscriber {
             (Command::Sdel, Subject::Subscription(subscription)) => {
                 self.counters.subscriptions.deleted.count();
                 self.drop_subscription(subscription);
+                if self.answered_when_released(link, to) == Progress::Waiting {
+                    return Progress::Waiting;
+                }
                 Response::Ok
             }
             (Command::Ping, _) => Response::Pong,
@@ -131,6 +145,7 @@ impl Subscriber {
             }
         };
         responder.reply(to, &response);
+        Progress::Answered
     }
 
     /// Whoever has its key still wants the registration.
@@ -264,7 +279,7 @@ impl Subscriber {
         Ok((id, public))
     }
 
-    /// TVFY: the right code makes the token active, and ends other registrations of the device token.
+    /// TVFY: the right code makes the token active; other registrations of the device token are to end.
     fn on_verify(
         &mut self,
         from: Option<Source>,
@@ -293,16 +308,7 @@ impl Subscriber {
         }
         self.counters.tokens.verified.count();
         self.delivery.verified(token);
-        self.drop_rivals(token);
         Ok(())
-    }
-
-    /// Drops the other registrations of the same device.
-    pub(super) fn drop_rivals(&mut self, token: TokenIndex) {
-        for rival in self.tokens.rivals(token) {
-            self.counters.tokens.superseded.count();
-            self.drop_token(rival);
-        }
     }
 
     /// TRPL: the token goes to another device, which has to prove itself; all else stays.
@@ -330,14 +336,32 @@ impl Subscriber {
         Ok(())
     }
 
-    /// SNEW: watches a queue, or finds that it is watched already; what was over is tried again.
-    fn on_subscribe(
+    /// SNEW: `None` when another shard keeps the claim on the queue, and its word is waited for.
+    fn on_snew(
         &mut self,
-        owner: TokenIndex,
-        notifier: NotifierAddress,
-        key: AuthPrivateKey,
-    ) -> Result<SubscriptionId, ErrorCode<'static>> {
-        let index = match self.find_subscription(&notifier) {
+        wish: Wish,
+        link: LinkId,
+        to: ReplyTo<'_>,
+    ) -> Result<Option<SubscriptionId>, ErrorCode<'static>> {
+        let Some(wish) = self.claim(wish, link, to)? else { return Ok(None) };
+        let queue = wish.queue.clone();
+        let subscribed = self.on_subscribe(wish);
+        if subscribed.is_err() {
+            self.forfeit(&queue);
+        }
+        subscribed.map(Some)
+    }
+
+    /// Watches a queue that may be watched, or finds that it is watched already; what was over is tried again.
+    pub(super) fn on_subscribe(&mut self, wish: Wish) -> Result<SubscriptionId, ErrorCode<'static>> {
+        let Wish { owner, queue, key } = wish;
+        // Its token may be gone, and the queue another's, if the claim was waited for.
+        let may_own = matches!(self.subscribers_key(owner), Asks::Key(_));
+        let index = match self.find_subscription(&queue) {
+            _ if !may_own => return Err(ErrorCode::Auth),
+            Some(index) if self.subscriptions.get(index).is_none_or(|row| row.owner() != owner) => {
+                return Err(ErrorCode::Auth);
+            }
             Some(index) if !self.subscriptions.has_key(index, &key) => return Err(ErrorCode::Auth),
             Some(index) => {
                 self.counters.subscriptions.repeated.count();
@@ -347,9 +371,9 @@ impl Subscriber {
                 index
             }
             None => {
-                let NotifierAddress { server, notifier } = notifier;
+                let NotifierAddress { server, notifier } = queue;
                 self.make_room_for_server(&server);
-                let id = SubscriptionId::new(self.makers.ids.bytes());
+                let id = SubscriptionId::new(self.makers.id());
                 let created = self.subscriptions.create(Wanted { id, owner, server, notifier, key });
                 let index = created.map_err(|_| {
                     self.counters.subscriptions.refused_full.count();
@@ -370,6 +394,7 @@ impl Subscriber {
     pub(super) fn drop_subscription(&mut self, index: SubscriptionIndex) {
         let Some(owner) = self.subscriptions.get(index).map(|row| row.owner()) else { return };
         let server = self.subscriptions.server_of(index);
+        self.release_queue_of(index);
         self.delivery.forget_subscription(owner, index);
         self.subscriptions.remove(index);
         if let Some(server) = server {

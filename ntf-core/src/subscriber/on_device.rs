@@ -6,12 +6,17 @@ use crate::base::limits::LINK_WINDOW_BLOCKS;
 use crate::base::source::Source;
 use crate::base::time::Mono;
 use crate::link::dialect::Ntf;
-use crate::link::event::{LinkAction, LinkEvent, Transport};
-use crate::link::responder::Responder;
+use crate::link::event::{Block, LinkAction, LinkEvent, Transport};
+use crate::link::responder::{Requests, Responder, Rest};
+use crate::model::shard::ShardId;
 use crate::subscriber::config::Config;
 use crate::subscriber::effect::Effect;
+use crate::subscriber::on_shard::Progress;
+use crate::subscriber::shard::Owed;
 use crate::subscriber::{Subscriber, Timer};
 use crate::wire::error_code::ErrorCode;
+use crate::wire::ntf::response::Response;
+use alloc::collections::VecDeque;
 use core::time::Duration;
 
 /// Silence after which a device gives way to another. Source: ours; long enough for an answer to be read and a push
@@ -26,6 +31,48 @@ pub(super) struct DeviceLink {
     /// Where it comes from, for what is limited by that.
     source: Option<Source>,
     commands: Budget,
+    /// The command that another shard has to give its word for holds up those behind it.
+    is_waiting: bool,
+    /// Requests of a block that was read in part.
+    rest: Option<Rest>,
+    /// Blocks that came behind.
+    blocks: VecDeque<Block>,
+}
+
+impl DeviceLink {
+    fn new(responder: Responder<Ntf>, heard: Mono, source: Option<Source>) -> Self {
+        let (commands, blocks) = (Budget::new(), VecDeque::new());
+        Self { responder, heard, source, commands, is_waiting: false, rest: None, blocks }
+    }
+
+    /// Where it comes from.
+    pub(super) const fn source(&self) -> Option<Source> {
+        self.source
+    }
+
+    /// Answers the command that held up the others.
+    pub(super) fn answer(&mut self, owed: &Owed, response: &Response<'_>) {
+        self.responder.reply(owed.to.to(), response);
+        self.is_waiting = false;
+    }
+}
+
+/// Blocks of a link that may wait for another shard. A device that sends more without an answer floods.
+///
+/// Source: ours; the window at which an adapter stops reading, as for answers that nobody reads.
+const BACKLOG_MAX: usize = 2 * LINK_WINDOW_BLOCKS as usize;
+
+/// How far the requests of a block are.
+#[derive(Debug)]
+enum Ran {
+    /// All are answered.
+    Through,
+    /// One waits for another shard; perhaps there are more behind it.
+    Waiting(Option<Rest>),
+    /// The next is for another shard.
+    Elsewhere(ShardId, Option<Rest>),
+    /// The peer broke the protocol of links.
+    Fault,
 }
 
 impl Subscriber {
@@ -63,8 +110,7 @@ impl Subscriber {
             Ok(responder) => {
                 self.counters.links.accepted.count();
                 self.timers.set(Timer::Device(link), self.now.mono + *hello_timeout);
-                let (heard, source) = (self.now.mono, transport.source);
-                let mut device = DeviceLink { responder, heard, source, commands: Budget::new() };
+                let mut device = DeviceLink::new(responder, self.now.mono, transport.source);
                 self.send(link, &mut device);
                 self.keep_device(link, device);
             }
@@ -80,31 +126,92 @@ impl Subscriber {
         // Taken out while its commands work on the tables.
         let Some(mut device) = self.take_device(link) else { return };
         device.heard = self.now.mono;
-        let was_greeted = device.responder.version().is_some();
-        match device.responder.on_block(block) {
-            Ok(mut requests) => {
-                while let Some(request) = device.responder.next_request(&mut requests) {
-                    match device.commands.admit(self.now.mono, self.config.commands) {
-                        Admit::Now => self.on_command(device.source, &mut device.responder, request),
-                        Admit::Later(_) => {
-                            self.counters.links.flooded.count();
-                            device.responder.refuse(&request, ErrorCode::Quota);
-                        }
-                    }
-                }
-            }
-            Err(_) => {
-                self.counters.links.faults.count();
+        if device.is_waiting {
+            if device.blocks.len() >= BACKLOG_MAX {
+                self.counters.links.congested.count();
                 return self.close(link, device);
             }
+            device.blocks.push_back((&*block).into());
+            self.keep_device(link, device);
+            return;
         }
+        let was_greeted = device.responder.version().is_some();
+        let ran = self.run_block(link, &mut device, block);
         if !was_greeted {
             self.timers.set(Timer::Device(link), self.now.mono + self.config.idle_timeout);
         }
+        self.after(link, device, ran);
+    }
+
+    /// Goes on with a link that has waited, or that came from another shard.
+    pub(super) fn go_on_with(&mut self, link: LinkId, mut device: DeviceLink) {
+        self.timers.set(Timer::Device(link), device.heard + self.config.idle_timeout);
+        loop {
+            let ran = if let Some(rest) = device.rest.take() {
+                let mut requests = device.responder.resume(&rest);
+                self.run(link, &mut device, &mut requests)
+            } else if let Some(mut block) = device.blocks.pop_front() {
+                self.run_block(link, &mut device, &mut block)
+            } else {
+                return self.after(link, device, Ran::Through);
+            };
+            if !matches!(ran, Ran::Through) {
+                return self.after(link, device, ran);
+            }
+        }
+    }
+
+    fn run_block(&mut self, link: LinkId, device: &mut DeviceLink, block: &mut [u8]) -> Ran {
+        match device.responder.on_block(block) {
+            Ok(mut requests) => self.run(link, device, &mut requests),
+            Err(_) => Ran::Fault,
+        }
+    }
+
+    /// Does one request after another, until one has to wait or is for another shard.
+    fn run(&mut self, link: LinkId, device: &mut DeviceLink, requests: &mut Requests<'_>) -> Ran {
+        let own = self.sharding.plan().own();
+        while let Some(request) = device.responder.next_request(requests) {
+            let home = self.home_of(request.command(), request.entity());
+            if home != own {
+                return Ran::Elsewhere(home, requests.rest_with_last());
+            }
+            if let Admit::Later(_) = device.commands.admit(self.now.mono, self.config.commands) {
+                self.counters.links.flooded.count();
+                device.responder.refuse(&request, ErrorCode::Quota);
+                continue;
+            }
+            match self.on_command((link, device.source), &mut device.responder, request) {
+                Progress::Answered => {}
+                Progress::Waiting => return Ran::Waiting(requests.rest()),
+            }
+        }
+        Ran::Through
+    }
+
+    /// Sends what was answered, and keeps, moves or closes the link.
+    fn after(&mut self, link: LinkId, mut device: DeviceLink, ran: Ran) {
         // An adapter stops reading at the window, so twice the window means that nobody reads the answers.
         if device.responder.unsent() > LINK_WINDOW_BLOCKS.saturating_mul(2) {
             self.counters.links.congested.count();
             return self.close(link, device);
+        }
+        match ran {
+            Ran::Fault => {
+                self.counters.links.faults.count();
+                return self.close(link, device);
+            }
+            Ran::Elsewhere(home, rest) => {
+                self.timers.cancel(&Timer::Device(link));
+                self.send(link, &mut device);
+                device.rest = rest;
+                return self.hand_off(link, device, home);
+            }
+            Ran::Waiting(rest) => {
+                device.is_waiting = true;
+                device.rest = rest;
+            }
+            Ran::Through => {}
         }
         self.send(link, &mut device);
         self.keep_device(link, device);
@@ -123,7 +230,7 @@ impl Subscriber {
         true
     }
 
-    fn take_device(&mut self, link: LinkId) -> Option<DeviceLink> {
+    pub(super) fn take_device(&mut self, link: LinkId) -> Option<DeviceLink> {
         let device = self.devices.remove(&link)?;
         self.silent.remove(&(device.heard, link));
         Some(device)

@@ -17,7 +17,7 @@ impl Subscriber {
             Recognised::Before => return,
         }
         if self.tokens.get(landed.token).is_some_and(|token| matches!(token.state(), State::Active(_))) {
-            self.drop_rivals(landed.token);
+            let _ = self.drop_rivals(landed.token);
         }
     }
 }

@@ -2,7 +2,7 @@
 //! answers.
 
 use crate::base::budget::Budget;
-use crate::base::id::TokenId;
+use crate::base::id::{ID_LEN, TokenId};
 use crate::base::limits::CODE_LEN;
 use crate::base::list::Links;
 use crate::base::rng::Rng;
@@ -11,9 +11,27 @@ use crate::base::time::Mono;
 use crate::crypto::boxed::BoxKey;
 use crate::crypto::keys::{AuthPublicKey, X25519Private, X25519Public};
 use crate::model::index::{DeviceIndex, TokenIndex};
+use crate::model::shard::ShardPlan;
 use crate::model::token::DeviceToken;
 use crate::token::state::{Challenge, State};
 use alloc::vec::Vec;
+use core::num::NonZeroU64;
+
+/// Orders the verifications of a subscriber: of two, the one that could have known of the other is the later.
+/// Two that could not, on different shards, may share a turn. This is a Lamport clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Turn(NonZeroU64);
+
+impl Turn {
+    /// Before any verification.
+    pub const FIRST: Self = Self(NonZeroU64::MIN);
+
+    /// The turn after this one.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
 
 /// One registration of a device token under one verify key.
 #[derive(Debug)]
@@ -25,7 +43,8 @@ pub struct Token {
     pub(super) box_key: BoxKey,
     pub(super) challenge: Challenge,
     pub(super) state: State,
-    pub(super) was_verified: bool,
+    /// The turn in which a code last verified it; decides between two registrations of one device.
+    pub(super) verified_in: Option<Turn>,
     /// When its lifetime began: see [`Age`].
     pub(super) since: Mono,
     pub(super) by_age: Links,
@@ -86,7 +105,7 @@ impl Token {
     /// What its lifetime depends on.
     #[must_use]
     pub const fn age(&self) -> Age {
-        Age::of(self.state, self.was_verified)
+        Age::of(self.state, self.verified_in.is_some())
     }
 
     /// Whether a wrong code came since the last TNEW.
@@ -99,6 +118,12 @@ impl Token {
     #[must_use]
     pub const fn state(&self) -> State {
         self.state
+    }
+
+    /// The turn in which a code last verified it, if one has.
+    #[must_use]
+    pub const fn verified_in(&self) -> Option<Turn> {
+        self.verified_in
     }
 
     /// The device token's row.
@@ -145,12 +170,26 @@ pub struct Registration {
 /// Where fresh ids, keys and codes come from: a stream for each.
 #[derive(Debug)]
 pub struct Makers {
-    /// Ids of tokens.
+    /// Ids of tokens and subscriptions.
     pub ids: Rng,
+    /// The shard whose number the ids carry.
+    pub plan: ShardPlan,
     /// Key pairs.
     pub keys: Rng,
     /// Verification codes.
     pub codes: Rng,
+}
+
+impl Makers {
+    /// A fresh id that tells its shard; as random as an id of that shard can be.
+    pub fn id(&mut self) -> [u8; ID_LEN] {
+        loop {
+            let id = self.ids.bytes();
+            if self.plan.of_name(&id) == self.plan.own() {
+                return id;
+            }
+        }
+    }
 }
 
 /// What a TNEW came to.

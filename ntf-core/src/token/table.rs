@@ -15,9 +15,9 @@ use crate::base::time::{Mono, Now};
 use crate::crypto::boxed::BoxKey;
 use crate::crypto::keys::{AuthPublicKey, X25519Private, X25519Public};
 use crate::model::index::{DeviceIndex, TokenIndex};
-use crate::model::token::{DeviceToken, InvalidReason};
+use crate::model::token::{DeviceTag, DeviceToken, InvalidReason};
 use crate::token::limits::TokenLimits;
-use crate::token::registration::{Age, Device, Makers, Registered, Registration, Token, TokenRefusal};
+use crate::token::registration::{Age, Device, Makers, Registered, Registration, Token, TokenRefusal, Turn};
 use crate::token::state::{Challenge, NotVerified, State};
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
@@ -50,6 +50,8 @@ pub struct Tokens {
     idle: List,
     hash: HashKey,
     limits: TokenLimits,
+    /// The latest verification that this shard knows of.
+    turn: Turn,
 }
 
 impl Tokens {
@@ -68,6 +70,7 @@ impl Tokens {
             idle: List::default(),
             hash: HashKey::new(hashing),
             limits,
+            turn: Turn::FIRST,
         }
     }
 
@@ -130,7 +133,7 @@ impl Tokens {
             return Err(TokenRefusal::Full);
         }
         let device = self.device_row(wanted.device)?;
-        let id = TokenId::new(makers.ids.bytes());
+        let id = TokenId::new(makers.id());
         let server_key = X25519Private::generate(&mut makers.keys);
         let token = Token {
             id,
@@ -140,7 +143,7 @@ impl Tokens {
             server_key,
             challenge: self.challenge(now, makers),
             state: State::Registered,
-            was_verified: false,
+            verified_in: None,
             since: now.mono,
             by_age: Links::default(),
         };
@@ -187,7 +190,8 @@ impl Tokens {
     /// the oldest of those never verified, when there are too many. The caller removes them.
     #[must_use]
     pub fn displaced_by(&self, index: TokenIndex) -> Option<TokenIndex> {
-        let unverified = |other: &&TokenIndex| self.get(**other).is_some_and(|token| !token.was_verified);
+        let unverified =
+            |other: &&TokenIndex| self.get(**other).is_some_and(|token| token.verified_in.is_none());
         let device = self.device(index)?;
         let excess =
             device.registrations.iter().filter(unverified).count() > self.limits.unverified_per_device;
@@ -214,9 +218,11 @@ impl Tokens {
             let _ = device.wrong_codes.admit(now.mono, plan);
         }
         let active = answered?;
+        self.turn = self.turn.next();
+        let turn = self.turn;
         self.age_anew(now, index, |token| {
             token.state = State::Active(active);
-            token.was_verified = true;
+            token.verified_in = Some(turn);
         });
         Ok(())
     }
@@ -228,6 +234,25 @@ impl Tokens {
         let alike = self.tags.alike(row).filter(|other| *other != row);
         let rows = core::iter::once(row).chain(alike).filter_map(|row| self.devices.get(row.0));
         rows.flat_map(|row| &row.registrations).filter(|other| **other != index).copied().collect()
+    }
+
+    /// The registrations of a device that give way to one verified on another shard: those that were verified
+    /// earlier, or never. Of two of one turn the larger id stands. Later verifications here are in later turns.
+    pub fn defeated(
+        &mut self,
+        device: &DeviceToken,
+        tag: Option<DeviceTag>,
+        turn: Turn,
+        by: &TokenId,
+    ) -> Vec<TokenIndex> {
+        self.turn = self.turn.max(turn);
+        let mut rows: BTreeSet<_> = tag.into_iter().flat_map(|tag| self.tags.of(tag)).collect();
+        rows.extend(self.find_device(device));
+        let rows = rows.into_iter().filter_map(|row| self.devices.get(row.0));
+        let gives_way = |index: &&TokenIndex| {
+            self.get(**index).is_some_and(|token| (token.verified_in, token.id) < (Some(turn), *by))
+        };
+        rows.flat_map(|row| &row.registrations).filter(gives_way).copied().collect()
     }
 
     /// Moves a registration to another device token, to be verified with another code.
@@ -383,7 +408,7 @@ impl Tokens {
         let Some(token) = self.rows.get_mut(index.0) else { return };
         let before = token.age();
         let state = turn(token.state);
-        if Age::of(state, token.was_verified) == before {
+        if Age::of(state, token.verified_in.is_some()) == before {
             token.state = state;
         } else {
             self.age_anew(now, index, |token| token.state = state);

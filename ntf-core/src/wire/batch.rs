@@ -17,6 +17,7 @@ use crate::base::limits::TAG_LEN;
 use crate::wire::block::Layout;
 use crate::wire::cursor::{Reader, Writer};
 use crate::wire::transmission::{Format, Transmission};
+use zeroize::Zeroizing;
 
 /// Most transmissions in a batch.
 pub const BATCH_COUNT_MAX: u8 = u8::MAX;
@@ -57,6 +58,22 @@ impl<'a> BatchReader<'a> {
         match left > 0 && ahead.is_empty() {
             true => Ok(Self { items: Items::Counted { left, reader }, format }),
             false => Err(PeerFault::BadBlock),
+        }
+    }
+
+    /// The transmissions not yet read, as content of a block of their own; `None` when there are none. They may
+    /// hold private keys, so the copy is wiped on drop.
+    #[must_use]
+    pub fn rest(&self) -> Option<Zeroizing<Vec<u8>>> {
+        match &self.items {
+            Items::Counted { left: 0, .. } | Items::Single(None) => None,
+            Items::Counted { left, reader } => {
+                let mut content = Zeroizing::new(Vec::with_capacity(1 + reader.ahead().len()));
+                content.push(*left);
+                content.extend_from_slice(reader.ahead());
+                Some(content)
+            }
+            Items::Single(Some(bytes)) => Some(Zeroizing::new(bytes.to_vec())),
         }
     }
 

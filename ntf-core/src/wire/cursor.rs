@@ -32,6 +32,12 @@ impl<'a> Reader<'a> {
         self.rest.is_empty()
     }
 
+    /// What has not been read.
+    #[must_use]
+    pub const fn ahead(&self) -> &'a [u8] {
+        self.rest
+    }
+
     /// The next byte, left where it is.
     #[must_use]
     pub fn peek(&self) -> Option<u8> {

@@ -35,6 +35,7 @@ use crate::link::keepalive::{Keepalive, Silence};
 use crate::link::requester::{Messages, NotSent, Requester};
 use crate::link::state::{ClientGreeting, ClientSession, Greeted, ServiceGreeting, ServiceIdentity};
 use crate::model::server::ServerAddress;
+use crate::model::shard::ShardPlan;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use happening::Noted;
@@ -100,13 +101,20 @@ pub struct Inbox<'b> {
 #[derive(Debug, Default)]
 pub struct LinkNumbers {
     next: u64,
+    plan: ShardPlan,
 }
 
 impl LinkNumbers {
+    /// Numbers that other shards of the role never give.
+    #[must_use]
+    pub const fn of(plan: ShardPlan) -> Self {
+        Self { next: 0, plan }
+    }
+
     /// A link id that was not used before.
     #[must_use = "a number is used up"]
     pub const fn next(&mut self) -> LinkId {
-        let link = LinkId::opened(self.next);
+        let link = LinkId::opened(self.plan.numbered(self.next));
         self.next = self.next.saturating_add(1);
         link
     }

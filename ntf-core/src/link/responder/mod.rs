@@ -20,7 +20,7 @@
 
 mod request;
 
-pub use request::{Authorized, Credential, Refused, ReplyTo, Request, Requests};
+pub use request::{Authorized, Credential, Refused, ReplyLater, ReplyTo, Request, Requests, Rest};
 
 use crate::base::fault::{Misuse, PeerFault};
 use crate::base::id::EntityId;
@@ -153,7 +153,7 @@ impl<D: Dialect> Responder<D> {
                     }
                     Err(fault) => return Err(fault),
                 }
-                Ok(Requests::none())
+                Ok(Requests::new(None))
             }
             // A client must wait for the answer to its introduction.
             State::Introduced(_) => Err(LinkFault::UnprovenService),
@@ -168,11 +168,11 @@ impl<D: Dialect> Responder<D> {
                 if batch.is_none() {
                     self.reply(ReplyTo::NOBODY, &D::error(ErrorCode::Block));
                 }
-                Ok(Requests { batch })
+                Ok(Requests::new(batch))
             }
             over @ State::Over { .. } => {
                 self.state = over;
-                Ok(Requests::none())
+                Ok(Requests::new(None))
             }
         }
     }
@@ -181,12 +181,23 @@ impl<D: Dialect> Responder<D> {
     /// are answered with their error.
     pub fn next_request<'b>(&mut self, requests: &mut Requests<'b>) -> Option<Request<'b, D>> {
         loop {
+            let before = requests.batch.clone();
             let item = requests.batch.as_mut()?.next()?;
             match self.read(item) {
-                Ok(request) => return Some(request),
+                Ok(request) => {
+                    requests.before = before;
+                    return Some(request);
+                }
                 Err(Refusal { to, code }) => self.reply(to, &D::error(code)),
             }
         }
+    }
+
+    /// The requests that were left of a block, perhaps on a responder's way to another owner.
+    #[must_use]
+    pub fn resume<'b>(&self, rest: &'b Rest) -> Requests<'b> {
+        let format = self.version().map(D::format);
+        Requests::new(format.and_then(|format| BatchReader::new(&rest.0, format).ok()))
     }
 
     /// Checks a request's authorization against what its entity asks for, and in a service session what the

@@ -4,21 +4,75 @@ use crate::crypto::keys::AuthPublicKey;
 use crate::link::dialect::Dialect;
 use crate::wire::batch::BatchReader;
 use crate::wire::transmission::Transmission;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::fmt;
+use zeroize::Zeroizing;
 
 /// The requests of one block that are not read yet.
 #[derive(Debug)]
 pub struct Requests<'b> {
     pub(super) batch: Option<BatchReader<'b>>,
+    /// The same as it was before the last request was read.
+    pub(super) before: Option<BatchReader<'b>>,
 }
 
-impl Requests<'_> {
-    pub(super) const fn none() -> Self {
-        Self { batch: None }
+impl<'b> Requests<'b> {
+    pub(super) const fn new(batch: Option<BatchReader<'b>>) -> Self {
+        Self { batch, before: None }
+    }
+
+    /// What is left, for [`Responder::resume`](super::Responder::resume) when the block is gone.
+    #[must_use]
+    pub fn rest(&self) -> Option<Rest> {
+        self.batch.as_ref().and_then(BatchReader::rest).map(Rest)
+    }
+
+    /// The same with the request that was given last, which nobody has answered.
+    #[must_use]
+    pub fn rest_with_last(&self) -> Option<Rest> {
+        self.before.as_ref().and_then(BatchReader::rest).map(Rest)
     }
 }
 
-/// Where a reply goes: the ids of its request. Copy them to reply later.
+/// Requests that wait to be read, without the block they came in. Wiped on drop: requests may hold private
+/// keys.
+pub struct Rest(pub(super) Zeroizing<Vec<u8>>);
+
+impl fmt::Debug for Rest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Rest({} bytes)", self.0.len())
+    }
+}
+
+/// A [`ReplyTo`] that outlives its block.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ReplyLater {
+    corr: Box<[u8]>,
+    entity: Box<[u8]>,
+}
+
+impl ReplyLater {
+    /// Where the reply goes.
+    #[must_use]
+    pub fn to(&self) -> ReplyTo<'_> {
+        ReplyTo { corr: &self.corr, entity: &self.entity }
+    }
+}
+
+impl From<ReplyTo<'_>> for ReplyLater {
+    fn from(to: ReplyTo<'_>) -> Self {
+        Self { corr: to.corr.into(), entity: to.entity.into() }
+    }
+}
+
+impl fmt::Debug for ReplyLater {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ReplyLater(redacted)")
+    }
+}
+
+/// Where a reply goes: the ids of its request. [`ReplyLater`] keeps them.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ReplyTo<'b> {
     /// The correlation id, of the client's choosing: 0 to 255 bytes.

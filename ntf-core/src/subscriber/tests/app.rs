@@ -69,6 +69,11 @@ impl Device {
 
     pub(super) fn send_block(&mut self, world: &mut World, block: &mut [u8]) -> Vec<Reply> {
         world.handle(Input::Link(LinkEvent::Block { link: self.link, block }));
+        self.receive(world)
+    }
+
+    /// The replies that came since the last look.
+    pub(super) fn receive(&mut self, world: &mut World) -> Vec<Reply> {
         let format = Format::ntf(self.session.version());
         let mut replies = Vec::new();
         for mut block in world.devices.get_mut(&self.link).map(core::mem::take).unwrap_or_default() {
@@ -175,6 +180,11 @@ impl App {
 
     pub(super) fn register(&mut self, world: &mut World, device: &mut Device) {
         let reply = self.try_register(world, device);
+        self.registered(&reply);
+    }
+
+    /// Takes in the answer to TNEW.
+    pub(super) fn registered(&mut self, reply: &Reply) {
         let Ok(Response::Idtkn { token, dh }) = reply.response() else { panic!("{}", reply.text()) };
         self.id = token.into();
         self.server_public = Some(dh);

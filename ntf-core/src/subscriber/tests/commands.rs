@@ -238,7 +238,7 @@ fn a_verification_push_that_is_never_echoed_is_sent_again_so_often() {
 #[test]
 fn verification_pushes_to_one_device_token_are_paced() {
     let plan = BudgetPlan { burst: 3, period: Duration::from_secs(60) };
-    let mut world = World::with(|config| config.tokens.verification_pushes = plan);
+    let mut world = World::alone(|config| config.tokens.verification_pushes = plan);
     let mut device = world.device();
     for number in 0..8 {
         let mut app = App::new(number, "abcd");
@@ -393,7 +393,7 @@ fn a_verified_token_ends_other_registrations_and_their_subscriptions() {
 
 #[test]
 fn bounds_of_tokens_and_subscriptions_are_answered_quota() {
-    let mut world = World::with(|config| {
+    let mut world = World::alone(|config| {
         config.tokens.tokens = 2;
         config.subscriptions.per_token = 1;
         config.subscriptions.servers = 1;
@@ -485,7 +485,7 @@ fn a_device_that_greets_wrongly_is_closed_without_a_word() {
 
 #[test]
 fn so_many_devices_are_connected_at_a_time() {
-    let mut world = World::with(|config| config.links = 2);
+    let mut world = World::alone(|config| config.links = 2);
     let (first, second) = (world.open_link(), world.open_link());
     let third = world.open_link();
     assert!(world.is_open(first) && world.is_open(second) && !world.is_open(third));

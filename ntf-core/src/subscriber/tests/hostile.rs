@@ -23,7 +23,7 @@ fn source(number: u8) -> Source {
 
 /// A world with a stranger's device and an owner's, at addresses of their own.
 fn start(change: impl FnOnce(&mut Config)) -> (World, Device, Device) {
-    let mut world = World::with(change);
+    let mut world = World::alone(change);
     let [stranger, owner] = [STRANGER, OWNER].map(|number| {
         world.source = Some(source(number));
         world.device()

@@ -11,4 +11,5 @@ mod periodic;
 mod sealed;
 mod servers;
 mod services;
+mod shards;
 mod world;

@@ -15,10 +15,11 @@ use crate::link::state::{BlockEncryption, ClientGreeting};
 use crate::machine::{Machine, Step};
 use crate::model::push::{PushId, PushOrder, PushOutcome, PushResult};
 use crate::model::server::{NotifierAddress, ServerAddress};
+use crate::subscriber::Config;
 use crate::subscriber::effect::{Effect, Milestone};
 use crate::subscriber::input::Input;
+use crate::subscriber::shard::Shards;
 use crate::subscriber::tests::app::Device;
-use crate::subscriber::{Config, Subscriber};
 use crate::wire::error_code::ErrorCode;
 use crate::wire::smp::command::Command as SmpCommand;
 use crate::wire::smp::response::Message;
@@ -28,11 +29,12 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::num::NonZeroU8;
 use core::time::Duration;
 
 /// The subscriber and everything that it talks to.
 pub(super) struct World {
-    pub(super) subscriber: Subscriber,
+    pub(super) subscriber: Shards,
     pub(super) now: Now,
     pub(super) orders: Vec<PushOrder>,
     pub(super) milestones: Vec<Milestone>,
@@ -106,12 +108,22 @@ impl World {
     }
 
     pub(super) fn with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::sharded(shards(), Duration::ZERO, change)
+    }
+
+    /// One shard, for what is a shard's own: its bounds.
+    pub(super) fn alone(change: impl FnOnce(&mut Config)) -> Self {
+        Self::sharded(NonZeroU8::MIN, Duration::ZERO, change)
+    }
+
+    /// So many shards, between which letters take up to `latency`.
+    pub(super) fn sharded(shards: NonZeroU8, latency: Duration, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::new(credentials(1));
         config.allow_test_provider = true;
         change(&mut config);
         let now = Now { mono: Mono::ZERO, wall: Wall::from_secs(1_800_000_000) };
         Self {
-            subscriber: Subscriber::new(config, Seed::from_number(7), now),
+            subscriber: Shards::new(&config, shards, latency, &Seed::from_number(7), now),
             now,
             orders: Vec::new(),
             milestones: Vec::new(),
@@ -189,6 +201,7 @@ impl World {
                 }
             }
             Effect::Milestone(milestone) => self.milestones.push(milestone),
+            Effect::Shard { .. } | Effect::HandOff { .. } => panic!("shards settle this among themselves"),
         }
     }
 
@@ -343,6 +356,12 @@ impl World {
             identity: self.smp.credentials.identity().unwrap(),
         }
     }
+}
+
+/// How many shards the subscriber has: what devices see does not depend on it, so the same tests hold with
+/// any number. `NTF_SHARDS=4 cargo test` runs them with four.
+pub(super) fn shards() -> NonZeroU8 {
+    std::env::var("NTF_SHARDS").ok().and_then(|text| text.parse().ok()).unwrap_or(NonZeroU8::MIN)
 }
 
 /// Answers what the subscriber asks an SMP server.

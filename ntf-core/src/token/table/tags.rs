@@ -28,6 +28,11 @@ impl Tags {
         alike.into_iter().flatten().copied()
     }
 
+    /// All device tokens called so.
+    pub(super) fn of(&self, tag: DeviceTag) -> impl Iterator<Item = DeviceIndex> {
+        self.by_tag.get(&tag).into_iter().flatten().copied()
+    }
+
     pub(super) fn forget(&mut self, device: DeviceIndex) {
         if let Some(tag) = self.by_device.remove(&device) {
             let alike = self.by_tag.get_mut(&tag);
@@ -49,6 +54,12 @@ impl Tags {
 }
 
 impl Tokens {
+    /// What the push server calls the device of a registration, if it has said so.
+    #[must_use]
+    pub fn tag(&self, index: TokenIndex) -> Option<DeviceTag> {
+        self.tags.by_device.get(&self.get(index)?.device).copied()
+    }
+
     /// Notes what the push server calls the device of a registration. A push server that changed its key
     /// gives other names; the latest counts.
     pub fn recognise(&mut self, index: TokenIndex, tag: DeviceTag) -> Recognised {

@@ -5,6 +5,7 @@ use crate::base::budget::BudgetPlan;
 use crate::base::rng::{Seed, Stream};
 use crate::base::time::Wall;
 use crate::crypto::keys::Ed25519Public;
+use crate::model::shard::ShardPlan;
 use crate::model::token::{DeviceTag, Provider, TokenStatus};
 use core::time::Duration;
 
@@ -19,6 +20,7 @@ fn world(limits: TokenLimits) -> World {
         tokens: Tokens::new(limits, &mut seed.stream(Stream::Hashing)),
         makers: Makers {
             ids: seed.stream(Stream::Ids),
+            plan: ShardPlan::ALONE,
             keys: seed.stream(Stream::Keys),
             codes: seed.stream(Stream::Codes),
         },

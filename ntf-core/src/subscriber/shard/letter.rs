@@ -1,0 +1,106 @@
+//! What one shard tells another.
+
+use crate::base::id::TokenId;
+use crate::crypto::keys::AuthPrivateKey;
+use crate::model::index::TokenIndex;
+use crate::model::server::NotifierAddress;
+use crate::model::token::{DeviceTag, DeviceToken};
+use crate::subscriber::on_device::DeviceLink;
+use crate::token::registration::Turn;
+use alloc::vec::Vec;
+use core::fmt;
+
+/// Names what a shard waits for, among the things it waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ticket(pub(super) u64);
+
+/// A queue, as shards name it to each other: 64 bits of a keyed hash of server and notifier id.
+///
+/// Two queues of ten million share a mark once in 400,000 subscribers. The second is then refused, its device
+/// makes other credentials, and these have another mark.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct QueueMark(pub(super) u64);
+
+impl fmt::Debug for QueueMark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("QueueMark(redacted)")
+    }
+}
+
+/// A verification: of two of one device token, the later one stands, whatever order shards hear of them in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Victor {
+    /// When it was verified, in the order that shards agree on.
+    pub turn: Turn,
+    /// Which registration; decides between two of one turn.
+    pub token: TokenId,
+}
+
+/// A letter from one shard to another.
+#[derive(Debug)]
+pub enum Letter {
+    /// A device token was verified: registrations of it that were verified earlier or never have to go.
+    /// Answered by [`Letter::Done`].
+    Supersede {
+        /// What the sender waits for.
+        ticket: Ticket,
+        /// The device token.
+        device: DeviceToken,
+        /// What the push server calls the device, if it was sealed and the push server has said so.
+        tag: Option<DeviceTag>,
+        /// The registration that stays.
+        victor: Victor,
+    },
+    /// A token of the sender wants to watch a queue. Answered by [`Letter::Claimed`].
+    Claim {
+        /// The queue.
+        queue: QueueMark,
+    },
+    /// The answer to [`Letter::Claim`].
+    Claimed {
+        /// The queue.
+        queue: QueueMark,
+        /// Whether it may.
+        claimed: Claimed,
+    },
+    /// Queues that are watched no more. Answered by [`Letter::Done`] if there is a ticket.
+    Release {
+        /// What the sender waits for, if it does.
+        ticket: Option<Ticket>,
+        /// The queues.
+        queues: Vec<QueueMark>,
+    },
+    /// What the receiver asked for is done.
+    Done {
+        /// What it waits for.
+        ticket: Ticket,
+    },
+}
+
+/// Whether a queue may be watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claimed {
+    /// It may, until it is released.
+    Granted,
+    /// Another token watches it.
+    Taken,
+    /// There is no room for another claim.
+    Full,
+}
+
+/// A device's link on its way to the shard of its next command, with the commands it has yet to do.
+#[derive(Debug)]
+pub struct Parcel(pub(in crate::subscriber) DeviceLink);
+
+/// What an SNEW asks for.
+pub(in crate::subscriber) struct Wish {
+    pub(in crate::subscriber) owner: TokenIndex,
+    pub(in crate::subscriber) queue: NotifierAddress,
+    pub(in crate::subscriber) key: AuthPrivateKey,
+}
+
+impl fmt::Debug for Wish {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Wish(redacted)")
+    }
+}

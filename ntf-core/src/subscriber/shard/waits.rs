@@ -1,0 +1,97 @@
+//! What waits for other shards' words.
+
+use crate::base::id::LinkId;
+use crate::link::responder::ReplyLater;
+use crate::model::shard::ShardId;
+use crate::subscriber::shard::{QueueMark, Ticket, Wish};
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+/// An answer that a link waits for.
+#[derive(Debug)]
+pub(in crate::subscriber) struct Owed {
+    pub(in crate::subscriber) link: LinkId,
+    pub(in crate::subscriber) to: ReplyLater,
+}
+
+/// What to do when the last word has come.
+#[derive(Debug)]
+pub(in crate::subscriber) enum Then {
+    /// Answer OK.
+    Answer(Owed),
+    /// Tell another shard that what it asked for is done.
+    Tell(ShardId, Ticket),
+}
+
+/// Everything that waits.
+///
+/// A link waits for one command at a time, and another shard asks on behalf of its links, so there are no more
+/// entries than links in all shards.
+#[derive(Debug, Default)]
+pub(in crate::subscriber) struct Waits {
+    tickets: BTreeMap<Ticket, Waiting>,
+    next: u64,
+    /// SNEWs that wait for the claim on their queue, first come first served.
+    claims: BTreeMap<QueueMark, Vec<(Owed, Wish)>>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    missing: usize,
+    then: Then,
+}
+
+impl Waits {
+    /// A ticket that was not used before.
+    pub(in crate::subscriber) const fn ticket(&mut self) -> Ticket {
+        let ticket = Ticket(self.next);
+        self.next = self.next.wrapping_add(1);
+        ticket
+    }
+
+    /// Does `then` after so many words; at once, by giving it back, when there are none to wait for.
+    pub(in crate::subscriber) fn enter(
+        &mut self,
+        ticket: Ticket,
+        missing: usize,
+        then: Then,
+    ) -> Option<Then> {
+        if missing == 0 {
+            return Some(then);
+        }
+        self.tickets.insert(ticket, Waiting { missing, then });
+        None
+    }
+
+    /// A word has come; gives what is to be done if it was the last.
+    pub(in crate::subscriber) fn done(&mut self, ticket: Ticket) -> Option<Then> {
+        let waiting = self.tickets.get_mut(&ticket)?;
+        waiting.missing = waiting.missing.saturating_sub(1);
+        if waiting.missing > 0 {
+            return None;
+        }
+        self.tickets.remove(&ticket).map(|waiting| waiting.then)
+    }
+
+    /// An SNEW waits for a claim; says whether it is the first for its queue, and the claim has to be asked for.
+    pub(in crate::subscriber) fn claim(&mut self, queue: QueueMark, owed: Owed, wish: Wish) -> bool {
+        let waiting = self.claims.entry(queue).or_default();
+        waiting.push((owed, wish));
+        waiting.len() == 1
+    }
+
+    /// Those that wait for the claim on a queue.
+    pub(in crate::subscriber) fn claimed(&mut self, queue: QueueMark) -> Vec<(Owed, Wish)> {
+        self.claims.remove(&queue).unwrap_or_default()
+    }
+
+    /// Entries: the gauge.
+    pub(in crate::subscriber) fn len(&self) -> usize {
+        self.tickets.len() + self.claims.values().map(Vec::len).sum::<usize>()
+    }
+
+    pub(in crate::subscriber) fn clear(&mut self) {
+        self.tickets.clear();
+        self.claims.clear();
+    }
+}

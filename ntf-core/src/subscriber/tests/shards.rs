@@ -1,0 +1,286 @@
+//! Several shards are one subscriber to devices, whichever shard a thing falls to.
+//!
+//! `NTF_SHARDS=4` runs every other test of the subscriber with shards as well; here is what only they can get
+//! wrong.
+
+use super::app::{App, Device};
+use super::world::{Queue, World};
+use crate::link::event::{DownReason, LinkEvent};
+use crate::model::shard::ShardPlan;
+use crate::subscriber::input::Input;
+use crate::wire::ntf::command::{Command, Device as DeviceField};
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::num::NonZeroU8;
+use core::time::Duration;
+
+const FOUR: NonZeroU8 = NonZeroU8::new(4).expect("four is not zero");
+const HOST: &str = "smp.example.org";
+
+/// Letters take no time: an answer is there when its command has been handled.
+fn world() -> World {
+    World::sharded(FOUR, Duration::ZERO, |_| {})
+}
+
+/// Letters take their time, and much happens meanwhile.
+fn slow_world() -> World {
+    World::sharded(FOUR, LATENCY, |_| {})
+}
+
+const LATENCY: Duration = Duration::from_millis(2);
+
+/// Hands a command in without waiting for its answer.
+fn begin(world: &mut World, device: &mut Device, app: &App, entity: &[u8], command: &Command<'_>) {
+    let mut bytes = Vec::new();
+    command.encode(device.session.version(), &mut bytes);
+    let corr = device.corr();
+    let bytes = device.write(Some(&app.key), &corr, entity, &bytes);
+    device.session.outgoing.push(|out| out.extend_from_slice(&bytes)).unwrap();
+    let mut block = device.session.outgoing.take().unwrap();
+    device.session.outgoing.on_sent(1);
+    world.handle(Input::Link(LinkEvent::Block { link: device.link, block: &mut block }));
+}
+
+/// Lets letters arrive, and gives the answers that came to a device.
+fn answers(world: &mut World, device: &mut Device) -> usize {
+    world.advance(Duration::from_secs(1));
+    world.devices.get_mut(&device.link).map(core::mem::take).unwrap_or_default().len()
+}
+
+/// A command with its answer, in a world where letters take their time.
+fn told(world: &mut World, device: &mut Device, app: &App, command: &Command<'_>) -> String {
+    begin(world, device, app, &app.id, command);
+    world.advance(Duration::from_secs(1));
+    let reply = device.receive(world).remove(0);
+    reply.text()
+}
+
+/// The number of the shard that gave a token its id.
+fn shard_of(app: &App) -> u8 {
+    ShardPlan::new(0, FOUR).unwrap().of_name(&app.id).number()
+}
+
+/// Verified apps on different devices, one on each shard.
+fn one_on_each(world: &mut World, device: &mut Device) -> Vec<App> {
+    let mut apps: Vec<App> = Vec::new();
+    for number in 1..=200 {
+        let app = App::verified(world, device, number, &alloc::format!("device{number}"));
+        if apps.iter().all(|other| shard_of(other) != shard_of(&app)) {
+            apps.push(app);
+        }
+        if apps.len() == 4 {
+            return apps;
+        }
+    }
+    panic!("two hundred keys fall to fewer than four shards");
+}
+
+fn check(world: &mut World, device: &mut Device, app: &App) -> String {
+    app.ask(world, device, &Command::Tchk)
+}
+
+#[test]
+fn one_block_may_speak_of_tokens_of_every_shard() {
+    let mut world = world();
+    let mut device = world.device();
+    let apps = one_on_each(&mut world, &mut device);
+    let moved = world.subscriber.counters().shards.links_given.total();
+    // Four commands, twice round, in one write; TCHK is short enough for several in a block.
+    let mut asked = Vec::new();
+    let transmissions: Vec<_> = [0, 1, 2, 3, 0, 1, 2, 3]
+        .map(|which: usize| {
+            let corr = device.corr();
+            asked.push((corr.to_vec(), apps[which].id.clone()));
+            device.write(Some(&apps[which].key), &corr, &apps[which].id, b"TCHK")
+        })
+        .into();
+    let replies = device.send(&mut world, &transmissions);
+    let answered: Vec<_> = replies.iter().map(|reply| (reply.corr.clone(), reply.entity.clone())).collect();
+    assert_eq!(answered, asked, "each is answered once, in order");
+    assert!(replies.iter().all(|reply| reply.text() == "TKN ACTIVE"));
+    let counters = world.subscriber.counters().shards;
+    assert!(counters.links_given.total() - moved >= 7, "the link went round");
+    assert_eq!(counters.links_given, counters.links_taken);
+    assert_eq!(world.subscriber.gauges().links, 1);
+}
+
+#[test]
+fn what_arrives_while_a_link_moves_is_not_lost() {
+    let mut world = slow_world();
+    let mut device = world.device();
+    let apps = registered_on_each(&mut world, &mut device);
+    for round in 0..50 {
+        for which in 0..12 {
+            let app = &apps[(which * 7 + round) % 4];
+            begin(&mut world, &mut device, app, &app.id, &Command::Tchk);
+            // Sometimes the link is half way, sometimes there.
+            world.advance(Duration::from_micros(u64::try_from(which * round).unwrap() * 11));
+        }
+        assert_eq!(answers(&mut world, &mut device), 12, "every command is answered once, round {round}");
+    }
+    // It may end on its way, too.
+    begin(&mut world, &mut device, &apps[0], &apps[0].id, &Command::Tchk);
+    begin(&mut world, &mut device, &apps[1], &apps[1].id, &Command::Tchk);
+    world.handle(Input::Link(LinkEvent::Down { link: device.link, reason: DownReason::Closed }));
+    world.advance(Duration::from_secs(1));
+    let gauges = world.subscriber.gauges();
+    assert_eq!((gauges.links, gauges.waits), (0, 0));
+}
+
+#[test]
+fn a_device_token_verified_on_one_shard_ends_registrations_on_others() {
+    let mut world = world();
+    let (mut device, mut other_device) = (world.device(), world.device());
+    let mut shards = Vec::new();
+    let mut last: Option<App> = None;
+    for number in 1..=24 {
+        let app = App::verified(&mut world, &mut device, number, "abcd");
+        if let Some(rival) = &last {
+            assert_eq!(check(&mut world, &mut other_device, rival), "ERR AUTH", "registration {number}");
+        }
+        assert_eq!(check(&mut world, &mut other_device, &app), "TKN ACTIVE");
+        assert_eq!(world.subscriber.gauges().tokens, 1);
+        shards.push(shard_of(&app));
+        last = Some(app);
+    }
+    shards.sort_unstable();
+    shards.dedup();
+    assert_eq!(shards.len(), 4, "every shard had one");
+}
+
+#[test]
+fn of_two_registrations_verified_at_once_one_stands() {
+    let mut world = slow_world();
+    let (mut one, mut two) = (world.device(), world.device());
+    let mut first_won = 0;
+    for pair in 0..60 {
+        let name = alloc::format!("pair{pair}");
+        let mut apps = [2 * pair + 1, 2 * pair + 2].map(|number| App::new(number, &name));
+        let mut codes = Vec::new();
+        for (app, device) in apps.iter_mut().zip([&mut one, &mut two]) {
+            register(&mut world, device, app);
+            codes.push(app.code(&world.take_order()));
+        }
+        // The second before the first's shard can have told anybody, or after it has told some.
+        begin(&mut world, &mut one, &apps[0], &apps[0].id, &Command::Tvfy { code: &codes[0] });
+        world.advance(Duration::from_micros(u64::from(pair) * 60));
+        begin(&mut world, &mut two, &apps[1], &apps[1].id, &Command::Tvfy { code: &codes[1] });
+        world.advance(Duration::from_secs(1));
+        world.devices.values_mut().for_each(Vec::clear);
+        let standing = [(&apps[0], &mut one), (&apps[1], &mut two)]
+            .map(|(app, device)| told(&mut world, device, app, &Command::Tchk));
+        let active = standing.iter().filter(|status| *status == "TKN ACTIVE").count();
+        assert_eq!((active, world.subscriber.gauges().tokens), (1, 1), "pair {pair}: {standing:?}");
+        let winner = if standing[0] == "TKN ACTIVE" { 0 } else { 1 };
+        first_won += 1 - winner;
+        assert_eq!(told(&mut world, &mut one, &apps[winner], &Command::Tdel), "OK");
+    }
+    assert!(first_won > 0, "some were really at once, and the larger id of them was the first's");
+}
+
+/// Each way in which a queue can become free, for a token on each shard.
+#[test]
+fn a_queue_is_watched_for_one_token_whatever_shards_they_are_on() {
+    let mut world = world();
+    let mut device = world.device();
+    let apps = one_on_each(&mut world, &mut device);
+    for number in 0..12 {
+        let queue = world.queue(100 + number);
+        let (first, second) =
+            (&apps[usize::from(number) % 4], &apps[usize::from(number / 4 + number + 1) % 4]);
+        let id = first.subscribe(&mut world, &mut device, HOST, &queue);
+        assert_eq!(first.subscribe(&mut world, &mut device, HOST, &queue), id, "asked again");
+        if first.id != second.id {
+            assert_eq!(refused(&mut world, &mut device, second, &queue), "ERR AUTH", "queue {number}");
+        }
+        first.unsubscribe(&mut world, &mut device, &id);
+        let id = second.subscribe(&mut world, &mut device, HOST, &queue);
+        second.unsubscribe(&mut world, &mut device, &id);
+    }
+    // A token that is deleted, or superseded, frees its queues as well.
+    let queue = world.queue(120);
+    apps[0].subscribe(&mut world, &mut device, HOST, &queue);
+    assert_eq!(apps[0].ask(&mut world, &mut device, &Command::Tdel), "OK");
+    apps[1].subscribe(&mut world, &mut device, HOST, &queue);
+    let device_token = String::from_utf8(apps[1].token.token.to_vec()).unwrap();
+    App::verified(&mut world, &mut device, 250, &device_token);
+    apps[2].subscribe(&mut world, &mut device, HOST, &queue);
+    let gauges = world.subscriber.gauges();
+    assert_eq!((gauges.subscriptions, gauges.claims, gauges.waits), (1, 1, 0));
+}
+
+#[test]
+fn the_same_subscription_asked_for_twice_at_once_is_one() {
+    let mut world = slow_world();
+    let (mut one, mut two) = (world.device(), world.device());
+    let apps = registered_on_each(&mut world, &mut one);
+    for number in 0..8 {
+        let queue = world.queue(100 + number);
+        let app = &apps[usize::from(number) % 4];
+        for device in [&mut one, &mut two] {
+            let notifier = queue.at(world.smp_address(HOST));
+            let command = Command::Snew { token: &app.id, notifier, key: queue.key.clone() };
+            begin(&mut world, device, app, &[], &command);
+        }
+        world.advance(Duration::from_secs(1));
+        let replies = [&mut one, &mut two].map(|device| device.receive(&mut world).remove(0).text());
+        assert!(replies[0].starts_with("IDSUB") && replies[0] == replies[1], "{replies:?}");
+        assert_eq!(world.subscriber.gauges().subscriptions, u32::from(number) + 1);
+    }
+}
+
+/// A token that is deleted while the claim on its queue is asked for leaves no claim behind.
+#[test]
+fn a_claim_for_a_token_that_is_gone_is_given_up() {
+    let mut world = slow_world();
+    let (mut one, mut two) = (world.device(), world.device());
+    for number in 1..=12 {
+        let mut app = App::new(number, &alloc::format!("device{number}"));
+        register(&mut world, &mut one, &mut app);
+        let code = app.code(&world.take_order());
+        assert_eq!(told(&mut world, &mut one, &app, &Command::Tvfy { code: &code }), "OK");
+        let queue = world.queue(100 + number);
+        let notifier = queue.at(world.smp_address(HOST));
+        let command = Command::Snew { token: &app.id, notifier, key: queue.key.clone() };
+        begin(&mut world, &mut one, &app, &[], &command);
+        world.advance(Duration::from_micros(u64::from(number) * 300));
+        begin(&mut world, &mut two, &app, &app.id, &Command::Tdel);
+        assert_eq!(answers(&mut world, &mut one) + answers(&mut world, &mut two), 2);
+        let gauges = world.subscriber.gauges();
+        assert_eq!((gauges.claims, gauges.waits, gauges.subscriptions), (0, 0, 0), "round {number}");
+    }
+}
+
+fn register(world: &mut World, device: &mut Device, app: &mut App) {
+    let command = Command::Tnew {
+        device: DeviceField::of(&app.token),
+        auth: app.key.public().unwrap(),
+        dh: app.dh.public(),
+    };
+    begin(world, device, app, &[], &command);
+    world.advance(Duration::from_secs(1));
+    app.registered(&device.receive(world).remove(0));
+}
+
+/// Verified apps on different devices, one on each shard, where letters take their time.
+fn registered_on_each(world: &mut World, device: &mut Device) -> Vec<App> {
+    let mut apps: Vec<App> = Vec::new();
+    for number in 1..=200 {
+        let mut app = App::new(number, &alloc::format!("device{number}"));
+        register(world, device, &mut app);
+        let code = app.code(&world.take_order());
+        assert_eq!(told(world, device, &app, &Command::Tvfy { code: &code }), "OK");
+        if apps.iter().all(|other| shard_of(other) != shard_of(&app)) {
+            apps.push(app);
+        }
+        if apps.len() == 4 {
+            return apps;
+        }
+    }
+    panic!("two hundred keys fall to fewer than four shards");
+}
+
+fn refused(world: &mut World, device: &mut Device, app: &App, queue: &Queue) -> String {
+    let notifier = queue.at(world.smp_address(HOST));
+    app.try_subscribe(world, device, notifier, &queue.key).text()
+}
