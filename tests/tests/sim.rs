@@ -1,26 +1,103 @@
-//! Whole towns in simulated time, each from one number. A run that fails prints how to repeat it.
+//! Whole towns in simulated time, each from one number: thousands of short lives and a long one, watched by
+//! the simulator's oracle. `docs/TESTING.md` says what is promised and how to repeat a run that failed.
 
-use ntf_core::sim::{Run, Scenario, Size};
+#![allow(clippy::panic, reason = "tests")]
+
+use ntf_core::sim::{Recording, RecordingError, Run, Scenario, Size};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Short lives in a run of all tests.
+const SEEDS: u64 = 2000;
+
+/// Hours of the long life.
+const HOURS: u32 = 72;
+
+/// Lines of the trace that a failure shows, unless `NTF_LINES` says otherwise.
+const LINES: usize = 60;
 
 #[test]
-fn short_seeds() {
-    let from: u64 = std::env::var("FROM").ok().and_then(|s| s.parse().ok()).unwrap_or(0);
-    let count: u64 = std::env::var("COUNT").ok().and_then(|s| s.parse().ok()).unwrap_or(20);
-    for seed in from..from + count {
-        let start = std::time::Instant::now();
-        let report = Run::of(Scenario::draw(seed, Size::SHORT));
-        println!(
-            "{seed} {:?} {:?} {} {}/{}/{} {:?}",
-            report.simulated,
-            start.elapsed(),
-            report.steps,
-            report.sent,
-            report.taken,
-            report.learned,
-            report.excuses
-        );
-        for violation in &report.violations {
-            println!("   seed {seed} {violation}");
+fn no_promise_is_broken_in_many_short_lives() {
+    let seeds = one_seed().map_or(0..SEEDS, |seed| seed..seed + 1);
+    let next = AtomicU64::new(seeds.start);
+    let failed = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= seeds.end {
+                        return;
+                    }
+                    let report = Run::of(Scenario::draw(seed, Size::SHORT));
+                    if !report.violations.is_empty() {
+                        failed.lock().expect("no thread panics while it holds the lock").push(seed);
+                    }
+                }
+            });
         }
+    });
+    let mut failed = failed.into_inner().expect("no thread panics while it holds the lock");
+    failed.sort_unstable();
+    if let Some(first) = failed.first() {
+        fail("no_promise_is_broken_in_many_short_lives", &failed, Scenario::draw(*first, Size::SHORT));
     }
+}
+
+#[test]
+fn no_promise_is_broken_in_a_long_life() {
+    let seed = one_seed().unwrap_or(1);
+    let scenario = Scenario::draw(seed, Size::long(HOURS));
+    let report = Run::of(scenario.clone());
+    if !report.violations.is_empty() {
+        fail("no_promise_is_broken_in_a_long_life", &[seed], scenario);
+    }
+    assert!(report.sent > u64::from(HOURS), "only {} messages were sent", report.sent);
+}
+
+#[test]
+fn a_recording_gives_the_same_run_again_and_a_changed_one_a_clear_error() {
+    let scenario = Scenario::draw(7, Size::SHORT);
+    let recording = Recording::of(scenario.clone(), &Run::of(scenario));
+    let bytes = recording.encode().expect("a short schedule");
+    let read = Recording::decode(&bytes).expect("what was just written");
+    assert_eq!(read, recording);
+    assert_eq!(read.replay().hash, recording.hash());
+
+    for place in 0..bytes.len() {
+        let mut changed = bytes.clone();
+        if let Some(byte) = changed.get_mut(place) {
+            *byte ^= 1;
+        }
+        let expected = match place {
+            0..=3 => RecordingError::NotARecording,
+            4 => RecordingError::OtherVersion { found: 0 },
+            _ => RecordingError::Damaged,
+        };
+        assert_eq!(Recording::decode(&changed), Err(expected), "byte {place}");
+        let cut = bytes.get(..place).expect("within");
+        assert!(Recording::decode(cut).is_err(), "cut to {place}");
+    }
+}
+
+fn one_seed() -> Option<u64> {
+    number_in("NTF_SEED")
+}
+
+fn number_in(variable: &str) -> Option<u64> {
+    let text = std::env::var(variable).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{variable} is to be a number, not {text:?}")))
+}
+
+fn fail(test: &str, failed: &[u64], scenario: Scenario) -> ! {
+    let seed = scenario.seed;
+    let lines = number_in("NTF_LINES").and_then(|lines| usize::try_from(lines).ok()).unwrap_or(LINES);
+    let commit = std::process::Command::new("git").args(["rev-parse", "--short", "HEAD"]).output();
+    let commit = commit.ok().and_then(|output| String::from_utf8(output.stdout).ok()).unwrap_or_default();
+    panic!(
+        "{}\nseeds that failed: {failed:?}\nseed {seed} at commit {}: repeat it with\n\
+         NTF_SEED={seed} cargo test -p ntf-tests --test sim -- --exact {test}",
+        Run::explain(scenario, lines),
+        commit.trim(),
+    );
 }

@@ -16,6 +16,7 @@ use crate::sim::sight::{Loss, Sight};
 use crate::sim::world::{NodeId, World};
 use alloc::boxed::Box;
 use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -154,6 +155,13 @@ impl World {
             return;
         };
         self.trace.note(now.mono, node.0, what, bytes);
+        self.touched = Some(node);
+        if !matches!(what, "sent" | "tick") {
+            self.trace.tell(now.mono, node, || match bytes.len() {
+                0 => what.into(),
+                len => format!("{what} of {len} bytes"),
+            });
+        }
         if entry.role.give(now, given).is_err() {
             self.violations.push(format!("node {} was given {what}, which is none of its inputs", node.0));
         }
@@ -254,6 +262,7 @@ impl World {
     }
 
     fn perform(&mut self, node: NodeId, asked: Asked) {
+        self.trace.tell(self.now, node, || words_of(&asked));
         match asked {
             Asked::Link(LinkAction::Connect { link, protocol, server, showing, .. }) => {
                 self.connect(node, link, protocol, &server, showing.map(|service| service.chain));
@@ -448,5 +457,26 @@ impl World {
             Some(Node { role: Role::Provider { owners, .. }, .. }) => owners.get(token).copied(),
             Some(_) | None => None,
         }
+    }
+}
+
+/// What a node asks for, for people.
+fn words_of(asked: &Asked) -> String {
+    match asked {
+        Asked::Link(LinkAction::Connect { link, server, .. }) => {
+            let host = server.hosts.first().map(|host| &**host).unwrap_or_default();
+            format!("-> connects to {host} on {link:?}")
+        }
+        Asked::Link(LinkAction::Send { link, block }) => format!("-> {} bytes on {link:?}", block.len()),
+        Asked::Link(LinkAction::Close { link }) => format!("-> closes {link:?}"),
+        Asked::Order(order) => {
+            let token = String::from_utf8_lossy(&order.device.token).into_owned();
+            format!("-> orders {:?} {} for token {token}", order.payload.kind(), order.id.0)
+        }
+        Asked::Outcome(outcome) => format!("-> order {}: {:?}", outcome.id.0, outcome.result),
+        Asked::Request(request) => format!("-> asks the provider, request {}", request.id.0),
+        Asked::Answer { request, reply, .. } => format!("-> answers request {}: {}", request.0, reply.status),
+        Asked::Deliver { token, .. } => format!("-> pushes to token {}", String::from_utf8_lossy(token)),
+        Asked::Nothing => "-> tells".into(),
     }
 }

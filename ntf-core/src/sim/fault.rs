@@ -42,6 +42,25 @@ pub enum Fault {
     Provider(NodeId, Weather),
 }
 
+impl Fault {
+    /// Whom it befalls, or one of them.
+    #[must_use]
+    pub const fn node(self) -> NodeId {
+        match self {
+            Self::Cut(node)
+            | Self::HalfOpen(node)
+            | Self::Partition(node, _)
+            | Self::Heal(node, _)
+            | Self::Slow(node, _)
+            | Self::SwitchOff(node)
+            | Self::SwitchOn(node)
+            | Self::Restart(node)
+            | Self::Calendar(node, _)
+            | Self::Provider(node, _) => node,
+        }
+    }
+}
+
 /// How a provider behaves towards push servers and devices.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Weather {
@@ -68,6 +87,7 @@ pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(45);
 impl World {
     /// Lets something go wrong, or mends it.
     pub fn apply(&mut self, fault: Fault) {
+        self.trace.tell(self.now, fault.node(), || format!("*** {fault:?}"));
         match fault {
             Fault::Cut(node) => self.cut_links(node),
             Fault::HalfOpen(node) => self.net.kill(node),
@@ -102,11 +122,15 @@ impl World {
         }
         for index in 0..self.nodes.len() {
             let node = NodeId(u32::try_from(index).unwrap_or(u32::MAX));
-            self.apply(Fault::Slow(node, Duration::ZERO));
-            self.apply(Fault::Calendar(node, 0));
-            self.apply(Fault::Provider(node, Weather::Fair));
-            if self.nodes.get(index).is_some_and(|entry| entry.power == Power::Off) {
-                self.apply(Fault::SwitchOn(node));
+            let Some(entry) = self.nodes.get(index) else { continue };
+            let remedies = [
+                (entry.lag > Duration::ZERO, Fault::Slow(node, Duration::ZERO)),
+                (entry.calendar_off_by != 0, Fault::Calendar(node, 0)),
+                (entry.weather != Weather::Fair, Fault::Provider(node, Weather::Fair)),
+                (entry.power == Power::Off, Fault::SwitchOn(node)),
+            ];
+            for (_, remedy) in remedies.into_iter().filter(|(is_needed, _)| *is_needed) {
+                self.apply(remedy);
             }
         }
     }

@@ -85,7 +85,7 @@ impl Laws {
             return Some((Law::Secrecy, "an order shows the name of an SMP server".into()));
         }
         if !self.nonces.insert(sealed.nonce) {
-            return Some((Law::Nonce, format!("a nonce is used twice, for device {device}")));
+            return Some((Law::Nonce, format!("a nonce is used twice, for device {}", device + 1)));
         }
         let (kind, len) = (order.payload.kind(), sealed.ciphertext.len());
         match self.lens.iter().find(|(known, _)| *known == kind) {
@@ -100,7 +100,7 @@ impl Laws {
             recent.retain(|earlier| at.since(*earlier) < BUDGET_WINDOW);
             recent.push(at);
             if recent.len() > BUDGET {
-                let what = format!("{} verification pushes to device {device} in 10 minutes", recent.len());
+                let what = format!("{} verification pushes to device {} in 10 minutes", recent.len(), device + 1);
                 return Some((Law::VerificationBudget, what));
             }
         }
@@ -132,27 +132,25 @@ impl Laws {
         if why.contains("repeats") || self.changed.contains(&device) {
             return None;
         }
-        Some((Law::PushFits, format!("device {device}: {why}")))
+        Some((Law::PushFits, format!("device {}: {why}", device + 1)))
     }
 
-    /// What must hold at any time.
-    pub(super) fn after_step(world: &World, nodes: &Nodes) -> Vec<Broken> {
+    /// What must hold of a node at any time.
+    pub(super) fn after_step(world: &World, node: NodeId) -> Vec<Broken> {
         let mut broken = Vec::new();
-        for (node, _) in &nodes.subscribers {
-            let Some(subscriber) = world.subscriber(*node) else { continue };
+        if let Some(subscriber) = world.subscriber(node) {
             let (counters, gauges) = (subscriber.counters(), subscriber.gauges());
             if let Some(what) = unbalanced(&counters, &gauges) {
-                broken.push((Law::Conservation, format!("{}: {what}", world.name(*node))));
+                broken.push((Law::Conservation, format!("{}: {what}", world.name(node))));
             }
             if let Err(what) = subscriber.audit() {
-                broken.push((Law::Tables, format!("{}: {what}", world.name(*node))));
+                broken.push((Law::Tables, format!("{}: {what}", world.name(node))));
             }
         }
-        for node in &nodes.pushes {
-            let Some(push) = world.push_server(*node) else { continue };
-            if !is_balanced(&push.counters(), push.in_hand()) {
-                broken.push((Law::Conservation, format!("{}: orders do not add up", world.name(*node))));
-            }
+        if let Some(push) = world.push_server(node)
+            && !is_balanced(&push.counters(), push.in_hand())
+        {
+            broken.push((Law::Conservation, format!("{}: orders do not add up", world.name(node))));
         }
         broken
     }

@@ -54,6 +54,8 @@ pub(super) struct Node {
     pub(super) kept_push: Option<Vec<u8>>,
     /// Pushes for a device that it will never get.
     pub(super) pushes_lost: u64,
+    /// A name of its own, for people.
+    pub(super) alias: Option<&'static str>,
 }
 
 impl Node {
@@ -70,6 +72,7 @@ impl Node {
             weather: Weather::Fair,
             kept_push: None,
             pushes_lost: 0,
+            alias: None,
         }
     }
 }

@@ -15,9 +15,9 @@ use core::time::Duration;
 
 /// Time after which nothing of an earlier fault is left.
 ///
-/// Source: ours; a lost verification push is asked for again within 15 minutes, connections and provider
-/// within 5, and both may come one after the other, twice.
-pub const SETTLE: Duration = Duration::from_secs(45 * 60);
+/// Source: ours; a dead link is found within 3 minutes, connections and provider are tried again within 5, a
+/// lost verification push is asked for again within 15, and each may have to wait for the one before.
+pub const SETTLE: Duration = Duration::from_secs(30 * 60);
 
 /// From a message to its device's learning of it, where nothing has gone wrong for [`SETTLE`].
 ///
@@ -94,18 +94,26 @@ pub enum Excuse {
     SubscriberForgot,
     /// The app's process ended; it may have ended between the push and the fetch. Source: `client::state`.
     AppEnded,
+    /// A connection between the subscriber and an SMP server broke or died: what was on it is lost, and the
+    /// server sends a notice once. Source: `smp-transport` 6.3.
+    NoticeLost,
+    /// An SMP server's calendar was wrong: a notice that seems older than the last message read is left
+    /// alone unless it is the newest of its push. Source: `ntf-protocol` 5.7, step 2.
+    WrongCalendar,
     /// The queue was deleted by its owner.
     QueueDeleted,
 }
 
 /// Every excuse, for tables of them.
-pub const EXCUSES: [Excuse; 7] = [
+pub const EXCUSES: [Excuse; 9] = [
     Excuse::ProviderDropped,
     Excuse::ProviderRefused,
     Excuse::PushReplaced,
     Excuse::NotVerified,
     Excuse::SubscriberForgot,
     Excuse::AppEnded,
+    Excuse::NoticeLost,
+    Excuse::WrongCalendar,
     Excuse::QueueDeleted,
 ];
 
@@ -178,17 +186,17 @@ impl Oracle {
     pub(super) fn on_learned(&mut self, at: Mono, device: usize, queue: QueueId, text: &[u8]) {
         let number = core::str::from_utf8(text).ok().and_then(|text| text.parse::<usize>().ok());
         let Some(message) = number.and_then(|number| self.messages.get_mut(number)) else {
-            return self.broke(at, Law::Addressee, format!("device {device} read what nobody sent"));
+            return self.broke(at, Law::Addressee, format!("device {} read what nobody sent", device + 1));
         };
         if (message.device, message.queue) != (device, queue) {
             let to = (message.device, message.queue);
-            return self.broke(at, Law::Addressee, format!("device {device} read a message for {to:?}"));
+            return self.broke(at, Law::Addressee, format!("device {} read a message for {to:?}", device + 1));
         }
         if message.learned.is_some() {
             self.twice += 1;
             let asked_at = message.asked_at;
             if !self.was_disturbed(asked_at, at) {
-                self.broke(at, Law::Prompt, format!("device {device} read a message twice"));
+                self.broke(at, Law::Prompt, format!("device {} read a message twice", device + 1));
             }
             return;
         }
@@ -204,7 +212,7 @@ impl Oracle {
         self.disturbances.push(at);
     }
 
-    /// An excuse for a device, of this moment.
+    /// An excuse for a device, for everything sent until then.
     pub(super) fn excuse(&mut self, at: Mono, device: usize, excuse: Excuse) {
         self.alibis.push(Alibi { device, excuse, until: Some(at) });
     }
@@ -212,6 +220,11 @@ impl Oracle {
     /// An excuse for a device that lasts, also for what was sent before it began and is not learned yet.
     pub(super) fn excuse_from(&mut self, device: usize, excuse: Excuse) {
         self.alibis.push(Alibi { device, excuse, until: None });
+    }
+
+    /// Whether a device was given this excuse at any time.
+    pub(super) fn has_had(&self, device: usize, excuse: Excuse) -> bool {
+        self.alibis.iter().any(|alibi| alibi.device == device && alibi.excuse == excuse)
     }
 
     /// What lasted is over.
@@ -275,7 +288,7 @@ impl Oracle {
                     None => {
                         let what = format!(
                             "device {} never learned of message {number} for its queue {}, sent at {} s",
-                            message.device,
+                            message.device + 1,
                             message.queue.0,
                             message.asked_at.as_micros() / 1_000_000
                         );

@@ -24,7 +24,7 @@ use crate::sim::trace::TraceHash;
 use crate::sim::world::{NodeId, World};
 use alloc::collections::BTreeMap;
 use alloc::format;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -109,6 +109,14 @@ const OPENING: Duration = Duration::from_secs(120);
 /// From a probe to its judgement. Source: ours; twice what is promised without trouble.
 const PROBE: Duration = Duration::from_secs(60);
 
+/// How long a link may be dead before an end notices. Source: `link::keepalive`, two minutes by default,
+/// and what was sent in the last moment.
+const LINK_LOSS: Duration = Duration::from_secs(200);
+
+/// From opening every app to the moment at which everything must be back. Source: ours; nothing is wrong any
+/// more, and waits that began before end within 5 minutes.
+const CHECK: Duration = Duration::from_secs(10 * 60);
+
 /// From the deletion of everything to the last look: until the other end of a link that died unnoticed has
 /// been silent for too long. Source: `ntf-protocol` 4.10 (12 h, the longest), and [`SETTLE`].
 const SILENCE: Duration = Duration::from_secs(13 * 3600);
@@ -156,6 +164,40 @@ impl Run {
         let mut run = Self::new(scenario);
         while run.step() {}
         run.report()
+    }
+
+    /// Runs a scenario to its end, and tells in text what was broken and the last `lines` lines before it.
+    #[must_use]
+    pub fn explain(scenario: Scenario, lines: usize) -> String {
+        let mut run = Self::new(scenario);
+        run.world.keep_lines(lines);
+        while run.step() {}
+        let mut text = String::new();
+        for line in run.world.lines() {
+            text.push_str(&line.text(&run.world.name(line.node)));
+            text.push('\n');
+        }
+        for violation in run.oracle.violations() {
+            text.push_str(&format!("{violation}\n"));
+        }
+        text
+    }
+
+    /// Keeps the last so many lines of what happens from here on; see [`World::lines`].
+    pub const fn keep_lines(&mut self, most: usize) {
+        self.world.keep_lines(most);
+    }
+
+    /// What happened last, in words; `None` unless lines are kept.
+    #[must_use]
+    pub fn describe(&self) -> Option<String> {
+        self.world.lines().last().map(|line| line.text(&self.world.name(line.node)))
+    }
+
+    /// The scenario that is played.
+    #[must_use]
+    pub const fn scenario(&self) -> &Scenario {
+        &self.scenario
     }
 
     /// Does the next thing: one step of the world, or one deed. Whether there was one.
@@ -237,6 +279,7 @@ impl Run {
                 }
                 None => {
                     self.world.mend();
+                    self.lose_more_notices();
                     self.enter(Phase::Settling, SETTLE);
                 }
             },
@@ -248,7 +291,7 @@ impl Run {
             Phase::Probing => {
                 self.oracle.judge(self.now(), Judgement::AsItStands);
                 self.check_everybody();
-                self.enter(Phase::Checking, SETTLE);
+                self.enter(Phase::Checking, CHECK);
             }
             Phase::Checking => {
                 self.end_excuses();
@@ -269,6 +312,7 @@ impl Run {
     }
 
     fn enter(&mut self, phase: Phase, lasts: Duration) {
+        self.world.tell(self.nodes.sender, || format!("*** {phase:?}"));
         self.phase = phase;
         self.until = self.now() + lasts;
     }
@@ -301,6 +345,9 @@ impl Run {
         if !matches!(deed, Deed::Send { .. }) {
             self.oracle.on_disturbance(now);
         }
+        if !matches!(deed, Deed::Fault(_) | Deed::Send { .. }) {
+            self.world.tell(self.nodes.sender, || format!("*** {deed:?}"));
+        }
         match deed {
             Deed::Send { device, queue } => self.send(device.into(), queue.into()),
             Deed::CreateQueue { device, smp } => self.create_queue(device.into(), smp.into()),
@@ -328,6 +375,7 @@ impl Run {
     fn send(&mut self, device: usize, queue: usize) {
         let Some((id, to)) = self.queue_of(device, queue) else { return };
         let number = self.oracle.on_send(self.now(), device, id);
+        self.world.tell(self.nodes.sender, || format!("sends message {number} to queue {} of device {}", id.0, device + 1));
         let tag = RequestTag(u64::try_from(number).unwrap_or(u64::MAX));
         let message = number.to_string().into_bytes();
         self.world.command(self.nodes.sender, Command::Send { tag, to, message });
@@ -419,7 +467,57 @@ impl Run {
             }
             self.laws.restarted(&self.nodes, node);
         }
+        self.may_lose_notices(fault);
         self.world.apply(fault);
+    }
+
+    /// Excuses what a fault between a subscriber and an SMP server may cost.
+    fn may_lose_notices(&mut self, fault: Fault) {
+        let is_smp = |node| self.nodes.smp.iter().any(|(smp, _)| *smp == node);
+        let subscriber = |node| self.nodes.subscribers.iter().position(|(id, _)| *id == node);
+        let excuse = match fault {
+            Fault::Calendar(node, _) if is_smp(node) => Excuse::WrongCalendar,
+            Fault::Calendar(..) | Fault::Provider(..) => return,
+            Fault::Partition(a, b) | Fault::Heal(a, b) => {
+                let is_between = is_smp(a) && subscriber(b).is_some() || is_smp(b) && subscriber(a).is_some();
+                if !is_between {
+                    return;
+                }
+                Excuse::NoticeLost
+            }
+            Fault::Cut(node)
+            | Fault::HalfOpen(node)
+            | Fault::Slow(node, _)
+            | Fault::SwitchOff(node)
+            | Fault::SwitchOn(node)
+            | Fault::Restart(node) => {
+                if !is_smp(node) && subscriber(node).is_none() {
+                    return;
+                }
+                Excuse::NoticeLost
+            }
+        };
+        let only = subscriber(fault.node()).filter(|_| !matches!(fault, Fault::Partition(..) | Fault::Heal(..)));
+        let until = self.now() + LINK_LOSS;
+        for (device, person) in self.people.iter().enumerate() {
+            if only.is_some_and(|only| only != person.subscriber) {
+                continue;
+            }
+            match excuse {
+                Excuse::WrongCalendar => self.oracle.excuse_from(device, excuse),
+                _ => self.oracle.excuse(until, device, excuse),
+            }
+        }
+    }
+
+    /// What was broken between subscribers and SMP servers until now may cost notices for a little longer.
+    fn lose_more_notices(&mut self) {
+        let until = self.now() + LINK_LOSS;
+        for device in 0..self.people.len() {
+            if self.oracle.has_had(device, Excuse::NoticeLost) {
+                self.oracle.excuse(until, device, Excuse::NoticeLost);
+            }
+        }
     }
 
     fn device_of(&self, node: NodeId) -> Option<usize> {
@@ -462,7 +560,7 @@ impl Run {
             if self.world.client(person.node).and_then(|client| client.token_status())
                 != Some(TokenStatus::Active)
             {
-                self.oracle.broke(now, Law::Learned, format!("device {device} checked and is not verified"));
+                self.oracle.broke(now, Law::Learned, format!("device {} checked and is not verified", device + 1));
             }
         }
     }
@@ -490,8 +588,10 @@ impl Run {
         for what in self.world.take_violations() {
             self.oracle.broke(self.world.now().mono, Law::Contract, what);
         }
-        for (law, what) in Laws::after_step(&self.world, &self.nodes) {
-            self.oracle.broke(self.world.now().mono, law, what);
+        if let Some(node) = self.world.take_touched() {
+            for (law, what) in Laws::after_step(&self.world, node) {
+                self.oracle.broke(self.world.now().mono, law, what);
+            }
         }
         if self.phase == Phase::Opening && self.is_open() {
             self.until = self.now();

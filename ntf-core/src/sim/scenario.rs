@@ -117,8 +117,8 @@ pub struct Size {
 }
 
 impl Size {
-    /// A few devices and half an hour: thousands of these cover much ground.
-    pub const SHORT: Self = Self { devices: 3, queues: 3, lasts: Duration::from_secs(30 * 60), deeds: 30 };
+    /// A few devices and twenty minutes: thousands of these cover much ground.
+    pub const SHORT: Self = Self { devices: 3, queues: 3, lasts: Duration::from_secs(20 * 60), deeds: 25 };
 
     /// A town that lives through so many hours, with a deed about every two minutes.
     #[must_use]

@@ -3,6 +3,8 @@
 use crate::client::effect::Event;
 use crate::model::push::{PushOrder, PushOutcome};
 use crate::sim::world::NodeId;
+use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 /// Something that happened.
@@ -57,4 +59,21 @@ pub enum Loss {
     Dropped,
     /// The device was off, and a later push took its place. Source: `ntf-protocol` 3.5.
     Replaced,
+}
+
+/// What a device tells its application, for people. Queues and texts are made up by the simulation.
+pub(super) fn words_of(event: &Event) -> String {
+    match event {
+        Event::QueueCreated { queue, .. } => format!("has queue {}", queue.0),
+        Event::QueueDeleted { queue } => format!("has queue {} no more", queue.0),
+        Event::Subscription { queue, status } => format!("subscription of queue {}: {status:?}", queue.0),
+        Event::Sent { tag } => format!("message {} is sent", tag.0),
+        Event::Pushed { queue, .. } => format!("push names queue {}", queue.0),
+        Event::Message { queue, message, .. } => {
+            format!("reads message {} in queue {}", String::from_utf8_lossy(message), queue.0)
+        }
+        Event::QuotaReached { queue } => format!("queue {} was full", queue.0),
+        Event::Failed { tag: Some(tag), why } => format!("message {} failed: {why}", tag.0),
+        other => format!("{other:?}"),
+    }
 }

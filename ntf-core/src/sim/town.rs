@@ -53,6 +53,7 @@ pub(super) fn build(seed: u64, town: &Town) -> (World, Nodes) {
     let mut world = World::new(Seed::from_number(seed), config);
     let provider = world.add_provider();
     let sender = world.add_client(client::Config::default());
+    world.call(sender, "sender");
     let smp = (0..usize::from(town.smp_servers))
         .map(|number| world.add_smp(&smp_host(number), smp::Config::new))
         .collect();

@@ -20,8 +20,8 @@ use crate::sim::identity::server_credentials;
 use crate::sim::net::{Latency, Net};
 use crate::sim::node::{Given, Node, Role, SHARD_LATENCY};
 use crate::sim::provider::{Provider, Reply};
-use crate::sim::sight::Sight;
-use crate::sim::trace::{Trace, TraceHash};
+use crate::sim::sight::{self, Sight};
+use crate::sim::trace::{Line, Trace, TraceHash};
 use crate::smp::server::{self as smp, Server};
 use crate::subscriber;
 use crate::subscriber::effect::Milestone;
@@ -100,6 +100,8 @@ pub struct World {
     pub(super) trace: Trace,
     pub(super) violations: Vec<String>,
     pub(super) ticks_in_place: u32,
+    /// The node that was given something last.
+    pub(super) touched: Option<NodeId>,
     /// Pairs of nodes between which nothing passes, the lower one first.
     pub(super) blocked: BTreeSet<(NodeId, NodeId)>,
     /// What waits for a pair to be healed, in the order it was sent.
@@ -127,6 +129,7 @@ impl World {
             trace: Trace::default(),
             violations: Vec::new(),
             ticks_in_place: 0,
+            touched: None,
             blocked: BTreeSet::new(),
             held: Vec::new(),
             sights: None,
@@ -266,6 +269,9 @@ impl World {
         };
         match &mut entry.role {
             Role::Client { events, .. } => {
+                for (at, event) in events.iter() {
+                    self.trace.tell(*at, node, || sight::words_of(event));
+                }
                 sights.extend(events.drain(..).map(|(at, event)| (at, Sight::Told { device: node, event })));
             }
             Role::Subscriber { milestones, .. } => milestones.clear(),
@@ -292,10 +298,18 @@ impl World {
         self.now = self.now.max(until);
     }
 
+    /// Gives a node a name of its own.
+    pub fn call(&mut self, node: NodeId, alias: &'static str) {
+        if let Some(entry) = self.nodes.get_mut(node.index()) {
+            entry.alias = Some(alias);
+        }
+    }
+
     /// What people call a node: its role and its number among its kind, from 1.
     #[must_use]
     pub fn name(&self, node: NodeId) -> String {
         let kind = |node: &Node| match node.role {
+            _ if node.alias.is_some() => node.alias.unwrap_or_default(),
             Role::Smp(_) => "smp",
             Role::Subscriber { .. } => "subscriber",
             Role::Push { .. } => "push",
@@ -459,6 +473,26 @@ impl World {
     /// Takes the laws that were broken since the last call.
     pub(super) fn take_violations(&mut self) -> Vec<String> {
         core::mem::take(&mut self.violations)
+    }
+
+    /// Keeps the last so many lines of what happens from here on.
+    pub const fn keep_lines(&mut self, most: usize) {
+        self.trace.keep_lines(most);
+    }
+
+    /// Adds a line of the watcher's own.
+    pub(super) fn tell(&mut self, node: NodeId, what: impl FnOnce() -> String) {
+        self.trace.tell(self.now, node, what);
+    }
+
+    /// The lines that were kept, oldest first. The last one is what happened last.
+    pub fn lines(&self) -> impl Iterator<Item = &Line> {
+        self.trace.lines().iter()
+    }
+
+    /// Takes the node that was given something last.
+    pub(super) const fn take_touched(&mut self) -> Option<NodeId> {
+        self.touched.take()
     }
 
     /// The fingerprint of the run so far.
