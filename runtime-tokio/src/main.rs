@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use ntf_runtime_tokio::program::cli::{Cli, Command};
 use ntf_runtime_tokio::program::failure::Failure;
-use ntf_runtime_tokio::program::{demo, device, logging, server, smp, stand_in};
+use ntf_runtime_tokio::program::{demo, device, logging, server, sim, smp, stand_in};
 
 fn main() -> ExitCode {
     // A wrong command line ends here with exit code 2 and clap's explanation.
@@ -33,6 +33,9 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Smp(options) => smp::run(options).await,
             Command::StandIn(options) => stand_in::run(options).await,
             Command::Device(options) => device::run(options).await,
+            // These wait for nothing, so they may as well run on this thread.
+            Command::Sim(options) => sim::run(&options),
+            Command::Replay(options) => sim::replay(&options),
         }
     })
 }

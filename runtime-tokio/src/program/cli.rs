@@ -30,6 +30,41 @@ pub enum Command {
     /// Be a device: wait for pushes and fetch messages, or send one.
     #[command(subcommand)]
     Device(Device),
+    /// Simulate towns of devices and servers, faults included, and check every promise.
+    Sim(Sim),
+    /// Play a recorded run of `ntf sim` again, and show what happened.
+    Replay(Replay),
+}
+
+/// Options of `ntf sim`.
+#[derive(Clone, Debug, Args)]
+pub struct Sim {
+    /// Runs to make, each from a number of its own.
+    #[arg(long, default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    pub seeds: u64,
+    /// The first number.
+    #[arg(long, default_value_t = 0, value_name = "S")]
+    pub from: u64,
+    /// Let each town live so many simulated hours, with more devices; without it, twenty minutes and what
+    /// follows.
+    #[arg(long, value_name = "H", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub hours: Option<u32>,
+    /// Print one JSON object on standard output.
+    #[arg(long)]
+    pub json: bool,
+    /// Record the first run that failed, or else the first one, to this file.
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
+}
+
+/// Options of `ntf replay`.
+#[derive(Clone, Debug, Args)]
+pub struct Replay {
+    /// The recording.
+    pub file: PathBuf,
+    /// Lines to show, the last ones.
+    #[arg(long, default_value_t = 1000, value_name = "N")]
+    pub lines: usize,
 }
 
 /// Options of `ntf demo`.

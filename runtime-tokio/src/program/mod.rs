@@ -12,5 +12,6 @@ pub mod hardening;
 pub mod logging;
 pub mod server;
 mod signals;
+pub mod sim;
 pub mod smp;
 pub mod stand_in;

@@ -1,0 +1,165 @@
+//! `ntf sim`: towns in simulated time, each from one number, on all cores.
+//!
+//! People see on standard error how far it is, and of each run that broke a promise what was broken and how
+//! to repeat it. A run depends on nothing but its number.
+
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ntf_core::sim::{EXCUSES, Recording, Report, Run, Scenario, Size};
+use serde_json::json;
+
+use crate::program::cli::{Replay, Sim};
+use crate::program::failure::Failure;
+
+/// Lines of the trace that are shown of a run that broke a promise.
+const LINES: usize = 60;
+
+/// Pause between two lines about how far it is.
+const PROGRESS: Duration = Duration::from_secs(5);
+
+/// What all runs came to.
+#[derive(Default)]
+struct Total {
+    runs: u64,
+    failed: Vec<u64>,
+    simulated: Duration,
+    sent: u64,
+    learned: u64,
+    excuses: [u64; EXCUSES.len()],
+}
+
+/// Runs `ntf sim`.
+///
+/// # Errors
+///
+/// When a run broke a promise, or the trace cannot be written.
+pub fn run(options: &Sim) -> Result<(), Failure> {
+    let started = Instant::now();
+    let size = options.hours.map_or(Size::SHORT, Size::long);
+    let total = play(options.from, options.seeds, size, started);
+    if let Some(first) = total.failed.first() {
+        eprintln!("{}", Run::explain(Scenario::draw(*first, size), LINES));
+        let hours = options.hours.map(|hours| format!(" --hours {hours}")).unwrap_or_default();
+        for seed in &total.failed {
+            eprintln!("Repeat with: ntf sim --seeds 1 --from {seed}{hours}");
+        }
+    }
+    if let Some(path) = &options.trace {
+        let seed = total.failed.first().copied().unwrap_or(options.from);
+        record(path, Scenario::draw(seed, size))?;
+        eprintln!("The run of seed {seed} is recorded; play it again with ntf replay.");
+    }
+    let wall = started.elapsed();
+    tell(&total, wall);
+    if options.json {
+        let hours = (total.simulated.as_secs_f64() / 36.0).round() / 100.0;
+        let wall_s = (wall.as_secs_f64() * 100.0).round() / 100.0;
+        let line = json!({
+            "seeds": total.runs, "failed": total.failed.len(), "simulated_hours": hours, "wall_s": wall_s
+        });
+        println!("{line}");
+    }
+    match total.failed.len() {
+        0 => Ok(()),
+        failed => Err(Failure::failed(format!("{failed} of {} runs broke a promise.", total.runs))),
+    }
+}
+
+/// Runs `ntf replay`.
+///
+/// # Errors
+///
+/// When the file is no recording of this version, or the run differs from the one recorded or broke a
+/// promise.
+pub fn replay(options: &Replay) -> Result<(), Failure> {
+    let path = options.file.display();
+    let bytes =
+        fs::read(&options.file).map_err(|error| Failure::failed(format!("Cannot read {path}: {error}.")))?;
+    let recording =
+        Recording::decode(&bytes).map_err(|error| Failure::failed(format!("Cannot replay {path}: {error}.")))?;
+    let report = recording.replay();
+    println!("{}", Run::explain(recording.scenario.clone(), options.lines).trim_end());
+    if report.hash != recording.hash() {
+        return Err(Failure::failed("The run differs from the one recorded: the program has changed since."));
+    }
+    match report.violations.len() {
+        0 => Ok(()),
+        broken => Err(Failure::failed(format!("The run broke {broken} promises."))),
+    }
+}
+
+/// Plays the scenarios of a range of numbers on all cores.
+fn play(from: u64, seeds: u64, size: Size, started: Instant) -> Total {
+    let next = AtomicU64::new(from);
+    let end = from.saturating_add(seeds);
+    let (sender, reports) = mpsc::channel::<(u64, Report)>();
+    let mut total = Total::default();
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+            let (sender, next) = (sender.clone(), &next);
+            scope.spawn(move || {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= end || sender.send((seed, Run::of(Scenario::draw(seed, size)))).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        let mut told = started;
+        for (seed, report) in reports {
+            total.add(seed, &report);
+            if told.elapsed() >= PROGRESS {
+                told = Instant::now();
+                eprintln!("{} of {seeds} runs, {} failed", total.runs, total.failed.len());
+            }
+        }
+    });
+    total.failed.sort_unstable();
+    total
+}
+
+impl Total {
+    fn add(&mut self, seed: u64, report: &Report) {
+        self.runs += 1;
+        self.simulated += report.simulated;
+        self.sent += report.sent;
+        self.learned += report.learned;
+        for (sum, count) in self.excuses.iter_mut().zip(report.excuses) {
+            *sum += count;
+        }
+        if !report.violations.is_empty() {
+            self.failed.push(seed);
+        }
+    }
+}
+
+fn tell(total: &Total, wall: Duration) {
+    let times = total.simulated.as_secs_f64() / wall.as_secs_f64().max(0.001);
+    eprintln!(
+        "{} runs, {} failed; {} messages, {} learned; {:.0} hours in {:.1} s, {times:.0} times as fast as real time",
+        total.runs,
+        total.failed.len(),
+        total.sent,
+        total.learned,
+        total.simulated.as_secs_f64() / 3600.0,
+        wall.as_secs_f64(),
+    );
+    for (excuse, count) in EXCUSES.iter().zip(total.excuses).filter(|(_, count)| *count > 0) {
+        eprintln!("  {count:>6} messages not learned when faults had ended: {excuse:?}");
+    }
+}
+
+fn record(path: &Path, scenario: Scenario) -> Result<(), Failure> {
+    let report = Run::of(scenario.clone());
+    let recording = Recording::of(scenario, &report).encode();
+    let bytes = recording.map_err(|error| Failure::failed(format!("Cannot record the run: {error}.")))?;
+    fs::write(path, bytes)
+        .map_err(|error| Failure::failed(format!("Cannot write {}: {error}.", path.display())))
+}
