@@ -474,6 +474,7 @@ fn words_of(asked: &Asked) -> String {
             format!("-> orders {:?} {} for token {token}", order.payload.kind(), order.id.0)
         }
         Asked::Outcome(outcome) => format!("-> order {}: {:?}", outcome.id.0, outcome.result),
+        Asked::Recognised { push, .. } => format!("-> recognises the device of order {}", push.0),
         Asked::Request(request) => format!("-> asks the provider, request {}", request.id.0),
         Asked::Answer { request, reply, .. } => format!("-> answers request {}: {}", request.0, reply.status),
         Asked::Deliver { token, .. } => format!("-> pushes to token {}", String::from_utf8_lossy(token)),

@@ -1,8 +1,8 @@
 //! What must hold between the indexes of the table at any time, for tests and the simulator.
 
+use crate::base::list::List;
 use crate::model::index::SubscriptionIndex;
-use crate::subscription::state::Standing;
-use crate::subscription::table::Subscriptions;
+use crate::subscription::table::{Place, Subscriptions};
 use alloc::collections::BTreeSet;
 
 impl Subscriptions {
@@ -24,13 +24,14 @@ impl Subscriptions {
         if total != self.rows.len() {
             return Err("subscriptions and the counts of their servers do not agree");
         }
-        let listed = |server: &crate::subscription::servers::Server| {
-            server.waiting.len() + server.live.len() + server.tied.len()
-        };
-        let listed: u32 = self.servers.rows.iter().map(|(_, server)| listed(server)).sum();
-        let standing = self.rows.iter().filter(|(_, row)| !matches!(row.standing, Standing::Over(_))).count();
-        if usize::try_from(listed).unwrap_or(usize::MAX) != standing {
-            return Err("subscriptions that stand and the lists of their servers do not agree");
+        let lists =
+            self.servers.rows.iter().flat_map(|(_, server)| {
+                [&server.fresh, &server.waiting, &server.live, &server.failed, &server.tied]
+            });
+        let listed: u32 = lists.map(List::len).sum();
+        let listable = self.rows.iter().filter(|(_, row)| self.place(row) != Place::Nowhere).count();
+        if usize::try_from(listed).unwrap_or(usize::MAX) != listable {
+            return Err("subscriptions and the lists of their servers do not agree");
         }
         let mut queues = BTreeSet::new();
         for (index, row) in self.rows.iter() {
