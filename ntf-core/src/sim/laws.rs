@@ -100,7 +100,8 @@ impl Laws {
             recent.retain(|earlier| at.since(*earlier) < BUDGET_WINDOW);
             recent.push(at);
             if recent.len() > BUDGET {
-                let what = format!("{} verification pushes to device {} in 10 minutes", recent.len(), device + 1);
+                let what =
+                    format!("{} verification pushes to device {} in 10 minutes", recent.len(), device + 1);
                 return Some((Law::VerificationBudget, what));
             }
         }

@@ -190,7 +190,11 @@ impl Oracle {
         };
         if (message.device, message.queue) != (device, queue) {
             let to = (message.device, message.queue);
-            return self.broke(at, Law::Addressee, format!("device {} read a message for {to:?}", device + 1));
+            return self.broke(
+                at,
+                Law::Addressee,
+                format!("device {} read a message for {to:?}", device + 1),
+            );
         }
         if message.learned.is_some() {
             self.twice += 1;

@@ -375,7 +375,9 @@ impl Run {
     fn send(&mut self, device: usize, queue: usize) {
         let Some((id, to)) = self.queue_of(device, queue) else { return };
         let number = self.oracle.on_send(self.now(), device, id);
-        self.world.tell(self.nodes.sender, || format!("sends message {number} to queue {} of device {}", id.0, device + 1));
+        self.world.tell(self.nodes.sender, || {
+            format!("sends message {number} to queue {} of device {}", id.0, device + 1)
+        });
         let tag = RequestTag(u64::try_from(number).unwrap_or(u64::MAX));
         let message = number.to_string().into_bytes();
         self.world.command(self.nodes.sender, Command::Send { tag, to, message });
@@ -497,7 +499,8 @@ impl Run {
                 Excuse::NoticeLost
             }
         };
-        let only = subscriber(fault.node()).filter(|_| !matches!(fault, Fault::Partition(..) | Fault::Heal(..)));
+        let only =
+            subscriber(fault.node()).filter(|_| !matches!(fault, Fault::Partition(..) | Fault::Heal(..)));
         let until = self.now() + LINK_LOSS;
         for (device, person) in self.people.iter().enumerate() {
             if only.is_some_and(|only| only != person.subscriber) {
@@ -560,7 +563,11 @@ impl Run {
             if self.world.client(person.node).and_then(|client| client.token_status())
                 != Some(TokenStatus::Active)
             {
-                self.oracle.broke(now, Law::Learned, format!("device {} checked and is not verified", device + 1));
+                self.oracle.broke(
+                    now,
+                    Law::Learned,
+                    format!("device {} checked and is not verified", device + 1),
+                );
             }
         }
     }

@@ -80,8 +80,8 @@ pub fn replay(options: &Replay) -> Result<(), Failure> {
     let path = options.file.display();
     let bytes =
         fs::read(&options.file).map_err(|error| Failure::failed(format!("Cannot read {path}: {error}.")))?;
-    let recording =
-        Recording::decode(&bytes).map_err(|error| Failure::failed(format!("Cannot replay {path}: {error}.")))?;
+    let recording = Recording::decode(&bytes)
+        .map_err(|error| Failure::failed(format!("Cannot replay {path}: {error}.")))?;
     let report = recording.replay();
     println!("{}", Run::explain(recording.scenario.clone(), options.lines).trim_end());
     if report.hash != recording.hash() {

@@ -24,10 +24,9 @@ impl Subscriptions {
         if total != self.rows.len() {
             return Err("subscriptions and the counts of their servers do not agree");
         }
-        let lists =
-            self.servers.rows.iter().flat_map(|(_, server)| {
-                [&server.fresh, &server.waiting, &server.live, &server.failed, &server.tied]
-            });
+        let lists = self.servers.rows.iter().flat_map(|(_, server)| {
+            [&server.fresh, &server.waiting, &server.live, &server.failed, &server.tied]
+        });
         let listed: u32 = lists.map(List::len).sum();
         let listable = self.rows.iter().filter(|(_, row)| self.place(row) != Place::Nowhere).count();
         if usize::try_from(listed).unwrap_or(usize::MAX) != listable {
