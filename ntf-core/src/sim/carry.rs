@@ -13,6 +13,7 @@ use crate::sim::net::{Latency, Side, WireId};
 use crate::sim::node::{Asked, Given, Node, Power, Role};
 use crate::sim::provider::{ConnectionId, Reply};
 use crate::sim::sight::{Loss, Sight};
+use crate::sim::stranger::Reading;
 use crate::sim::world::{NodeId, World};
 use alloc::boxed::Box;
 use alloc::format;
@@ -397,6 +398,9 @@ impl World {
         let Some((wire, side)) = self.net.find(node, link) else { return };
         let earliest = self.over(wire);
         let at = self.net.arrival(wire, side.other(), earliest);
+        if self.net.end(wire, side.other()).is_some_and(|peer| !self.reads(peer.node)) {
+            return;
+        }
         self.post(at, Mail::Block { wire, side: side.other(), block });
         let at = self.net.arrival(wire, side, self.now);
         self.post(at, Mail::Sent { wire, side });
@@ -408,6 +412,14 @@ impl World {
         let at = self.net.arrival(wire, side.other(), earliest);
         self.post(at, Mail::Down { wire, side: side.other(), reason: DownReason::Closed, travels: true });
         self.post(self.now, Mail::Down { wire, side, reason: DownReason::Asked, travels: false });
+    }
+
+    /// Whether a node takes what is sent to it. What it does not take fills the sender's window.
+    fn reads(&self, node: NodeId) -> bool {
+        match self.nodes.get(node.index()).map(|entry| &entry.role) {
+            Some(Role::Stranger(machine)) => machine.reading() == Reading::All,
+            Some(_) | None => true,
+        }
     }
 
     /// When something sent over a link is there.

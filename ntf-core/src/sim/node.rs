@@ -20,6 +20,7 @@ use crate::sim::carry::Silence;
 use crate::sim::fault::Weather;
 use crate::sim::provider::{self, ConnectionId, Provider, Reply};
 use crate::sim::relay::End;
+use crate::sim::stranger::{self, Stranger};
 use crate::sim::world::NodeId;
 use crate::smp::server::{self as smp, Server};
 use crate::subscriber;
@@ -114,6 +115,7 @@ pub(super) enum Role {
         config: Box<client::Config>,
         events: Vec<(Mono, Event)>,
     },
+    Stranger(Box<Stranger>),
 }
 
 /// What the world gives to a node.
@@ -127,6 +129,7 @@ pub(super) enum Given<'a> {
     Unanswered { request: RequestId, why: Silence },
     Pushed(&'a [u8]),
     Command(Command),
+    Act(LinkAction),
     Script(Reply),
     Install(&'a [u8]),
     Uninstall(&'a [u8]),
@@ -152,12 +155,13 @@ pub(super) struct Misdelivered;
 
 impl Role {
     /// What it speaks with those who connect to it.
-    pub(super) const fn protocol(&self) -> Option<Protocol> {
+    pub(super) fn protocol(&self) -> Option<Protocol> {
         match self {
             Self::Smp(_) => Some(Protocol::Smp),
             Self::Subscriber { .. } => Some(Protocol::Ntf),
             Self::Relay(end) => end.protocol(),
             Self::Push { .. } | Self::Provider { .. } | Self::Client { .. } => None,
+            Self::Stranger(machine) => machine.protocol(),
         }
     }
 
@@ -165,7 +169,7 @@ impl Role {
     pub(super) fn begin_again(&mut self, seed: Seed, now: Now) -> Result<(), client::ImportError> {
         match self {
             // Their queues are on disk in real life.
-            Self::Smp(_) | Self::Provider { .. } => {}
+            Self::Smp(_) | Self::Provider { .. } | Self::Stranger(_) => {}
             Self::Subscriber { machine, config, shards, .. } => {
                 **machine = Shards::new(config, *shards, SHARD_LATENCY, &seed, now);
             }
@@ -251,6 +255,16 @@ impl Role {
                     other => return other.misdelivered(),
                 },
             ),
+            Self::Stranger(machine) => machine.handle(
+                now,
+                match given {
+                    Given::Link(event) => stranger::Input::Link(event),
+                    Given::Pushed(body) => stranger::Input::Pushed(body),
+                    Given::Act(action) => stranger::Input::Act(action),
+                    Given::Tick | Given::Stop => return Ok(()),
+                    other => return other.misdelivered(),
+                },
+            ),
         }
         Ok(())
     }
@@ -287,6 +301,7 @@ impl Role {
                     Asked::Nothing
                 }
             }),
+            Self::Stranger(machine) => step(machine.poll(), Asked::Link),
         }
     }
 }

@@ -13,7 +13,8 @@ use crate::client::effect::Event;
 use crate::client::input::Command;
 use crate::client::{self, Client};
 use crate::crypto::cert::ServerCredentials;
-use crate::model::server::ServerAddress;
+use crate::link::event::LinkAction;
+use crate::model::server::{Protocol, ServerAddress};
 use crate::push::{self, Push};
 use crate::sim::carry::Mail;
 use crate::sim::identity::server_credentials;
@@ -21,6 +22,7 @@ use crate::sim::net::{Latency, Net};
 use crate::sim::node::{Given, Node, Role, SHARD_LATENCY};
 use crate::sim::provider::{Provider, Reply};
 use crate::sim::sight::{self, Sight};
+use crate::sim::stranger::{Heard, Reading, Stranger};
 use crate::sim::trace::{Line, Trace, TraceHash};
 use crate::smp::server::{self as smp, Server};
 use crate::subscriber;
@@ -191,6 +193,50 @@ impl World {
         self.add(Role::Client { machine, config: Box::new(config), events: Vec::new() }, None)
     }
 
+    /// Adds a peer that is played by hand: [`act`](Self::act) and [`take_heard`](Self::take_heard).
+    pub fn add_stranger(&mut self) -> NodeId {
+        self.add(Role::Stranger(Box::new(Stranger::new(None))), None)
+    }
+
+    /// Adds one that is reached under the host name `host`, speaking `protocol`.
+    pub fn add_strange_server(&mut self, host: &str, protocol: Protocol) -> (NodeId, ServerAddress) {
+        let credentials = self.credentials();
+        let role = Role::Stranger(Box::new(Stranger::new(Some(protocol))));
+        let node = self.add(role, Some(credentials));
+        (node, self.list(host, node))
+    }
+
+    /// Lets a stranger do something to a link. A new one is named with [`LinkId::opened`].
+    ///
+    /// [`LinkId::opened`]: crate::base::id::LinkId::opened
+    pub fn act(&mut self, stranger: NodeId, action: LinkAction) {
+        self.give(stranger, "act", &[], Given::Act(action));
+    }
+
+    /// Lets a stranger read what is sent to it from here on, or stop reading.
+    pub fn set_reading(&mut self, stranger: NodeId, reading: Reading) {
+        if let Some(Node { role: Role::Stranger(machine), .. }) = self.nodes.get_mut(stranger.index()) {
+            machine.set_reading(reading);
+        }
+    }
+
+    /// What a stranger heard and nobody took yet.
+    #[must_use]
+    pub fn heard(&self, stranger: NodeId) -> &[Heard] {
+        match self.nodes.get(stranger.index()).map(|node| &node.role) {
+            Some(Role::Stranger(machine)) => machine.heard(),
+            Some(_) | None => &[],
+        }
+    }
+
+    /// Takes what a stranger heard since the last call.
+    pub fn take_heard(&mut self, stranger: NodeId) -> Vec<Heard> {
+        match self.nodes.get_mut(stranger.index()).map(|node| &mut node.role) {
+            Some(Role::Stranger(machine)) => machine.take_heard(),
+            Some(_) | None => Vec::new(),
+        }
+    }
+
     /// Gives a device a token of this provider.
     pub fn install(&mut self, provider: NodeId, token: &[u8], client: NodeId) {
         if let Some(Node { role: Role::Provider { owners, .. }, .. }) = self.nodes.get_mut(provider.index()) {
@@ -275,7 +321,11 @@ impl World {
                 sights.extend(events.drain(..).map(|(at, event)| (at, Sight::Told { device: node, event })));
             }
             Role::Subscriber { milestones, .. } => milestones.clear(),
-            Role::Smp(_) | Role::Push { .. } | Role::Relay(_) | Role::Provider { .. } => {}
+            Role::Smp(_)
+            | Role::Push { .. }
+            | Role::Relay(_)
+            | Role::Provider { .. }
+            | Role::Stranger(_) => {}
         }
     }
 
@@ -316,6 +366,7 @@ impl World {
             Role::Relay(_) => "relay",
             Role::Provider { .. } => "provider",
             Role::Client { .. } => "device",
+            Role::Stranger(_) => "stranger",
         };
         let Some(what) = self.nodes.get(node.index()).map(kind) else { return "nobody".into() };
         let number = self.nodes.iter().take(node.index() + 1).filter(|other| kind(other) == what).count();
@@ -349,7 +400,8 @@ impl World {
             | Role::Subscriber { .. }
             | Role::Push { .. }
             | Role::Relay(_)
-            | Role::Provider { .. } => None,
+            | Role::Provider { .. }
+            | Role::Stranger(_) => None,
         }
     }
 
@@ -358,14 +410,7 @@ impl World {
     pub fn events(&self, client: NodeId) -> &[(Mono, Event)] {
         match self.nodes.get(client.index()).map(|node| &node.role) {
             Some(Role::Client { events, .. }) => events,
-            Some(
-                Role::Smp(_)
-                | Role::Subscriber { .. }
-                | Role::Push { .. }
-                | Role::Relay(_)
-                | Role::Provider { .. },
-            )
-            | None => &[],
+            Some(_) | None => &[],
         }
     }
 
@@ -373,14 +418,7 @@ impl World {
     pub fn take_events(&mut self, client: NodeId) -> Vec<(Mono, Event)> {
         match self.nodes.get_mut(client.index()).map(|node| &mut node.role) {
             Some(Role::Client { events, .. }) => core::mem::take(events),
-            Some(
-                Role::Smp(_)
-                | Role::Subscriber { .. }
-                | Role::Push { .. }
-                | Role::Relay(_)
-                | Role::Provider { .. },
-            )
-            | None => Vec::new(),
+            Some(_) | None => Vec::new(),
         }
     }
 
@@ -393,7 +431,8 @@ impl World {
             | Role::Subscriber { .. }
             | Role::Push { .. }
             | Role::Relay(_)
-            | Role::Provider { .. } => None,
+            | Role::Provider { .. }
+            | Role::Stranger(_) => None,
         }
     }
 
@@ -406,7 +445,8 @@ impl World {
             | Role::Smp(_)
             | Role::Push { .. }
             | Role::Relay(_)
-            | Role::Provider { .. } => None,
+            | Role::Provider { .. }
+            | Role::Stranger(_) => None,
         }
     }
 
@@ -415,14 +455,7 @@ impl World {
     pub fn milestones(&self, node: NodeId) -> &[(Mono, Milestone)] {
         match self.nodes.get(node.index()).map(|node| &node.role) {
             Some(Role::Subscriber { milestones, .. }) => milestones,
-            Some(
-                Role::Smp(_)
-                | Role::Client { .. }
-                | Role::Push { .. }
-                | Role::Relay(_)
-                | Role::Provider { .. },
-            )
-            | None => &[],
+            Some(_) | None => &[],
         }
     }
 
@@ -435,7 +468,8 @@ impl World {
             | Role::Smp(_)
             | Role::Subscriber { .. }
             | Role::Relay(_)
-            | Role::Provider { .. } => None,
+            | Role::Provider { .. }
+            | Role::Stranger(_) => None,
         }
     }
 
@@ -448,7 +482,8 @@ impl World {
             | Role::Smp(_)
             | Role::Subscriber { .. }
             | Role::Push { .. }
-            | Role::Relay(_) => None,
+            | Role::Relay(_)
+            | Role::Stranger(_) => None,
         }
     }
 
