@@ -4,6 +4,7 @@ pub mod by_hand;
 pub mod leaks;
 pub mod raw;
 pub mod sockets;
+pub mod voice;
 
 /// A provider's key, made for tests; it protects nothing.
 pub const PROVIDER_KEY_PEM: &str = "-----BEGIN PRIVATE KEY-----

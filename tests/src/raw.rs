@@ -1,7 +1,7 @@
 //! Peers that may misbehave: TLS and blocks over blocking sockets, and no role code.
 //!
 //! [`Pipe`] is one side of a connection that speaks whole blocks, [`Talk`] a client that has greeted a server
-//! and can say what no client of ours would, [`FakeSmp`] a server that does with each connection what a test
+//! and can say what no client of ours would (see [`voice`](crate::voice)), [`FakeSmp`] a server that does with each connection what a test
 //! wants. All fail by panicking, and none waits longer than [`PATIENCE`].
 
 #![allow(clippy::panic, clippy::missing_panics_doc, reason = "a helper of tests fails by panicking")]
@@ -14,22 +14,22 @@ use std::time::Duration;
 
 use ntf_core::base::rng::{Rng, Stream};
 use ntf_core::base::time::Wall;
-use ntf_core::crypto::auth::authorize;
-use ntf_core::crypto::cert::{ServerCredentials, leaf_public_key, sign_session_key, verify_session_key};
-use ntf_core::crypto::chain::BlockChains;
-use ntf_core::crypto::keys::{AuthPrivateKey, Ed25519Private, X25519Private, X25519Public};
+use ntf_core::crypto::cert::{ServerCredentials, sign_session_key};
+use ntf_core::crypto::keys::X25519Private;
 use ntf_core::model::server::{Fingerprint, Protocol, ServerAddress};
 use ntf_core::tls::{ServerEndpoint, Session, TlsFault, Transport};
 use ntf_core::wire::batch::{BatchReader, BatchWriter};
 use ntf_core::wire::block::{Layout, content};
 use ntf_core::wire::cursor::Writer;
-use ntf_core::wire::hello::smp::SignedKey;
-use ntf_core::wire::hello::{ntf, smp};
-use ntf_core::wire::transmission::{Format, Outgoing, write_authorized, write_body};
+use ntf_core::wire::hello::smp::{ServerHello, SignedKey};
+use ntf_core::wire::transmission::{Format, write_body};
 use ntf_core::wire::version::{NtfVersion, SmpVersion, VersionRange};
 use ntf_runtime_tokio::clock::Clock;
 use ntf_runtime_tokio::identity::Identity;
 use ntf_runtime_tokio::service::os_seed;
+
+pub use crate::voice::{Answer, Auth};
+use crate::voice::{Offer, Speaks, Voice, ntf_offer, smp_offer};
 
 /// Nothing on loopback takes this long; what does has failed.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -207,117 +207,32 @@ impl Pipe {
     }
 }
 
-/// What authorizes a transmission.
-#[derive(Clone, Copy, Debug)]
-pub enum Auth<'a> {
-    /// Nothing.
-    None,
-    /// This key, rightly.
-    Key(&'a AuthPrivateKey),
-    /// These bytes, whatever they are.
-    Bytes(&'a [u8]),
-}
-
-/// An answer or event as it came.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
-    /// The correlation id.
-    pub corr: Vec<u8>,
-    /// The entity id.
-    pub entity: Vec<u8>,
-    /// Word and parameters.
-    pub command: Vec<u8>,
-}
-
-impl Answer {
-    /// An answer to nobody in particular.
-    #[must_use]
-    pub fn to_nobody(command: &str) -> Self {
-        Self { corr: Vec::new(), entity: Vec::new(), command: command.as_bytes().to_vec() }
-    }
-
-    /// The command as text, for messages and comparisons.
-    #[must_use]
-    pub fn text(&self) -> String {
-        String::from_utf8_lossy(&self.command).into_owned()
-    }
-}
-
-/// A transmission that is ready to be sent.
-#[derive(Clone, Debug)]
-pub struct Item {
-    /// Its correlation id.
-    pub corr: Vec<u8>,
-    /// All of it, without its length.
-    pub bytes: Vec<u8>,
-}
-
 /// A client that has greeted a server.
 #[derive(Debug)]
 pub struct Talk {
     /// The connection.
     pub pipe: Pipe,
-    /// For ids and keys.
-    pub rng: Rng,
-    protocol: Protocol,
-    format: Format,
-    session_id: Vec<u8>,
-    server_key: Option<X25519Public>,
-    chains: Option<BlockChains>,
-    /// Answers of a block that were not asked for yet, last first.
-    unread: Vec<Answer>,
-}
-
-/// The SMP server hello that came, read.
-#[derive(Debug)]
-pub struct SmpOffer {
-    /// The offered versions.
-    pub versions: VersionRange<SmpVersion>,
-    /// The server's session key.
-    pub key: Option<X25519Public>,
-    session_id: Vec<u8>,
-}
-
-/// The NTF server hello that came, read.
-#[derive(Debug)]
-pub struct NtfOffer {
-    /// The offered versions.
-    pub versions: VersionRange<NtfVersion>,
-    /// The server's session key.
-    pub key: Option<X25519Public>,
-    session_id: Vec<u8>,
+    voice: Voice,
 }
 
 /// Connects to an SMP server and reads its hello.
 #[must_use]
-pub fn smp_hello(address: SocketAddr, server: &ServerAddress, names: &[&[u8]]) -> (Pipe, SmpOffer) {
+pub fn smp_hello(address: SocketAddr, server: &ServerAddress, names: &[&[u8]]) -> (Pipe, Offer<SmpVersion>) {
     let (mut pipe, transport) =
         Pipe::connect(address, Protocol::Smp, &server.identity, names).expect("TLS comes up");
     let block = pipe.read_block().expect("a hello");
-    let hello = smp::ServerHello::decode(content(&block).expect("padding")).expect("a hello");
-    assert_eq!(hello.session_id, transport.session_id.as_slice(), "the server names the session");
-    let key = hello.key.map(|key| signed(&transport, key.signed_key));
-    let session_id = hello.session_id.to_vec();
-    (pipe, SmpOffer { versions: hello.versions, key, session_id })
+    let offer = smp_offer(&block, transport.session_id.as_slice(), &transport.peer_chain);
+    (pipe, offer)
 }
 
 /// Connects to a subscriber and reads its hello.
 #[must_use]
-pub fn ntf_hello(address: SocketAddr, server: &ServerAddress, names: &[&[u8]]) -> (Pipe, NtfOffer) {
+pub fn ntf_hello(address: SocketAddr, server: &ServerAddress, names: &[&[u8]]) -> (Pipe, Offer<NtfVersion>) {
     let (mut pipe, transport) =
         Pipe::connect(address, Protocol::Ntf, &server.identity, names).expect("TLS comes up");
     let block = pipe.read_block().expect("a hello");
-    let hello = ntf::ServerHello::decode(content(&block).expect("padding")).expect("a hello");
-    assert_eq!(hello.session_id, transport.session_id.as_slice(), "the server names the session");
-    let key = hello.signed_key.map(|key| signed(&transport, key));
-    let session_id = hello.session_id.to_vec();
-    (pipe, NtfOffer { versions: hello.versions, key, session_id })
-}
-
-fn signed(transport: &Transport, object: &[u8]) -> X25519Public {
-    let leaf = transport.peer_chain.first().expect("a server shows its certificates");
-    let leaf = leaf_public_key(leaf).expect("a leaf certificate");
-    verify_session_key(object, &leaf).expect("signed by the leaf")
+    let offer = ntf_offer(&block, transport.session_id.as_slice(), &transport.peer_chain);
+    (pipe, offer)
 }
 
 impl Talk {
@@ -331,35 +246,9 @@ impl Talk {
     #[must_use]
     pub fn smp_in(address: SocketAddr, server: &ServerAddress, version: SmpVersion, names: &[&[u8]]) -> Self {
         let (mut pipe, offer) = smp_hello(address, server, names);
-        assert!(offer.versions.contains(version), "the server speaks {version:?}");
-        let mut rng = randomness();
-        let own = X25519Private::generate(&mut rng);
-        let hello = smp::ClientHello {
-            version,
-            identity: server.identity,
-            session_key: Some(own.public()),
-            is_proxy: false,
-            service: None,
-        };
-        let mut bytes = Vec::new();
-        hello.encode(&mut bytes);
-        pipe.write_block(&Layout::plain(Protocol::Smp).block(&bytes).expect("a hello fits"));
-        let chains = match &offer.key {
-            Some(key) if version.encrypts_blocks() => {
-                Some(BlockChains::derive(&offer.session_id, &own.agree(key)))
-            }
-            Some(_) | None => None,
-        };
-        Self {
-            pipe,
-            rng,
-            protocol: Protocol::Smp,
-            format: Format::smp(version),
-            session_id: offer.session_id,
-            server_key: offer.key,
-            chains,
-            unread: Vec::new(),
-        }
+        let (voice, hello) = Voice::smp(server, version, offer, randomness());
+        pipe.write_block(&hello);
+        Self { pipe, voice }
     }
 
     /// Greets a subscriber with the newest version.
@@ -372,147 +261,23 @@ impl Talk {
     #[must_use]
     pub fn ntf_in(address: SocketAddr, server: &ServerAddress, version: NtfVersion, names: &[&[u8]]) -> Self {
         let (mut pipe, offer) = ntf_hello(address, server, names);
-        assert!(offer.versions.contains(version), "the server speaks {version:?}");
-        let mut bytes = Vec::new();
-        ntf::ClientHello { version, identity: server.identity }.encode(&mut bytes);
-        pipe.write_block(&Layout::plain(Protocol::Ntf).block(&bytes).expect("a hello fits"));
-        Self {
-            pipe,
-            rng: randomness(),
-            protocol: Protocol::Ntf,
-            format: Format::ntf(version),
-            session_id: offer.session_id,
-            server_key: offer.key,
-            chains: None,
-            unread: Vec::new(),
-        }
+        let (voice, hello) = Voice::ntf(server, version, offer, randomness());
+        pipe.write_block(&hello);
+        Self { pipe, voice }
+    }
+}
+
+impl Speaks for Talk {
+    fn voice(&mut self) -> &mut Voice {
+        &mut self.voice
     }
 
-    /// How blocks are laid out after the hellos.
-    #[must_use]
-    pub const fn layout(&self) -> Layout {
-        match &self.chains {
-            Some(_) => Layout::sealed(self.protocol),
-            None => Layout::plain(self.protocol),
-        }
+    fn write_block(&mut self, block: &[u8]) {
+        self.pipe.write_block(block);
     }
 
-    /// A transmission with a fresh correlation id.
-    pub fn item(&mut self, auth: Auth<'_>, entity: &[u8], command: &[u8]) -> Item {
-        let corr = self.rng.bytes::<24>().to_vec();
-        let mut body = Vec::new();
-        write_body(&corr, entity, &mut body, |out| out.extend_from_slice(command));
-        let mut to_auth = Vec::new();
-        write_authorized(&self.session_id, &body, &mut to_auth);
-        let authorization = match auth {
-            Auth::None => Vec::new(),
-            Auth::Key(key) => authorize(key, self.server_key.as_ref(), &corr, &to_auth)
-                .expect("a key that this link can use")
-                .as_bytes()
-                .to_vec(),
-            Auth::Bytes(bytes) => bytes.to_vec(),
-        };
-        let mut bytes = Vec::new();
-        let outgoing = Outgoing {
-            authorization: &authorization,
-            service_signature: None,
-            session_id: &self.session_id,
-            body: &body,
-        };
-        outgoing.encode(self.format, &mut bytes);
-        Item { corr, bytes }
-    }
-
-    /// Sends transmissions in one block.
-    pub fn send(&mut self, items: &[&[u8]]) {
-        let mut batch = BatchWriter::new(self.layout(), self.format);
-        for item in items {
-            batch.push(item).expect("the items of a test fit one block");
-        }
-        let block = batch.finish().expect("at least one item");
-        self.seal_and_send(block);
-    }
-
-    /// Sends a block with this content, lawful or not.
-    pub fn send_content(&mut self, content: &[u8]) {
-        let block = self.layout().block(content).expect("content that fits a block");
-        self.seal_and_send(block);
-    }
-
-    /// Sends a block whose inner length says more than the block holds.
-    pub fn send_bad_length(&mut self) {
-        let layout = self.layout();
-        let mut block = layout.block(b"").expect("an empty block");
-        for byte in block.iter_mut().skip(layout.head()).take(2) {
-            *byte = 0xff;
-        }
-        self.seal_and_send(block);
-    }
-
-    fn seal_and_send(&mut self, mut block: Vec<u8>) {
-        if let Some(chains) = &mut self.chains {
-            chains.client_to_server.seal_block(&mut block);
-        }
-        self.pipe.write_block(&block);
-    }
-
-    /// A block went out past the cipher: brings its chain to where the server's is.
-    pub fn skip_sealed(&mut self) {
-        if let Some(chains) = &mut self.chains {
-            let mut nowhere = Layout::sealed(self.protocol).block(b"").expect("an empty block");
-            chains.client_to_server.seal_block(&mut nowhere);
-        }
-    }
-
-    /// The next answer or event.
-    pub fn read(&mut self) -> Answer {
-        loop {
-            if let Some(answer) = self.unread.pop() {
-                return answer;
-            }
-            let mut block = self.pipe.read_block().expect("an answer rather than the end");
-            let padded = match &mut self.chains {
-                Some(chains) => &*chains.server_to_client.open_block(&mut block).expect("a sealed block"),
-                None => &*block,
-            };
-            let batch = BatchReader::new(content(padded).expect("padding"), self.format).expect("a batch");
-            for item in batch {
-                let item = item.expect("a transmission");
-                assert!(item.authorization.is_empty(), "servers sign nothing");
-                self.unread.push(Answer {
-                    corr: item.corr_id.to_vec(),
-                    entity: item.entity_id.to_vec(),
-                    command: item.command.to_vec(),
-                });
-            }
-            self.unread.reverse();
-        }
-    }
-
-    /// Sends one transmission and reads its answer.
-    pub fn ask(&mut self, auth: Auth<'_>, entity: &[u8], command: &[u8]) -> Answer {
-        let item = self.item(auth, entity, command);
-        self.send(&[&item.bytes]);
-        let answer = self.read();
-        assert_eq!(answer.corr, item.corr, "the answer to {}", String::from_utf8_lossy(command));
-        answer
-    }
-
-    /// Asks, and says what came as text; the answer must be about the same entity.
-    pub fn ask_text(&mut self, auth: Auth<'_>, entity: &[u8], command: &[u8]) -> String {
-        let answer = self.ask(auth, entity, command);
-        assert_eq!(answer.entity, entity, "the entity of the answer {}", answer.text());
-        answer.text()
-    }
-
-    /// The connection still works: PING is answered.
-    pub fn expect_alive(&mut self) {
-        assert_eq!(self.ask_text(Auth::None, b"", b"PING"), "PONG");
-    }
-
-    /// A fresh Ed25519 key.
-    pub fn key(&mut self) -> AuthPrivateKey {
-        AuthPrivateKey::Ed25519(Ed25519Private::generate(&mut self.rng))
+    fn read_block(&mut self) -> Vec<u8> {
+        self.pipe.read_block().expect("an answer rather than the end")
     }
 }
 
@@ -561,7 +326,7 @@ impl Accepted {
         let key = X25519Private::generate(&mut randomness()).public();
         let signed_key = sign_session_key(&credentials.leaf_key, &key);
         let chain = credentials.chain.iter().map(|certificate| &**certificate).collect();
-        let hello = smp::ServerHello {
+        let hello = ServerHello {
             versions,
             session_id: transport.session_id.as_slice(),
             key: Some(SignedKey { chain, signed_key: &signed_key }),

@@ -28,6 +28,7 @@ use ntf_tests::raw::{
     tcp, write_anyway,
 };
 use ntf_tests::sockets::{Device, Network};
+use ntf_tests::voice::Speaks;
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
@@ -37,9 +38,9 @@ const BOTH: [Protocol; 2] = [Protocol::Smp, Protocol::Ntf];
 fn a_wrong_code_key_or_signature_verifies_nothing() {
     let world = World::start();
     let mut talk = world.ntf();
-    let mut device = world.register(&mut talk, "aa01");
+    let device = world.register(&mut talk, "aa01");
     let stranger = talk.key();
-    let x25519 = AuthPrivateKey::X25519(X25519Private::generate(&mut talk.rng));
+    let x25519 = AuthPrivateKey::X25519(X25519Private::generate(&mut talk.voice().rng));
     let tvfy = |code: &[u8]| ntf_command(&NtfCommand::Tvfy { code });
     let right = tvfy(&device.code);
     for (what, auth, entity, command) in [
@@ -157,11 +158,11 @@ fn malformed_blocks_to_the_smp_server_get_their_error() {
     // What does not decrypt is answered and forgotten: the chain moves on with each block.
     let mut talk = world.smp();
     for _ in 0..3 {
-        let block = junk(&mut talk.rng, Protocol::Smp.block_len());
+        let block = junk(&mut talk.voice().rng, Protocol::Smp.block_len());
         // Sent past the cipher, whose chain therefore stays behind by one block.
         talk.pipe.write_block(&block);
         assert_eq!(talk.read(), Answer::to_nobody("ERR BLOCK"));
-        talk.skip_sealed();
+        talk.voice().skip_sealed();
         talk.expect_alive();
     }
     let mut old = Talk::smp_in(world.net.smp_socket(), world.net.smp_address(), SmpVersion(6), &[]);
@@ -351,7 +352,7 @@ fn without_an_application_protocol_only_the_oldest_version_is_spoken() {
     assert!(offer.key.is_none(), "the oldest version has no session keys");
     // A whole registration in the oldest version.
     let mut talk = Talk::ntf_in(world.net.ntf_socket(), world.net.ntf_address(), NtfVersion(1), &[]);
-    let mut device = world.register(&mut talk, "aa03");
+    let device = world.register(&mut talk, "aa03");
     device.verify(&mut talk);
     assert_eq!(talk.ask_text(Auth::Key(&device.key), &device.id, b"TCHK"), "TKN ACTIVE");
     let mut talk = Talk::smp_in(world.net.smp_socket(), world.net.smp_address(), SmpVersion(6), &[]);
@@ -455,7 +456,7 @@ fn a_client_that_asks_and_never_reads_is_stopped_and_hinders_nobody() {
         for ping in &pings {
             Writer::new(&mut content).large(ping);
         }
-        let block = talk.layout().block(&content).expect("ten pings fit");
+        let block = talk.voice().layout().block(&content).expect("ten pings fit");
         while talk.pipe.write_block_within(&block, Duration::from_secs(1)) {
             *asked += block.len();
             assert!(*asked < 128 << 20, "the server goes on reading from a client that does not read");
@@ -567,7 +568,7 @@ fn a_hostile_smp_server_does_not_keep_the_subscriber_from_the_others() {
         }
     });
     let mut talk = world.ntf();
-    let mut device = world.register(&mut talk, "aa04");
+    let device = world.register(&mut talk, "aa04");
     device.verify(&mut talk);
     let mut subscriptions = Vec::new();
     for server in [fake.address.clone(), fake.under_another_name(), nowhere()] {
@@ -597,7 +598,7 @@ fn a_lying_smp_server_ends_only_its_own_subscriptions() {
         |ask| Answer { command: b"ERR \xff\xfe".to_vec(), ..ask.clone() },
     ];
     let mut talk = world.ntf();
-    let mut device = world.register(&mut talk, "aa05");
+    let device = world.register(&mut talk, "aa05");
     device.verify(&mut talk);
     let mut fakes = Vec::new();
     for lie in lies {
@@ -686,7 +687,7 @@ impl World {
     fn register(&self, talk: &mut Talk, token: &str) -> RawDevice {
         let mut pushes = self.net.apple().subscribe(token);
         RawDevice::register(talk, token, || {
-            self.within("verification push", pushes.recv()).expect("the stand-in runs")
+            self.within("verification push", pushes.recv()).expect("the stand-in runs").body
         })
     }
 

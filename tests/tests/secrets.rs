@@ -36,6 +36,7 @@ use ntf_runtime_tokio::standin::{Fault, Trial};
 use ntf_tests::by_hand::{RawDevice, RawQueue, smp_command};
 use ntf_tests::leaks::{Secrets, suspicious};
 use ntf_tests::raw::{Auth, PATIENCE, Talk};
+use ntf_tests::voice::Speaks;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 use tokio::time::{interval, timeout};
@@ -251,8 +252,8 @@ fn by_hand(
     use ntf_core::wire::version::SmpVersion;
 
     let mut talk = Talk::ntf(ntf_socket, ntf_address);
-    let mut device = RawDevice::register(&mut talk, "0123456789abcdef0123456789abcdef", || {
-        pushes.blocking_recv().expect("a verification push")
+    let device = RawDevice::register(&mut talk, "0123456789abcdef0123456789abcdef", || {
+        pushes.blocking_recv().expect("a verification push").body
     });
     assert_eq!(talk.ask_text(Auth::Bytes(&[1; 64]), &device.id, b"TCHK"), "ERR AUTH");
     device.verify(&mut talk);
