@@ -3,6 +3,7 @@
 pub mod by_hand;
 pub mod leaks;
 pub mod raw;
+pub mod simulated;
 pub mod sockets;
 pub mod voice;
 

@@ -2,7 +2,7 @@
 //! what carries the blocks.
 //!
 //! A [`Voice`] begins with the server's hello. Whoever can carry its blocks [`Speaks`] with it:
-//! [`raw::Talk`](crate::raw::Talk) does over sockets.
+//! [`raw::Talk`](crate::raw::Talk) over sockets, [`simulated::Talk`](crate::simulated::Talk) in virtual time.
 //! All fail by panicking.
 
 #![allow(clippy::panic, clippy::missing_panics_doc, reason = "a helper of tests fails by panicking")]

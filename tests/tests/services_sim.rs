@@ -2,29 +2,26 @@
 
 #![allow(clippy::indexing_slicing, clippy::wildcard_enum_match_arm, reason = "tests")]
 
-use ntf_core::base::rng::Seed;
+use std::time::Duration;
+
 use ntf_core::client::effect::Event;
-use ntf_core::client::input::{Command, RequestTag};
-use ntf_core::crypto::es256::Es256Key;
-use ntf_core::model::server::{SenderAddress, ServerAddress};
-use ntf_core::model::token::{DeviceToken, Provider, TokenStatus};
-use ntf_core::sim::{Config, NodeId, World};
+use ntf_core::client::input::Command;
+use ntf_core::sim::NodeId;
+use ntf_core::smp;
 use ntf_core::subscriber::meters::{ServiceCounters, SubscriptionCounters};
 use ntf_core::wire::version::{SmpVersion, VersionRange};
-use ntf_core::{client, push, smp, subscriber};
-use ntf_tests::PROVIDER_KEY_PEM;
-use std::time::Duration;
+use ntf_tests::simulated::{Device, Network, Plan, Queue};
 
 const QUEUES: usize = 20;
 
 #[test]
 fn after_a_reconnect_one_command_stands_for_all() {
-    let mut run = Run::new(true, |config| config);
-    let tied = run.world.smp(run.server).expect("an SMP server").gauges().tied;
+    let mut run = Run::new(|_| {});
+    let tied = run.smp().gauges().tied;
     assert_eq!(tied, QUEUES);
     for round in 1..=3 {
         let (asked, before) = (run.subscriptions().asked, run.commands());
-        run.world.cut_links(run.server);
+        run.cut_links();
         run.settle();
         assert_eq!(run.subscriptions().asked, asked, "no NSUB");
         assert_eq!(run.services().resumed.total(), round);
@@ -33,25 +30,26 @@ fn after_a_reconnect_one_command_stands_for_all() {
         run.assert_every_queue_is_heard();
     }
     assert_eq!(run.services().tied.total(), 20);
-    assert_eq!(run.world.violations(), &[] as &[String]);
+    assert_eq!(run.network.world.violations(), &[] as &[String]);
 }
 
 #[test]
 fn without_the_option_every_queue_is_asked_for_again() {
-    let mut run = Run::new(false, |config| config);
-    run.world.cut_links(run.server);
+    let mut run = Run::with(Plan { seed: 5, ..Plan::default() });
+    run.cut_links();
     run.settle();
     assert_eq!(run.subscriptions().asked.total(), 40);
     assert_eq!(run.services(), ServiceCounters::default());
-    assert_eq!(run.world.smp(run.server).expect("an SMP server").gauges().services, 0);
+    assert_eq!(run.smp().gauges().services, 0);
     run.assert_every_queue_is_heard();
 }
 
 #[test]
 fn servers_before_version_16_are_used_as_ever() {
-    let versions = VersionRange::new(SmpVersion(6), SmpVersion(15)).expect("a range");
-    let mut run = Run::new(true, |config| smp::server::Config { versions, ..config });
-    run.world.cut_links(run.server);
+    let mut run = Run::new(|config| {
+        config.versions = VersionRange::new(SmpVersion(6), SmpVersion(15)).expect("a range");
+    });
+    run.cut_links();
     run.settle();
     assert_eq!(run.services(), ServiceCounters::default());
     run.assert_every_queue_is_heard();
@@ -59,29 +57,26 @@ fn servers_before_version_16_are_used_as_ever() {
 
 #[test]
 fn a_server_that_stops_asking_for_certificates_unties_queues_by_plain_commands() {
-    let mut run = Run::new(true, |config| config);
-    run.world.set_asking_clients(run.server, false);
-    run.world.cut_links(run.server);
+    let mut run = Run::new(|_| {});
+    run.set_asking_clients(false);
+    run.cut_links();
     run.settle();
     assert_eq!(run.services().untied.total(), 20);
-    assert_eq!(run.world.smp(run.server).expect("an SMP server").gauges().tied, 0);
+    assert_eq!(run.smp().gauges().tied, 0);
     run.assert_every_queue_is_heard();
     // And ties them again once it asks.
-    run.world.set_asking_clients(run.server, true);
-    run.world.cut_links(run.server);
+    run.set_asking_clients(true);
+    run.cut_links();
     run.settle();
-    assert_eq!(run.world.smp(run.server).expect("an SMP server").gauges().tied, QUEUES);
+    assert_eq!(run.smp().gauges().tied, QUEUES);
     run.assert_every_queue_is_heard();
 }
 
 #[test]
 fn a_server_without_room_for_services_is_used_as_ever() {
-    let mut run = Run::new(true, |mut config| {
-        config.limits.services = 0;
-        config
-    });
+    let mut run = Run::new(|config| config.limits.services = 0);
     assert_eq!(run.services().refused.total(), 1);
-    run.world.cut_links(run.server);
+    run.cut_links();
     run.settle();
     assert_eq!(run.services().refused.total(), 1, "it is not tried again");
     run.assert_every_queue_is_heard();
@@ -90,112 +85,82 @@ fn a_server_without_room_for_services_is_used_as_ever() {
 #[test]
 fn links_that_break_while_queues_are_tied_leave_every_queue_watched() {
     for seed in 0..8_u64 {
-        let mut run = Run::new(true, |config| config);
+        let mut run = Run::new(|_| {});
         for cut in 0..6 {
-            run.world.cut_links(run.server);
+            run.cut_links();
             // Some break in the hellos, some before the answer to NSUBS, some after.
-            run.world.run_for(Duration::from_millis(900 + 150 * seed + 40 * cut));
+            run.network.world.run_for(Duration::from_millis(900 + 150 * seed + 40 * cut));
         }
         run.settle();
         run.assert_every_queue_is_heard();
-        assert_eq!(run.world.violations(), &[] as &[String]);
+        assert_eq!(run.network.world.violations(), &[] as &[String]);
     }
 }
 
 /// A device with many queues on one SMP server, all subscribed.
 struct Run {
-    world: World,
+    network: Network,
     server: NodeId,
-    subscriber: NodeId,
-    device: NodeId,
-    sender: NodeId,
-    queues: Vec<SenderAddress>,
-    tags: u64,
+    device: Device,
+    queues: Vec<Queue>,
 }
 
 impl Run {
-    fn new(uses_services: bool, change: impl FnOnce(smp::server::Config) -> smp::server::Config) -> Self {
-        let mut world = World::new(Seed::from_number(5), Config::default());
-        let (server, address) =
-            world.add_smp("smp.sim", |credentials| change(smp::server::Config::new(credentials)));
-        let provider = world.add_provider();
-        let push = world.add_push(
-            provider,
-            push::Config {
-                key: Some(Es256Key::from_pkcs8_pem(PROVIDER_KEY_PEM).expect("the key above")),
-                key_id: "KEYSHARED1".into(),
-                allow_test_provider: true,
-                ..push::Config::default()
-            },
-        );
-        let (subscriber, ntf) = world.add_subscriber("ntf.sim", push, |credentials| subscriber::Config {
-            allow_test_provider: true,
-            use_service_certificates: uses_services,
-            ..subscriber::Config::new(credentials)
-        });
-        let sender = world.add_client(client::Config::default());
-        let device = world.add_client(client::Config::default());
-        world.install(provider, b"aa01", device);
-        let mut run = Self { world, server, subscriber, device, sender, queues: Vec::new(), tags: 0 };
-        run.subscribe(&address, ntf);
-        run
+    /// With service certificates, and this changed about the SMP server.
+    fn new(smp: fn(&mut smp::server::Config)) -> Self {
+        let subscriber = |config: &mut ntf_core::subscriber::Config| config.use_service_certificates = true;
+        Self::with(Plan { seed: 5, smp, subscriber, ..Plan::default() })
     }
 
-    fn subscribe(&mut self, server: &ServerAddress, ntf: ServerAddress) {
-        let device = DeviceToken { provider: Provider::ApnsTest, token: b"aa01".as_slice().into() };
-        self.world.command(self.device, Command::Register { server: ntf, device });
-        assert!(self.wait(self.device, 1, |event| *event == Event::Token(TokenStatus::Active)));
-        for _ in 0..QUEUES {
-            let tag = self.tag();
-            self.world.command(self.device, Command::CreateQueue { tag, server: server.clone() });
-        }
-        assert!(self.wait(self.device, QUEUES, |event| matches!(event, Event::Subscription { .. })));
-        self.settle();
-        for (_, event) in self.world.take_events(self.device) {
-            if let Event::QueueCreated { address, .. } = event {
-                self.queues.push(address);
-            }
-        }
-        assert_eq!(self.queues.len(), QUEUES);
+    fn with(plan: Plan) -> Self {
+        let mut network = Network::with(plan);
+        let server = network.smp[0].0;
+        let device = network.active_device("aa01");
+        let queues: Vec<_> = (0..QUEUES).map(|_| network.create_queue(&device, 0)).collect();
+        let is_subscribed = |event: &Event| matches!(event, Event::Subscription { .. });
+        assert!(network.wait_for(&device, QUEUES, is_subscribed));
+        let mut run = Self { network, server, device, queues };
+        run.settle();
+        run
     }
 
     /// A message to each queue arrives by a push.
     fn assert_every_queue_is_heard(&mut self) {
-        self.world.take_events(self.device);
-        for to in self.queues.clone() {
-            let tag = self.tag();
-            self.world.command(self.sender, Command::Send { tag, to, message: b"hello".to_vec() });
+        self.network.world.take_events(self.device.node);
+        let sender = self.network.sender;
+        for queue in &self.queues {
+            let (tag, to) = (self.network.tag(), queue.address.clone());
+            self.network.world.command(sender, Command::Send { tag, to, message: b"hello".to_vec() });
         }
         self.settle();
-        let told = self.world.take_events(self.device);
-        let heard = told.iter().filter(|(_, event)| matches!(event, Event::Message { .. })).count();
-        assert_eq!(heard, QUEUES);
+        assert_eq!(self.network.messages(&self.device).len(), QUEUES);
+    }
+
+    fn cut_links(&mut self) {
+        self.network.world.cut_links(self.server);
+    }
+
+    fn set_asking_clients(&mut self, asks_clients: bool) {
+        self.network.world.set_asking_clients(self.server, asks_clients);
+    }
+
+    fn smp(&self) -> &smp::server::Server {
+        self.network.world.smp(self.server).expect("an SMP server")
     }
 
     fn subscriptions(&self) -> SubscriptionCounters {
-        self.world.subscriber(self.subscriber).expect("a subscriber").counters().subscriptions
+        self.network.subscriber().counters().subscriptions
     }
 
     fn services(&self) -> ServiceCounters {
-        self.world.subscriber(self.subscriber).expect("a subscriber").counters().services
+        self.network.subscriber().counters().services
     }
 
     fn commands(&self) -> u64 {
-        self.world.smp(self.server).expect("an SMP server").counters().commands.total()
+        self.smp().counters().commands.total()
     }
 
     fn settle(&mut self) {
-        self.world.run_for(Duration::from_secs(120));
-    }
-
-    fn tag(&mut self) -> RequestTag {
-        self.tags += 1;
-        RequestTag(self.tags)
-    }
-
-    fn wait(&mut self, node: NodeId, count: usize, is_it: impl Fn(&Event) -> bool) -> bool {
-        self.world.run_while(Duration::from_secs(120), |world| {
-            world.events(node).iter().filter(|(_, event)| is_it(event)).count() >= count
-        })
+        self.network.world.run_for(Duration::from_secs(120));
     }
 }
