@@ -2,6 +2,7 @@
 
 pub mod by_hand;
 pub mod leaks;
+pub mod places;
 pub mod raw;
 pub mod simulated;
 pub mod sockets;

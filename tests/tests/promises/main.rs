@@ -1,0 +1,15 @@
+//! What the machines promise each other and the people who use them: one module per kind of promise, one test
+//! per promise, named by it.
+//!
+//! All run the real machines in virtual time ([`ntf_tests::simulated`]). `README.md` beside this file says for
+//! each item of the reference's own checklist and for each of its known defects which test holds our promise,
+//! and [`index`] holds that list to the code.
+#![allow(clippy::indexing_slicing, clippy::panic, clippy::wildcard_enum_match_arm, reason = "tests")]
+
+mod bad_input;
+mod defects;
+mod index;
+mod memory;
+mod protocol;
+mod subscriptions;
+mod tokens;
