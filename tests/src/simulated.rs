@@ -348,7 +348,10 @@ impl Network {
         self.links += 1;
         let link = LinkId::opened(self.links);
         let server = server.clone();
-        self.world.act(stranger, LinkAction::Connect { link, protocol, server, showing: None, reach: Reach::Anywhere });
+        self.world.act(
+            stranger,
+            LinkAction::Connect { link, protocol, server, showing: None, reach: Reach::Anywhere },
+        );
         link
     }
 

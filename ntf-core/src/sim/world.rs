@@ -321,11 +321,8 @@ impl World {
                 sights.extend(events.drain(..).map(|(at, event)| (at, Sight::Told { device: node, event })));
             }
             Role::Subscriber { milestones, .. } => milestones.clear(),
-            Role::Smp(_)
-            | Role::Push { .. }
-            | Role::Relay(_)
-            | Role::Provider { .. }
-            | Role::Stranger(_) => {}
+            Role::Smp(_) | Role::Push { .. } | Role::Relay(_) | Role::Provider { .. } | Role::Stranger(_) => {
+            }
         }
     }
 

@@ -7,9 +7,11 @@
 #![allow(clippy::indexing_slicing, clippy::panic, clippy::wildcard_enum_match_arm, reason = "tests")]
 
 mod bad_input;
+mod choice;
 mod defects;
 mod index;
 mod memory;
+mod modes;
 mod protocol;
 mod subscriptions;
 mod tokens;
