@@ -3,7 +3,7 @@
 use core::array;
 use core::fmt;
 
-use crate::host::sync::{Arc, AtomicBool, AtomicU64, Ordering, pause};
+use crate::host::sync::{Arc, AtomicBool, AtomicU64, Ordering, mutant, pause};
 
 /// A number that any thread adds to and any thread reads, such as bytes that crossed sockets.
 #[derive(Debug, Default)]
@@ -12,6 +12,10 @@ pub struct Tally(AtomicU64);
 impl Tally {
     /// Adds.
     pub fn add(&self, several: u64) {
+        if mutant("tally_reads_then_writes") {
+            self.0.store(self.0.load(Ordering::Relaxed) + several, Ordering::Relaxed);
+            return;
+        }
         // Nothing else is read on the strength of it.
         self.0.fetch_add(several, Ordering::Relaxed);
     }
@@ -30,7 +34,8 @@ pub struct Flag(AtomicBool);
 impl Flag {
     /// Notes whether it is so.
     pub fn set(&self, is_set: bool) {
-        self.0.store(is_set, Ordering::Release);
+        let order = if mutant("flag_publishes_nothing") { Ordering::Relaxed } else { Ordering::Release };
+        self.0.store(is_set, order);
     }
 
     /// Whether it is so. What its setter did before, this thread sees.
@@ -68,7 +73,7 @@ impl<const N: usize> Writer<N> {
     /// Replaces the set. Takes a store for each number, whoever reads.
     pub fn publish(&mut self, numbers: &[u64; N]) {
         let round = self.shared.round.load(Ordering::Relaxed);
-        if !cfg!(ntf_mutant = "gauges_published_without_notice") {
+        if !mutant("gauges_published_without_notice") {
             self.shared.round.store(round + 1, Ordering::Relaxed);
         }
         for (place, number) in self.shared.numbers.iter().zip(numbers) {
@@ -103,7 +108,7 @@ impl<const N: usize> Reader<N> {
         let numbers = array::from_fn(|index| {
             self.shared.numbers.get(index).map_or(0, |number| number.load(Ordering::Acquire))
         });
-        let is_whole = cfg!(ntf_mutant = "gauges_read_once")
+        let is_whole = mutant("gauges_read_once")
             || round.is_multiple_of(2) && self.shared.round.load(Ordering::Relaxed) == round;
         is_whole.then_some(numbers)
     }

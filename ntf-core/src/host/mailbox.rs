@@ -18,7 +18,7 @@ use core::mem;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 
-use crate::host::sync::{Arc, Guard, Lock};
+use crate::host::sync::{Arc, Guard, Lock, mutant};
 use crate::host::wait_list::{Ticket, Turnstile, wake};
 
 /// A mailbox for `bound` letters; zero counts as one.
@@ -89,7 +89,7 @@ impl<T> Shared<T> {
         state.is_open = false;
         let waiting = state.places.dismiss();
         drop(state);
-        if !cfg!(ntf_mutant = "close_wakes_nobody") {
+        if !mutant("close_wakes_nobody") {
             waiting.for_each(Waker::wake);
         }
     }
@@ -196,7 +196,7 @@ impl<T> Sender<T> {
 
     fn put(&self, letter: T, on_full: impl FnOnce(&mut State<T>)) -> Result<(), Refused<T>> {
         let mut state = self.shared.lock();
-        if !state.is_open {
+        if !state.is_open && !mutant("closed_takes_letters") {
             return Err(Refused::Closed(letter));
         }
         if !state.places.try_take() {
@@ -223,7 +223,7 @@ impl<T> Drop for Sender<T> {
         state.senders -= 1;
         let receiver = if state.senders == 0 { state.receiver.take() } else { None };
         drop(state);
-        if !cfg!(ntf_mutant = "last_sender_goes_silently") {
+        if !mutant("last_sender_goes_silently") {
             wake(receiver);
         }
     }
@@ -277,6 +277,13 @@ impl<T> Permit<'_, T> {
     ///
     /// Gives the letter back when the mailbox was closed in the meantime.
     pub fn send(self, letter: T) -> Result<(), Closed<T>> {
+        let receiver = self.fill(letter)?;
+        wake(receiver);
+        Ok(())
+    }
+
+    /// As [`send`](Self::send), for callers that hold a lock: gives the receiver to wake after releasing it.
+    pub(super) fn fill(self, letter: T) -> Result<Option<Waker>, Closed<T>> {
         let mut state = self.sender.shared.lock();
         if !state.is_open {
             drop(state);
@@ -286,8 +293,7 @@ impl<T> Permit<'_, T> {
         drop(state);
         // The letter has the place.
         mem::forget(self);
-        wake(receiver);
-        Ok(())
+        Ok(receiver)
     }
 }
 
@@ -322,11 +328,14 @@ impl<T> Receiver<T> {
             }
             Err(NoLetter::Ended) => Poll::Ready(None),
             Err(NoLetter::Empty) => {
-                if cfg!(ntf_mutant = "recv_looks_then_waits") {
+                if mutant("recv_looks_then_waits") {
                     drop(state);
                     state = self.shared.lock();
                 }
-                let is_known = state.receiver.as_ref().is_some_and(|known| known.will_wake(context.waker()));
+                let is_known = state
+                    .receiver
+                    .as_ref()
+                    .is_some_and(|known| known.will_wake(context.waker()) || mutant("recv_keeps_old_waker"));
                 let spare = if is_known { None } else { state.receiver.replace(context.waker().clone()) };
                 drop(state);
                 drop(spare);
@@ -383,7 +392,7 @@ impl<T> Receiver<T> {
         match state.letters.pop_front() {
             Some(letter) => {
                 let next = state.places.give_back();
-                Ok((letter, if cfg!(ntf_mutant = "recv_wakes_no_sender") { None } else { next }))
+                Ok((letter, if mutant("recv_wakes_no_sender") { None } else { next }))
             }
             None if state.is_open && state.senders > 0 => Err(NoLetter::Empty),
             None => Err(NoLetter::Ended),

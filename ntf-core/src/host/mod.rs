@@ -24,8 +24,12 @@
 //! | [`slot`] | one value made by one caller for many |
 //! | [`stop`] | drain, then stop; who is still there; who died of what |
 //! | [`gauges`] | numbers that other threads read |
+//! | [`handoff`] | a link moves between threads while its bytes arrive |
+//! | [`claims`] | one registration for each device token across threads |
 
+pub mod claims;
 pub mod gauges;
+pub mod handoff;
 pub mod mailbox;
 pub mod oneshot;
 pub mod places;

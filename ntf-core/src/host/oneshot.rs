@@ -6,7 +6,7 @@ use core::fmt;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 
-use crate::host::sync::{Arc, Lock};
+use crate::host::sync::{Arc, Lock, mutant};
 use crate::host::wait_list::wake;
 
 /// The two ends: who answers, and who waits.
@@ -71,7 +71,7 @@ impl<T> Drop for Sender<T> {
         state.is_held = false;
         let waker = state.waker.take();
         drop(state);
-        if !cfg!(ntf_mutant = "oneshot_abandons_silently") {
+        if !mutant("oneshot_abandons_silently") {
             wake(waker);
         }
     }

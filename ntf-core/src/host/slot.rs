@@ -10,7 +10,7 @@ use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 
 use crate::host::oneshot::Abandoned;
-use crate::host::sync::{Arc, Lock};
+use crate::host::sync::{Arc, Lock, mutant};
 use crate::host::wait_list::{Ticket, WaitList};
 
 /// A slot for one value, made by one caller at a time. Clones share it.
@@ -65,7 +65,7 @@ impl<T: Clone, E: Clone> Slot<T, E> {
         let mut state = self.shared.lock();
         match &state.now {
             Now::Made(value) if is_usable(value) => return Found::Made(value.clone(), state.round),
-            Now::Making(flight) if !cfg!(ntf_mutant = "slot_makes_twice") => {
+            Now::Making(flight) if !mutant("slot_makes_twice") => {
                 return Found::Wait(Wait { flight: flight.clone(), ticket: None });
             }
             Now::Empty | Now::Making(_) | Now::Made(_) => {}
@@ -130,6 +130,10 @@ impl<T: Clone, E: Clone> Maker<T, E> {
             Ok(value) => Now::Made(value.clone()),
             Err(_) => Now::Empty,
         };
+        if mutant("slot_tells_before_it_is_empty") {
+            land(&self.flight, Ok(outcome));
+            return self.slot.settle(self.round, now);
+        }
         // The slot first: whoever hears of a failure and looks again must not find this attempt.
         self.slot.settle(self.round, now);
         land(&self.flight, Ok(outcome));
@@ -138,7 +142,7 @@ impl<T: Clone, E: Clone> Maker<T, E> {
 
 impl<T, E> Drop for Maker<T, E> {
     fn drop(&mut self) {
-        if self.has_landed || cfg!(ntf_mutant = "slot_maker_goes_silently") {
+        if self.has_landed || mutant("slot_maker_goes_silently") {
             return;
         }
         self.slot.settle(self.round, Now::Empty);

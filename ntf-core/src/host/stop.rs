@@ -7,7 +7,7 @@ use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 use std::thread;
 
-use crate::host::sync::{Arc, Lock};
+use crate::host::sync::{Arc, Lock, mutant};
 use crate::host::wait_list::{Ticket, WaitList};
 
 /// How far the end has come. It only moves forward.
@@ -116,14 +116,14 @@ impl Stop {
 
     fn advance(&self, stage: Stage, cause: Option<Cause>, leaving: usize) {
         let mut state = self.shared.lock();
-        state.members -= leaving;
+        state.members -= if mutant("dead_members_stay") && stage > Stage::Running { 0 } else { leaving };
         if stage > Stage::Running && state.cause.is_none() {
             state.cause = cause;
         }
         state.stage = state.stage.max(stage);
         let waiting = state.waiting.take_all();
         drop(state);
-        if cfg!(ntf_mutant = "stop_wakes_one") {
+        if mutant("stop_wakes_one") {
             waiting.take(1).for_each(Waker::wake);
         } else {
             waiting.for_each(Waker::wake);
@@ -188,7 +188,7 @@ impl Future for Wait {
             Until::Stage(stage) => state.stage >= stage,
             Until::Deserted => state.members == 0,
         };
-        if cfg!(ntf_mutant = "stop_looks_then_waits") {
+        if mutant("stop_looks_then_waits") {
             drop(state);
             state = this.stop.shared.lock();
         }

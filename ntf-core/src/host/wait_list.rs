@@ -4,6 +4,8 @@ use alloc::collections::BTreeMap;
 use core::mem;
 use core::task::{Poll, Waker};
 
+use crate::host::sync::mutant;
+
 /// One stay on a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Ticket(u64);
@@ -122,7 +124,7 @@ impl Turnstile {
     pub(super) fn leave(&mut self, ticket: Ticket) -> (Option<Waker>, Option<Waker>) {
         match self.waiting.leave(ticket) {
             Some(waker) => (Some(waker), None),
-            None if cfg!(ntf_mutant = "place_lost_on_cancel") => (None, None),
+            None if mutant("place_lost_on_cancel") => (None, None),
             None => (None, self.give_back()),
         }
     }
