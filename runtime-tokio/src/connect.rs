@@ -1,22 +1,22 @@
 //! Opens links: names to addresses, TCP, TLS.
 
-use std::net::SocketAddr;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ntf_core::base::id::LinkId;
 use ntf_core::base::reach::Reach;
 use ntf_core::crypto::cert::ServerCredentials;
+use ntf_core::host::mailbox::Sender;
 use ntf_core::link::event::{DownReason, Transport};
 use ntf_core::model::server::{Protocol, ServerAddress};
 use ntf_core::tls::Session;
-use tokio::net::{TcpStream, lookup_host};
-use tokio::sync::mpsc;
-use tokio::time::timeout;
 
 use crate::clock::Clock;
 use crate::driver::LinkLetter;
 use crate::link::{Traffic, Wire, serve};
+use crate::rt::{TcpStream, lookup, spawn};
+use crate::wait::timeout;
 
 /// TCP and TLS must be up within this time. Source: `smp-transport` 7.1, background connect timeout.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(45);
@@ -43,10 +43,10 @@ impl Connector {
         server: ServerAddress,
         showing: Option<Box<ServerCredentials>>,
         reach: Reach,
-        letters: mpsc::Sender<LinkLetter>,
+        letters: Sender<LinkLetter>,
     ) {
         let connector = self.clone();
-        tokio::spawn(async move {
+        spawn(async move {
             let opening = connector.open(protocol, &server, showing.as_deref(), reach);
             let opened = timeout(CONNECT_TIMEOUT, opening).await;
             match opened.unwrap_or(Err(DownReason::TimedOut)) {
@@ -88,14 +88,14 @@ async fn dial(protocol: Protocol, server: &ServerAddress, reach: Reach) -> Resul
     };
     let (mut refused, mut tried) = (false, false);
     for host in server.hosts.iter().filter(|host| !host.ends_with(".onion")) {
-        let Ok(addresses) = lookup_host((&**host, port)).await else { continue };
+        let Ok(addresses) = lookup(host, port).await else { continue };
         for address in addresses {
             if !reach.permits(address.ip()) {
                 refused = true;
                 continue;
             }
             tried = true;
-            if let Ok(stream) = TcpStream::connect::<SocketAddr>(address).await {
+            if let Ok(stream) = TcpStream::connect(address).await {
                 return Ok(stream);
             }
         }
@@ -103,32 +103,51 @@ async fn dial(protocol: Protocol, server: &ServerAddress, reach: Reach) -> Resul
     Err(if refused && !tried { DownReason::NotPublic } else { DownReason::Unreachable })
 }
 
+/// Connects to a host at the first of its addresses that answers.
+///
+/// # Errors
+///
+/// What the last address, or the resolver, had to say.
+pub(crate) async fn dial_host(host: &str, port: u16) -> io::Result<TcpStream> {
+    let mut last = io::Error::other("the name has no address");
+    for address in lookup(host, port).await? {
+        match TcpStream::connect(address).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
 #[cfg(test)]
 mod tests {
     use ntf_core::model::server::Fingerprint;
-    use tokio::net::TcpListener;
 
     use super::*;
+    use crate::rt::{TcpListener, run};
 
-    #[tokio::test]
-    async fn what_is_not_public_is_connected_to_only_where_that_is_allowed() {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let port = listener.local_addr().unwrap().port().to_string();
-        for hosts in [&["127.0.0.1"][..], &["localhost"], &["nowhere.invalid", "::ffff:127.0.0.1"]] {
-            let server = ServerAddress {
-                hosts: hosts.iter().map(|host| (*host).into()).collect(),
-                port: port.as_str().into(),
-                identity: Fingerprint::new([0; 32]),
-            };
-            let refused = dial(Protocol::Smp, &server, Reach::Public).await;
-            assert_eq!(refused.err(), Some(DownReason::NotPublic), "{hosts:?}");
-            let allowed = dial(Protocol::Smp, &server, Reach::Anywhere).await;
-            if hosts != ["localhost"] {
-                // A name may resolve to the loopback address of IPv6 alone.
-                assert!(allowed.is_ok(), "{hosts:?}");
+    #[test]
+    fn what_is_not_public_is_connected_to_only_where_that_is_allowed() {
+        run(1, async {
+            let listener = TcpListener::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+            let port = listener.local_addr().unwrap().port().to_string();
+            for hosts in [&["127.0.0.1"][..], &["localhost"], &["nowhere.invalid", "::ffff:127.0.0.1"]] {
+                let server = ServerAddress {
+                    hosts: hosts.iter().map(|host| (*host).into()).collect(),
+                    port: port.as_str().into(),
+                    identity: Fingerprint::new([0; 32]),
+                };
+                let refused = dial(Protocol::Smp, &server, Reach::Public).await;
+                assert_eq!(refused.err(), Some(DownReason::NotPublic), "{hosts:?}");
+                let allowed = dial(Protocol::Smp, &server, Reach::Anywhere).await;
+                if hosts != ["localhost"] {
+                    // A name may resolve to the loopback address of IPv6 alone.
+                    assert!(allowed.is_ok(), "{hosts:?}");
+                }
             }
-        }
-        // Only what was allowed has come.
-        listener.accept().await.unwrap();
+            // Only what was allowed has come.
+            listener.accept().await.unwrap();
+        })
+        .unwrap();
     }
 }

@@ -5,18 +5,20 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use futures_lite::future::{or, race, yield_now};
 use ntf_core::base::id::LinkId;
+use ntf_core::host::mailbox::{self, Receiver, Refused, Sender};
+use ntf_core::host::oneshot;
 use ntf_core::link::event::{DownReason, LinkAction, LinkEvent, Transport};
 use ntf_core::model::knowledge::Fact;
 use ntf_core::{Deadline, Machine, Now, Step};
-use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep_until};
 
 use crate::clock::Clock;
 use crate::connect::Connector;
 use crate::link::LinkCommand;
+use crate::wait::sleep_or_never;
 
 /// How a role's inputs and effects split into links and the rest.
 pub trait Role: Machine {
@@ -63,7 +65,7 @@ pub enum Letter<M> {
 #[derive(Debug)]
 pub enum LinkLetter {
     /// TLS is up; here is the way to the link's task.
-    Up(LinkId, Transport, mpsc::UnboundedSender<LinkCommand>),
+    Up(LinkId, Transport, Sender<LinkCommand>),
     /// A whole block.
     Block(LinkId, Box<[u8]>),
     /// Blocks have reached the socket.
@@ -76,20 +78,24 @@ pub enum LinkLetter {
 /// machine works.
 const MAILBOX_LEN: usize = 256;
 
+/// Letters of other parties that may wait: far more than roles ask for at a time, so that only a fault meets
+/// it. Takes no memory until then.
+pub const LETTERS_MAX: usize = 1 << 20;
+
 /// After the role was told to stop, its links get this long to send what they hold.
 const STOP_GRACE: Duration = Duration::from_secs(5);
 
-type Mailbox<M> = (mpsc::UnboundedSender<Letter<M>>, mpsc::UnboundedReceiver<Letter<M>>);
+type Mailbox<M> = (Sender<Letter<M>>, Receiver<Letter<M>>);
 
 /// A machine with everything that moves it.
 pub struct Driver<R: Role> {
     role: R,
     clock: Clock,
     connector: Connector,
-    links: HashMap<LinkId, mpsc::UnboundedSender<LinkCommand>>,
+    links: HashMap<LinkId, Sender<LinkCommand>>,
     connecting: HashSet<LinkId>,
     abandoned: HashSet<LinkId>,
-    link_letters: (mpsc::Sender<LinkLetter>, mpsc::Receiver<LinkLetter>),
+    link_letters: (Sender<LinkLetter>, Receiver<LinkLetter>),
     mail: Mailbox<R::Mail>,
 }
 
@@ -110,22 +116,23 @@ impl<R: Role> Driver<R> {
             links: HashMap::new(),
             connecting: HashSet::new(),
             abandoned: HashSet::new(),
-            link_letters: mpsc::channel(MAILBOX_LEN),
-            mail: mpsc::unbounded_channel(),
+            link_letters: mailbox::bounded(MAILBOX_LEN),
+            mail: mailbox::bounded(LETTERS_MAX),
         }
     }
 
     /// Where letters for the role go.
     ///
-    /// Unbounded by type; bounded because letters answer effects, and roles bound what they have asked for.
+    /// Letters answer effects, and roles bound what they have asked for; [`LETTERS_MAX`] is beyond all of
+    /// it, and whoever meets it keeps the letter.
     #[must_use]
-    pub fn mailbox(&self) -> mpsc::UnboundedSender<Letter<R::Mail>> {
+    pub fn mailbox(&self) -> Sender<Letter<R::Mail>> {
         self.mail.0.clone()
     }
 
     /// Where links report: for a listener.
     #[must_use]
-    pub fn link_mailbox(&self) -> mpsc::Sender<LinkLetter> {
+    pub fn link_mailbox(&self) -> Sender<LinkLetter> {
         self.link_letters.0.clone()
     }
 
@@ -139,24 +146,55 @@ impl<R: Role> Driver<R> {
             if stopping.is_some() && self.links.is_empty() && self.connecting.is_empty() {
                 return self.role;
             }
-            let due = deadline.map(|deadline| Instant::now() + deadline.at.since(self.clock.now().mono));
-            tokio::select! {
-                Some(letter) = self.link_letters.1.recv() => self.on_link(letter),
-                Some(letter) = self.mail.1.recv() => match letter {
-                    Letter::Mail(mail) => self.role.on_mail(self.clock.now(), mail),
-                    Letter::Look(answer) => {
-                        let _ = answer.send(self.role.facts());
-                    }
-                    Letter::Stop if stopping.is_none() => {
-                        stopping = Some(Instant::now() + STOP_GRACE);
-                        self.role.handle(self.clock.now(), R::stop_input());
-                    }
-                    Letter::Stop => {}
-                },
-                () = sleep_or_never(due) => self.role.handle(self.clock.now(), R::tick_input()),
-                () = sleep_or_never(stopping) => return self.role,
+            match self.wait(deadline, stopping).await {
+                Event::Link(letter) => self.on_link(letter),
+                Event::Letter(Letter::Mail(mail)) => self.role.on_mail(self.clock.now(), mail),
+                Event::Letter(Letter::Look(answer)) => {
+                    let _ = answer.send(self.role.facts());
+                }
+                Event::Letter(Letter::Stop) if stopping.is_none() => {
+                    stopping = Some(Instant::now() + STOP_GRACE);
+                    self.role.handle(self.clock.now(), R::stop_input());
+                }
+                Event::Letter(Letter::Stop) => {}
+                Event::Due => self.role.handle(self.clock.now(), R::tick_input()),
+                Event::GraceOver => return self.role,
             }
         }
+    }
+
+    /// Waits for what comes first. What is due comes before what has arrived: a mailbox that never runs
+    /// empty must not hold up a deadline.
+    async fn wait(&mut self, deadline: Option<Deadline>, stopping: Option<Instant>) -> Event<R::Mail> {
+        let left = deadline.map(|deadline| deadline.at.since(self.clock.now().mono));
+        if left == Some(Duration::ZERO) {
+            // A role that is due again and again, slice by slice, lets others run in between.
+            yield_now().await;
+            return Event::Due;
+        }
+        let now = Instant::now();
+        if stopping.is_some_and(|until| until <= now) {
+            return Event::GraceOver;
+        }
+        let due = left.map(|left| now + left);
+        let (link_letters, mail) = (&mut self.link_letters.1, &mut self.mail.1);
+        // This driver holds a sender of each mailbox, so neither ever ends.
+        let links = async { Event::Link(received(link_letters).await) };
+        let letters = async { Event::Letter(received(mail).await) };
+        let timers = async {
+            or(
+                async {
+                    sleep_or_never(due).await;
+                    Event::Due
+                },
+                async {
+                    sleep_or_never(stopping).await;
+                    Event::GraceOver
+                },
+            )
+            .await
+        };
+        or(race(links, letters), timers).await
     }
 
     /// Performs everything the role asks for; gives the deadline it names.
@@ -186,10 +224,13 @@ impl<R: Role> Driver<R> {
         }
     }
 
-    /// A command for a link whose task has ended is dropped: its `Down` is in the mailbox already.
-    fn command(&self, link: LinkId, command: LinkCommand) {
-        if let Some(sender) = self.links.get(&link) {
-            let _ = sender.send(command);
+    /// A command for a link whose task has ended is dropped: its `Down` is in the mailbox already. A link
+    /// that is owed more than it may be is let go of, upon which it closes.
+    fn command(&mut self, link: LinkId, command: LinkCommand) {
+        if let Some(sender) = self.links.get(&link)
+            && let Err(Refused::Full(_)) = sender.try_send(command)
+        {
+            self.links.remove(&link);
         }
     }
 
@@ -200,7 +241,7 @@ impl<R: Role> Driver<R> {
                 self.connecting.remove(&link);
                 if self.abandoned.contains(&link) {
                     // Closed by the role before it was up: the role hears of its end only.
-                    let _ = sender.send(LinkCommand::Close);
+                    let _ = sender.try_send(LinkCommand::Close);
                     self.links.insert(link, sender);
                     return;
                 }
@@ -225,9 +266,18 @@ impl<R: Role> Driver<R> {
     }
 }
 
-async fn sleep_or_never(until: Option<Instant>) {
-    match until {
-        Some(until) => sleep_until(until).await,
+/// What a driver waits for.
+enum Event<M> {
+    Link(LinkLetter),
+    Letter(Letter<M>),
+    Due,
+    GraceOver,
+}
+
+/// The next thing of a mailbox, which is never, once it has ended.
+async fn received<T>(mailbox: &mut Receiver<T>) -> T {
+    match mailbox.recv().await {
+        Some(thing) => thing,
         None => std::future::pending().await,
     }
 }

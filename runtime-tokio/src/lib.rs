@@ -3,6 +3,8 @@
 //! [`driver`] moves one machine; [`link`], [`connect`] and [`listen`] move its bytes; [`http2`] carries
 //! requests to Apple; [`service`] puts them together; [`standin`] is a stand-in for Apple. [`program`] is
 //! the `ntf` program. No decision about tokens, queues or pushes is made in here.
+//!
+//! Only [`rt`] knows which runtime this is; every other file is also the other adapters'.
 
 pub mod clock;
 pub mod connect;
@@ -13,5 +15,8 @@ pub mod link;
 pub mod listen;
 pub mod program;
 pub mod roles;
+pub mod rt;
 pub mod service;
 pub mod standin;
+mod tasks;
+pub mod wait;

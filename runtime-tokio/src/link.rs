@@ -3,20 +3,21 @@
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use futures_lite::future::{or, race};
 use ntf_core::base::id::LinkId;
 use ntf_core::base::limits::LINK_WINDOW_BLOCKS;
 use ntf_core::base::source::Source;
+use ntf_core::host::gauges::Tally;
+use ntf_core::host::mailbox::{self, Receiver, Sender};
 use ntf_core::link::event::{Block, DownReason, Transport};
 use ntf_core::tls::{SendFault, Session, TlsFault};
 use socket2::{SockRef, TcpKeepalive};
-use tokio::net::TcpStream;
-use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::driver::LinkLetter;
+use crate::rt::TcpStream;
+use crate::wait::{only_if, sleep_or_never, timeout};
 
 /// What a driver asks of a link's task.
 #[derive(Debug)]
@@ -30,23 +31,27 @@ pub enum LinkCommand {
 /// Bytes that crossed the sockets of one role, TLS included.
 #[derive(Debug, Default)]
 pub struct Traffic {
-    received: AtomicU64,
-    sent: AtomicU64,
+    received: Tally,
+    sent: Tally,
 }
 
 impl Traffic {
     /// Bytes received so far.
     #[must_use]
     pub fn received(&self) -> u64 {
-        self.received.load(Ordering::Relaxed)
+        self.received.total()
     }
 
     /// Bytes sent so far.
     #[must_use]
     pub fn sent(&self) -> u64 {
-        self.sent.load(Ordering::Relaxed)
+        self.sent.total()
     }
 }
+
+/// Blocks that a driver may hand over and the link has not looked at: far more than a role sends before it
+/// hears of `Sent`, so that only a fault meets it.
+const COMMANDS_MAX: usize = 1 << 14;
 
 /// Bytes read from a socket at once: one TLS record of a whole SMP block with room to spare.
 const READ_LEN: usize = 18 * 1024;
@@ -80,7 +85,7 @@ impl Wire {
     pub(crate) fn new(stream: TcpStream, session: Session, traffic: Arc<Traffic>) -> Self {
         // Blocks are whole messages: waiting to fill a segment only adds latency. Both settings make a link
         // better; one without them still works.
-        let _ = stream.set_nodelay(true);
+        let _ = stream.set_nodelay();
         let keepalive = TcpKeepalive::new()
             .with_time(KEEPALIVE_IDLE)
             .with_interval(KEEPALIVE_INTERVAL)
@@ -123,7 +128,7 @@ impl Wire {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
             Err(_) => return Err(DownReason::Broken),
         };
-        self.traffic.received.fetch_add(rest.len() as u64, Ordering::Relaxed);
+        self.traffic.received.add(rest.len() as u64);
         loop {
             let taken = self.session.feed(rest).map_err(|fault| down_reason(&fault))?;
             while let Some(block) = self.session.take_block() {
@@ -151,7 +156,7 @@ impl Wire {
             match self.session.write_to(&mut TryWriter(&self.stream)) {
                 Ok(count) => {
                     has_moved = true;
-                    self.traffic.sent.fetch_add(count as u64, Ordering::Relaxed);
+                    self.traffic.sent.add(count as u64);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) => return Err(error),
@@ -219,13 +224,8 @@ fn down_reason(fault: &TlsFault) -> DownReason {
 ///
 /// Reads no further while the driver's mailbox is full or the peer does not take what it asked for, so a
 /// fast or deaf peer costs a bounded amount of memory.
-pub(crate) async fn serve(
-    link: LinkId,
-    mut wire: Wire,
-    transport: Transport,
-    letters: mpsc::Sender<LinkLetter>,
-) {
-    let (commands_in, mut commands) = mpsc::unbounded_channel();
+pub(crate) async fn serve(link: LinkId, mut wire: Wire, transport: Transport, letters: Sender<LinkLetter>) {
+    let (commands_in, mut commands) = mailbox::bounded(COMMANDS_MAX);
     if letters.send(LinkLetter::Up(link, transport, commands_in)).await.is_err() {
         return;
     }
@@ -236,8 +236,8 @@ pub(crate) async fn serve(
 async fn move_blocks(
     link: LinkId,
     wire: &mut Wire,
-    commands: &mut mpsc::UnboundedReceiver<LinkCommand>,
-    letters: &mpsc::Sender<LinkLetter>,
+    commands: &mut Receiver<LinkCommand>,
+    letters: &Sender<LinkLetter>,
 ) -> DownReason {
     let mut queued = 0_u32;
     // Handed over while the session had no room. Taken from the channel all the same: a Close behind them
@@ -276,8 +276,12 @@ async fn move_blocks(
         let waiting = u32::try_from(commands.len().saturating_add(unsealed.len()))
             .unwrap_or(u32::MAX)
             .saturating_add(queued);
-        tokio::select! {
-            command = commands.recv() => {
+        let stalled_at = wire.session.wants_write().then(|| moved_at + wire.stall_max);
+        if stalled_at.is_some_and(|at| at <= Instant::now()) {
+            return DownReason::Broken;
+        }
+        match next(wire, commands, waiting < LINK_WINDOW_BLOCKS, stalled_at).await {
+            Event::Command(command) => {
                 // What else is ready goes into the same write.
                 let mut next = command;
                 loop {
@@ -291,13 +295,7 @@ async fn move_blocks(
                     }
                 }
             }
-            () = sleep_until(moved_at + wire.stall_max), if wire.session.wants_write() => {
-                return DownReason::Broken;
-            }
-            ready = wire.stream.readable(), if waiting < LINK_WINDOW_BLOCKS => {
-                if ready.is_err() {
-                    return DownReason::Broken;
-                }
+            Event::Readable => {
                 if let Err(reason) = wire.try_read() {
                     let _ = timeout(CLOSE_GRACE, wire.flush()).await;
                     // Blocks that came whole before the end still count.
@@ -309,13 +307,41 @@ async fn move_blocks(
                     return reason;
                 }
             }
-            ready = wire.stream.writable(), if wire.session.wants_write() => {
-                if ready.is_err() {
-                    return DownReason::Broken;
-                }
-            }
+            Event::Writable => {}
+            Event::Broken => return DownReason::Broken,
         }
     }
+}
+
+/// What a link's task waits for.
+enum Event {
+    /// The driver wants something, or is gone.
+    Command(Option<LinkCommand>),
+    Readable,
+    Writable,
+    /// The socket has failed, or its peer has taken nothing for too long.
+    Broken,
+}
+
+/// Waits for what comes first. Between a driver that always wants something and a peer that always sends,
+/// chance decides, so neither is kept waiting.
+async fn next(
+    wire: &Wire,
+    commands: &mut Receiver<LinkCommand>,
+    has_room: bool,
+    stalled_at: Option<Instant>,
+) -> Event {
+    let commands = async { Event::Command(commands.recv().await) };
+    let readable =
+        only_if(has_room, async { wire.stream.readable().await.map_or(Event::Broken, |()| Event::Readable) });
+    let writable = only_if(stalled_at.is_some(), async {
+        wire.stream.writable().await.map_or(Event::Broken, |()| Event::Writable)
+    });
+    let stalled = async {
+        sleep_or_never(stalled_at).await;
+        Event::Broken
+    };
+    or(race(commands, readable), or(writable, stalled)).await
 }
 
 #[cfg(test)]
@@ -323,13 +349,14 @@ mod tests {
     use super::*;
     use std::net::Ipv4Addr;
 
+    use futures_lite::future::zip;
     use ntf_core::Wall;
     use ntf_core::base::limits::SMP_BLOCK_LEN;
     use ntf_core::model::server::{Fingerprint, Protocol};
-    use tokio::net::TcpListener;
 
     use crate::clock::Clock;
     use crate::identity::Identity;
+    use crate::rt::{TcpListener, run, spawn};
 
     /// Nothing on loopback takes this long.
     const PATIENCE: Duration = Duration::from_secs(30);
@@ -339,60 +366,72 @@ mod tests {
 
     const LINK: LinkId = LinkId::accepted(0);
 
-    #[tokio::test]
-    async fn tcp_notices_a_peer_that_is_gone() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let identity = Fingerprint::new([7; 32]);
-        let session = Session::connect(&Protocol::Smp.into(), &identity, Wall::from_secs(1)).unwrap();
-        let wire = Wire::new(stream, session, Arc::default());
-        let socket = SockRef::from(&wire.stream);
-        assert!(socket.keepalive().unwrap());
-        assert_eq!(socket.tcp_keepalive_time().unwrap(), KEEPALIVE_IDLE);
-        assert_eq!(socket.tcp_keepalive_interval().unwrap(), KEEPALIVE_INTERVAL);
-        assert_eq!(socket.tcp_keepalive_retries().unwrap(), KEEPALIVE_PROBES);
+    #[test]
+    fn tcp_notices_a_peer_that_is_gone() {
+        run(1, async {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0).into()).await.unwrap();
+            let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            let identity = Fingerprint::new([7; 32]);
+            let session = Session::connect(&Protocol::Smp.into(), &identity, Wall::from_secs(1)).unwrap();
+            let wire = Wire::new(stream, session, Arc::default());
+            let socket = SockRef::from(&wire.stream);
+            assert!(socket.keepalive().unwrap());
+            assert_eq!(socket.tcp_keepalive_time().unwrap(), KEEPALIVE_IDLE);
+            assert_eq!(socket.tcp_keepalive_interval().unwrap(), KEEPALIVE_INTERVAL);
+            assert_eq!(socket.tcp_keepalive_retries().unwrap(), KEEPALIVE_PROBES);
+        })
+        .unwrap();
     }
 
-    #[tokio::test]
-    async fn a_link_whose_peer_never_reads_still_closes_when_asked() {
-        let mut pair = Pair::connect(STALL_MAX).await;
-        for _ in 0..FLOOD {
-            pair.send(LinkCommand::Send(block(1)));
-        }
-        pair.send(LinkCommand::Close);
-        assert_eq!(pair.down().await, DownReason::Asked);
-    }
-
-    #[tokio::test]
-    async fn a_link_whose_peer_takes_nothing_for_long_is_given_up() {
-        let mut pair = Pair::connect(Duration::from_millis(50)).await;
-        for _ in 0..FLOOD {
-            pair.send(LinkCommand::Send(block(1)));
-        }
-        assert_eq!(pair.down().await, DownReason::Broken);
-    }
-
-    #[tokio::test]
-    async fn what_was_handed_over_before_the_end_arrives() {
-        let mut pair = Pair::connect(STALL_MAX).await;
-        for number in 0..100 {
-            pair.send(LinkCommand::Send(block(number)));
-        }
-        pair.send(LinkCommand::Close);
-        let mut got = Vec::new();
-        let read = async {
-            loop {
-                pair.peer.stream.readable().await.unwrap();
-                let end = pair.peer.try_read();
-                got.extend(pair.peer.blocks.drain(..).map(|block| block[0]));
-                if end.is_err() || pair.peer.session.is_closed() {
-                    return;
-                }
+    #[test]
+    fn a_link_whose_peer_never_reads_still_closes_when_asked() {
+        run(1, async {
+            let mut pair = Pair::connect(STALL_MAX).await;
+            for _ in 0..FLOOD {
+                pair.send(LinkCommand::Send(block(1)));
             }
-        };
-        timeout(PATIENCE, read).await.expect("the link closes");
-        assert_eq!(got, (0..100).collect::<Vec<u8>>());
-        assert_eq!(pair.down().await, DownReason::Asked);
+            pair.send(LinkCommand::Close);
+            assert_eq!(pair.down().await, DownReason::Asked);
+        })
+        .unwrap();
+    }
+
+    #[test]
+    fn a_link_whose_peer_takes_nothing_for_long_is_given_up() {
+        run(1, async {
+            let mut pair = Pair::connect(Duration::from_millis(50)).await;
+            for _ in 0..FLOOD {
+                pair.send(LinkCommand::Send(block(1)));
+            }
+            assert_eq!(pair.down().await, DownReason::Broken);
+        })
+        .unwrap();
+    }
+
+    #[test]
+    fn what_was_handed_over_before_the_end_arrives() {
+        run(1, async {
+            let mut pair = Pair::connect(STALL_MAX).await;
+            for number in 0..100 {
+                pair.send(LinkCommand::Send(block(number)));
+            }
+            pair.send(LinkCommand::Close);
+            let mut got = Vec::new();
+            let read = async {
+                loop {
+                    pair.peer.stream.readable().await.unwrap();
+                    let end = pair.peer.try_read();
+                    got.extend(pair.peer.blocks.drain(..).map(|block| block[0]));
+                    if end.is_err() || pair.peer.session.is_closed() {
+                        return;
+                    }
+                }
+            };
+            timeout(PATIENCE, read).await.expect("the link closes");
+            assert_eq!(got, (0..100).collect::<Vec<u8>>());
+            assert_eq!(pair.down().await, DownReason::Asked);
+        })
+        .unwrap();
     }
 
     fn block(number: u8) -> Block {
@@ -402,15 +441,15 @@ mod tests {
     /// A served link, and the other end of it.
     struct Pair {
         peer: Wire,
-        commands: mpsc::UnboundedSender<LinkCommand>,
-        letters: mpsc::Receiver<LinkLetter>,
+        commands: Sender<LinkCommand>,
+        letters: Receiver<LinkLetter>,
     }
 
     impl Pair {
         async fn connect(stall_max: Duration) -> Self {
             let identity = Identity::make("localhost", Protocol::Smp).unwrap();
             let endpoint = identity.endpoint(Protocol::Smp).unwrap();
-            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0).into()).await.unwrap();
             let address = listener.local_addr().unwrap();
             let wall = Clock::start().now().wall;
             let fingerprint = identity.credentials().identity().unwrap();
@@ -420,10 +459,10 @@ mod tests {
             let (stream, _) = listener.accept().await.unwrap();
             let mut wire = Wire::new(stream, Session::accept(&endpoint, wall), Arc::new(Traffic::default()));
             wire.stall_max = stall_max;
-            let (here, there) = tokio::join!(wire.handshake(), peer.handshake());
+            let (here, there) = zip(wire.handshake(), peer.handshake()).await;
             there.unwrap();
-            let (letters_in, mut letters) = mpsc::channel(256);
-            tokio::spawn(serve(LINK, wire, here.unwrap(), letters_in));
+            let (letters_in, mut letters) = mailbox::bounded(256);
+            spawn(serve(LINK, wire, here.unwrap(), letters_in));
             match timeout(PATIENCE, letters.recv()).await {
                 Ok(Some(LinkLetter::Up(_, _, commands))) => Self { peer, commands, letters },
                 other => panic!("the link comes up, not {other:?}"),
@@ -431,7 +470,7 @@ mod tests {
         }
 
         fn send(&self, command: LinkCommand) {
-            self.commands.send(command).unwrap();
+            self.commands.try_send(command).unwrap();
         }
 
         async fn down(&mut self) -> DownReason {

@@ -1,22 +1,22 @@
 //! Accepts links.
 
-use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ntf_core::base::id::LinkId;
+use ntf_core::host::mailbox::Sender;
+use ntf_core::host::places::{Place, Places};
 use ntf_core::link::event::DownReason;
 use ntf_core::tls::{ServerEndpoint, Session};
-use tokio::net::TcpListener;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::task::{AbortHandle, JoinHandle};
-use tokio::time::timeout;
 
 use crate::clock::Clock;
 use crate::driver::LinkLetter;
 use crate::link::{Traffic, Wire, serve};
+use crate::rt::{Task, TcpListener, spawn};
+use crate::tasks::Tasks;
+use crate::wait::{sleep, timeout};
 
 /// TLS must be up within this time. Source: `smp-transport` 2.8.
 const TLS_TIMEOUT: Duration = Duration::from_secs(60);
@@ -28,7 +28,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct Listener {
     address: SocketAddr,
-    task: JoinHandle<()>,
+    task: Option<Task<()>>,
 }
 
 impl Listener {
@@ -44,14 +44,14 @@ impl Listener {
         address: SocketAddr,
         tls: ServerEndpoint,
         clock: Clock,
-        letters: mpsc::Sender<LinkLetter>,
+        letters: Sender<LinkLetter>,
         traffic: Arc<Traffic>,
         links_max: usize,
     ) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
-        let task = tokio::spawn(accept(listener, tls, clock, letters, traffic, links_max));
-        Ok(Self { address, task })
+        let task = spawn(accept(listener, tls, clock, letters, traffic, links_max));
+        Ok(Self { address, task: Some(task) })
     }
 
     /// Where it listens; tells the port when any free one was asked for.
@@ -61,8 +61,10 @@ impl Listener {
     }
 
     /// Stops accepting. Links that are open stay open.
-    pub fn stop(&self) {
-        self.task.abort();
+    pub fn stop(&mut self) {
+        if let Some(task) = self.task.take() {
+            task.abort();
+        }
     }
 }
 
@@ -76,116 +78,91 @@ async fn accept(
     listener: TcpListener,
     tls: ServerEndpoint,
     clock: Clock,
-    letters: mpsc::Sender<LinkLetter>,
+    letters: Sender<LinkLetter>,
     traffic: Arc<Traffic>,
     links_max: usize,
 ) {
-    let places = Arc::new(Semaphore::new(links_max));
-    let mut arrivals = Arrivals::new(links_max / 4);
+    let places = Places::new(links_max);
+    // Connections that say nothing would otherwise hold every place for a minute, and cost their maker
+    // nothing: of those without TLS the oldest is cut off when there are too many.
+    let arrivals_max = (links_max / 4).max(1);
+    let mut arrivals = Tasks::default();
     for number in 0.. {
-        let Ok(place) = places.clone().acquire_owned().await else { return };
+        let place = places.take().await;
         let stream = loop {
             match listener.accept().await {
                 Ok((stream, _)) => break stream,
                 Err(_) => {
                     // The peer's failure or ours: neither may end the listener.
-                    let _ = timeout(ACCEPT_PAUSE, std::future::pending::<()>()).await;
+                    sleep(ACCEPT_PAUSE).await;
                 }
             }
         };
         let session = Session::accept(&tls, clock.now().wall);
         let wire = Wire::new(stream, session, traffic.clone());
         let arrival = welcome(LinkId::accepted(number), wire, letters.clone(), place);
-        arrivals.add(tokio::spawn(arrival).abort_handle());
+        arrivals.add_within(arrivals_max, spawn(arrival));
     }
 }
 
 /// A peer that never gets TLS up is nothing the role hears of.
-async fn welcome(
-    link: LinkId,
-    mut wire: Wire,
-    letters: mpsc::Sender<LinkLetter>,
-    place: OwnedSemaphorePermit,
-) {
+async fn welcome(link: LinkId, mut wire: Wire, letters: Sender<LinkLetter>, place: Place) {
     if let Ok(transport) = timeout(TLS_TIMEOUT, wire.handshake()).await.unwrap_or(Err(DownReason::TimedOut)) {
         // A task of its own: whoever is up is no longer an arrival, and is not cut off as one.
-        tokio::spawn(async move {
+        spawn(async move {
             let _place = place;
             serve(link, wire, transport, letters).await;
         });
     }
 }
 
-/// Connections whose TLS is not up yet, oldest first, at most `bound`.
-///
-/// When there are more, the oldest is cut off: connections that say nothing would otherwise hold every
-/// place for a minute, and cost their maker nothing.
-#[derive(Debug)]
-struct Arrivals {
-    tasks: VecDeque<AbortHandle>,
-    bound: usize,
-}
-
-impl Arrivals {
-    fn new(bound: usize) -> Self {
-        Self { tasks: VecDeque::new(), bound: bound.max(1) }
-    }
-
-    fn add(&mut self, task: AbortHandle) {
-        self.tasks.push_back(task);
-        if self.tasks.len() > self.bound {
-            self.tasks.retain(|task| !task.is_finished());
-        }
-        if self.tasks.len() > self.bound
-            && let Some(oldest) = self.tasks.pop_front()
-        {
-            oldest.abort();
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use futures_lite::AsyncReadExt;
+    use ntf_core::host::mailbox;
     use ntf_core::model::server::Protocol;
-    use tokio::io::AsyncReadExt;
-    use tokio::net::TcpStream;
 
     use super::*;
     use crate::identity::Identity;
+    use crate::rt::{TcpStream, run};
 
     /// Nothing on loopback takes this long.
     const PATIENCE: Duration = Duration::from_secs(30);
 
-    #[tokio::test]
-    async fn connections_that_say_nothing_make_room_for_later_ones() {
-        let identity = Identity::make("localhost", Protocol::Smp).unwrap();
-        let clock = Clock::start();
-        let (letters, mut heard) = mpsc::channel(16);
-        let listener = Listener::start(
-            SocketAddr::from(([127, 0, 0, 1], 0)),
-            identity.endpoint(Protocol::Smp).unwrap(),
-            clock,
-            letters,
-            Arc::default(),
-            8,
-        )
-        .await
+    #[test]
+    fn connections_that_say_nothing_make_room_for_later_ones() {
+        run(1, async {
+            let identity = Identity::make("localhost", Protocol::Smp).unwrap();
+            let clock = Clock::start();
+            let (letters, mut heard) = mailbox::bounded(16);
+            let listener = Listener::start(
+                SocketAddr::from(([127, 0, 0, 1], 0)),
+                identity.endpoint(Protocol::Smp).unwrap(),
+                clock,
+                letters,
+                Arc::default(),
+                8,
+            )
+            .await
+            .unwrap();
+
+            let mut silent = Vec::new();
+            for _ in 0..20 {
+                silent.push(TcpStream::connect(listener.address()).await.unwrap());
+            }
+            let fingerprint = identity.credentials().identity().unwrap();
+            let session = Session::connect(&Protocol::Smp.into(), &fingerprint, clock.now().wall).unwrap();
+            let stream = TcpStream::connect(listener.address()).await.unwrap();
+            let mut wire = Wire::new(stream, session, Arc::default());
+            timeout(PATIENCE, wire.handshake()).await.expect("the last to come is served").unwrap();
+            let letter = timeout(PATIENCE, heard.recv()).await.expect("the role hears of it");
+            assert!(matches!(letter, Some(LinkLetter::Up(..))));
+
+            let mut byte = [0];
+            let end =
+                timeout(PATIENCE, silent[0].read(&mut byte)).await.expect("the first to come is cut off");
+            assert!(matches!(end, Ok(0) | Err(_)));
+        })
         .unwrap();
-
-        let mut silent = Vec::new();
-        for _ in 0..20 {
-            silent.push(TcpStream::connect(listener.address()).await.unwrap());
-        }
-        let fingerprint = identity.credentials().identity().unwrap();
-        let session = Session::connect(&Protocol::Smp.into(), &fingerprint, clock.now().wall).unwrap();
-        let stream = TcpStream::connect(listener.address()).await.unwrap();
-        let mut wire = Wire::new(stream, session, Arc::default());
-        timeout(PATIENCE, wire.handshake()).await.expect("the last to come is served").unwrap();
-        let letter = timeout(PATIENCE, heard.recv()).await.expect("the role hears of it");
-        assert!(matches!(letter, Some(LinkLetter::Up(..))));
-
-        let mut byte = [0];
-        let end = timeout(PATIENCE, silent[0].read(&mut byte)).await.expect("the first to come is cut off");
-        assert!(matches!(end, Ok(0) | Err(_)));
     }
 }

@@ -6,6 +6,7 @@ use clap::Parser;
 use ntf_runtime_tokio::program::cli::{Cli, Command};
 use ntf_runtime_tokio::program::failure::Failure;
 use ntf_runtime_tokio::program::{demo, device, logging, server, sim, smp, stand_in};
+use ntf_runtime_tokio::rt;
 
 fn main() -> ExitCode {
     // A wrong command line ends here with exit code 2 and clap's explanation.
@@ -21,12 +22,7 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::failed(format!("Cannot start the runtime's threads: {error}.")))?;
-    runtime.block_on(async {
+    let work = async {
         match cli.command {
             Command::Demo(options) => demo::run(options).await,
             Command::Server(options) => server::run(options).await,
@@ -37,5 +33,10 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Sim(options) => sim::run(&options),
             Command::Replay(options) => sim::replay(&options),
         }
-    })
+    };
+    rt::run(THREADS, work)
+        .map_err(|error| Failure::failed(format!("Cannot start the runtime's threads: {error}.")))?
 }
+
+/// Threads that run tasks.
+const THREADS: usize = 2;

@@ -2,12 +2,14 @@
 
 use std::fmt;
 
+use ntf_core::base::id::LinkId;
 use ntf_core::client::Client;
 use ntf_core::client::effect::{Effect as ClientEffect, Event};
 use ntf_core::client::input::{Command, Input as ClientInput};
 use ntf_core::link::event::LinkEvent;
 use ntf_core::model::knowledge::Fact;
 use ntf_core::model::push::{PushOrder, PushOutcome};
+use ntf_core::model::shard::ShardId;
 use ntf_core::push::Push;
 use ntf_core::push::effect::{Effect as PushEffect, RequestId};
 use ntf_core::push::input::Input as PushInput;
@@ -15,6 +17,7 @@ use ntf_core::smp::server::{Effect as SmpEffect, Input as SmpInput, Server};
 use ntf_core::subscriber::Subscriber;
 use ntf_core::subscriber::effect::{Effect as SubscriberEffect, Milestone};
 use ntf_core::subscriber::input::Input as SubscriberInput;
+use ntf_core::subscriber::shard::{Letter, Parcel};
 
 use ntf_core::{Machine, Now};
 
@@ -63,6 +66,10 @@ pub enum SubscriberReport {
     Push(PushOrder),
     /// For a watcher of the run.
     Milestone(Milestone),
+    /// For another shard.
+    Letter(ShardId, Letter),
+    /// A link goes to another shard.
+    HandOff(LinkId, ShardId, Box<Parcel>),
 }
 
 impl Role for Subscriber {
@@ -93,6 +100,10 @@ impl Role for Subscriber {
         match effect {
             SubscriberEffect::Link(action) => Sorted::Link(action),
             SubscriberEffect::Push(order) => Sorted::Report(SubscriberReport::Push(order)),
+            SubscriberEffect::Shard { to, letter } => Sorted::Report(SubscriberReport::Letter(to, letter)),
+            SubscriberEffect::HandOff { link, to, parcel } => {
+                Sorted::Report(SubscriberReport::HandOff(link, to, parcel))
+            }
             SubscriberEffect::Milestone(milestone) => Sorted::Report(SubscriberReport::Milestone(milestone)),
         }
     }

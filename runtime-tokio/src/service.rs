@@ -7,6 +7,8 @@ use std::sync::Arc;
 use ntf_core::base::rng::Seed;
 use ntf_core::client::Client;
 use ntf_core::client::effect::Event;
+use ntf_core::host::mailbox::Sender;
+use ntf_core::host::oneshot;
 use ntf_core::model::knowledge::Fact;
 use ntf_core::push::Push;
 use ntf_core::push::effect::Effect as PushEffect;
@@ -15,8 +17,6 @@ use ntf_core::subscriber::Subscriber;
 use ntf_core::subscriber::effect::Milestone;
 use ntf_core::tls::ServerEndpoint;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
 use crate::connect::Connector;
@@ -25,6 +25,7 @@ use crate::http2::Providers;
 use crate::link::Traffic;
 use crate::listen::Listener;
 use crate::roles::{PushMail, SubscriberReport};
+use crate::rt::{Task, spawn};
 
 /// Most connections a server holds at once, whatever the system allows.
 ///
@@ -61,21 +62,21 @@ fn links_max() -> usize {
 /// A role that runs in a task of its own.
 #[derive(Debug)]
 pub struct Running<R: Role> {
-    mailbox: mpsc::UnboundedSender<Letter<R::Mail>>,
-    task: JoinHandle<R>,
+    mailbox: Sender<Letter<R::Mail>>,
+    task: Task<R>,
     listener: Option<Listener>,
     traffic: Arc<Traffic>,
 }
 
 impl<R: Role> Running<R> {
-    /// Hands a letter to the role. `false` when it has ended.
+    /// Hands a letter to the role. `false` when it has ended, or has not read a million letters.
     pub fn send(&self, mail: R::Mail) -> bool {
-        self.mailbox.send(Letter::Mail(mail)).is_ok()
+        self.mailbox.try_send(Letter::Mail(mail)).is_ok()
     }
 
     /// Where letters for the role go.
     #[must_use]
-    pub fn mailbox(&self) -> mpsc::UnboundedSender<Letter<R::Mail>> {
+    pub fn mailbox(&self) -> Sender<Letter<R::Mail>> {
         self.mailbox.clone()
     }
 
@@ -94,17 +95,17 @@ impl<R: Role> Running<R> {
     /// Asks the role what it knows. `None` when it has ended.
     pub async fn look(&self) -> Option<Vec<Fact>> {
         let (answer, facts) = oneshot::channel();
-        self.mailbox.send(Letter::Look(answer)).ok()?;
+        self.mailbox.try_send(Letter::Look(answer)).ok()?;
         facts.await.ok()
     }
 
     /// Stops accepting, tells the role to stop, waits for its links to end, and gives the role back for a
     /// last look. `None` when its task had died.
-    pub async fn stop(self) -> Option<R> {
-        if let Some(listener) = &self.listener {
+    pub async fn stop(mut self) -> Option<R> {
+        if let Some(listener) = &mut self.listener {
             listener.stop();
         }
-        let _ = self.mailbox.send(Letter::Stop);
+        let _ = self.mailbox.send(Letter::Stop).await;
         self.task.await.ok()
     }
 
@@ -130,7 +131,7 @@ pub async fn run_smp_server(
     let listener =
         Listener::start(address, tls, clock, driver.link_mailbox(), traffic.clone(), links_max()).await?;
     let mailbox = driver.mailbox();
-    let task = tokio::spawn(driver.run(|_, report| match report {}));
+    let task = spawn(driver.run(|_, report| match report {}));
     Ok(Running { mailbox, task, listener: Some(listener), traffic })
 }
 
@@ -139,23 +140,23 @@ pub fn run_push(
     role: Push,
     clock: Clock,
     providers: Providers,
-    outcomes: mpsc::UnboundedSender<Letter<ntf_core::model::push::PushOutcome>>,
+    outcomes: Sender<Letter<ntf_core::model::push::PushOutcome>>,
 ) -> Running<Push> {
     let traffic = Arc::new(Traffic::default());
     let driver = Driver::new(role, clock, Connector::new(clock, traffic.clone()));
     let mailbox = driver.mailbox();
     let answers = mailbox.clone();
-    let task = tokio::spawn(driver.run(move |_, effect| match effect {
+    let task = spawn(driver.run(move |_, effect| match effect {
         PushEffect::Request(request) => {
             let (providers, answers) = (providers.clone(), answers.clone());
-            tokio::spawn(async move {
+            spawn(async move {
                 let id = request.id;
                 let answer = providers.send(request).await;
-                let _ = answers.send(Letter::Mail(PushMail::Answer(id, answer)));
+                let _ = answers.send(Letter::Mail(PushMail::Answer(id, answer))).await;
             });
         }
         PushEffect::Outcome(outcome) => {
-            let _ = outcomes.send(Letter::Mail(outcome));
+            let _ = outcomes.try_send(Letter::Mail(outcome));
         }
     }));
     Running { mailbox, task, listener: None, traffic }
@@ -191,11 +192,13 @@ pub async fn run_server(
     let mailbox = driver.mailbox();
     let push = run_push(push, clock, providers, mailbox.clone());
     let orders = push.mailbox();
-    let task = tokio::spawn(driver.run(move |_, report| match report {
+    let task = spawn(driver.run(move |_, report| match report {
         SubscriberReport::Push(order) => {
-            let _ = orders.send(Letter::Mail(PushMail::Order(order)));
+            let _ = orders.try_send(Letter::Mail(PushMail::Order(order)));
         }
         SubscriberReport::Milestone(milestone) => watch(milestone),
+        // There are no others.
+        SubscriberReport::Letter(..) | SubscriberReport::HandOff(..) => {}
     }));
     Ok(Both { subscriber: Running { mailbox, task, listener: Some(listener), traffic }, push })
 }
@@ -209,6 +212,6 @@ pub fn run_client(
     let traffic = Arc::new(Traffic::default());
     let driver = Driver::new(role, clock, Connector::new(clock, traffic.clone()));
     let mailbox = driver.mailbox();
-    let task = tokio::spawn(driver.run(move |_, event| tell(event)));
+    let task = spawn(driver.run(move |_, event| tell(event)));
     Running { mailbox, task, listener: None, traffic }
 }

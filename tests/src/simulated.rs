@@ -20,7 +20,7 @@ use ntf_core::link::event::{DownReason, LinkAction, Transport};
 use ntf_core::model::server::{Protocol, SenderAddress, ServerAddress};
 use ntf_core::model::token::{DeviceToken, Provider, TokenStatus};
 use ntf_core::sim::{Config, Heard, NodeId, World};
-use ntf_core::subscriber::Subscriber;
+use ntf_core::subscriber::shard::Shards;
 use ntf_core::wire::version::{NtfVersion, SmpVersion};
 use ntf_core::{client, push, smp, subscriber};
 
@@ -314,7 +314,7 @@ impl Network {
 
     /// The first subscriber's machine.
     #[must_use]
-    pub fn subscriber(&self) -> &Subscriber {
+    pub fn subscriber(&self) -> &Shards {
         self.world.subscriber(self.subscribers.first().expect("a subscriber").0).expect("a subscriber")
     }
 

@@ -214,7 +214,7 @@ impl Network {
                 if is_open.wait_for(|is_open| *is_open).await.is_err() {
                     return;
                 }
-                if mailbox.send(Letter::Mail(ClientMail::Push(push.body.to_vec()))).is_err() {
+                if mailbox.send(Letter::Mail(ClientMail::Push(push.body.to_vec()))).await.is_err() {
                     return;
                 }
             }

@@ -12,6 +12,8 @@ use ntf_core::base::reach::Reach;
 use ntf_core::client::effect::Event;
 use ntf_core::client::input::{Command, Input as ClientInput, RequestTag};
 use ntf_core::client::{Client, Config as ClientConfig};
+use ntf_core::host::mailbox::{self, Receiver, Sender};
+use ntf_core::host::wake::block_on;
 use ntf_core::link::event::LinkEvent;
 use ntf_core::model::knowledge::Fact;
 use ntf_core::model::server::{Protocol, ServerAddress};
@@ -24,7 +26,7 @@ use ntf_core::subscriber::{Config as SubscriberConfig, Subscriber};
 use ntf_core::{Machine, Now, Step};
 use ntf_runtime_tokio::clock::Clock;
 use ntf_runtime_tokio::connect::Connector;
-use ntf_runtime_tokio::driver::{Driver, Letter, Role, Sorted};
+use ntf_runtime_tokio::driver::{Driver, LETTERS_MAX, Letter, Role, Sorted};
 use ntf_runtime_tokio::http2::Providers;
 use ntf_runtime_tokio::identity::Identity;
 use ntf_runtime_tokio::link::Traffic;
@@ -129,11 +131,11 @@ async fn run_everything(capture: &Capture, secrets: &mut Secrets) {
                 tokio::spawn(async move {
                     let id = request.id;
                     let answer = providers.send(request).await;
-                    let _ = answers.send(Letter::Mail(PushMail::Answer(id, answer)));
+                    let _ = answers.try_send(Letter::Mail(PushMail::Answer(id, answer)));
                 });
             }
             PushEffect::Outcome(outcome) => {
-                let _ = outcomes_to.send(Letter::Mail(outcome));
+                let _ = outcomes_to.try_send(Letter::Mail(outcome));
             }
         })
         .await;
@@ -142,7 +144,7 @@ async fn run_everything(capture: &Capture, secrets: &mut Secrets) {
     let (ntf, ntf_mail) =
         start(Spied::new(subscriber, capture), clock, Some(&ntf_identity), Protocol::Ntf, move |report| {
             if let SubscriberReport::Push(order) = report {
-                let _ = orders.send(Letter::Mail(PushMail::Order(order)));
+                let _ = orders.try_send(Letter::Mail(PushMail::Order(order)));
             }
         })
         .await;
@@ -245,7 +247,7 @@ fn by_hand(
     smp_address: &ServerAddress,
     ntf_socket: SocketAddr,
     ntf_address: &ServerAddress,
-    mut pushes: mpsc::Receiver<ntf_runtime_tokio::standin::AcceptedPush>,
+    mut pushes: Receiver<ntf_runtime_tokio::standin::AcceptedPush>,
 ) -> Vec<(&'static str, Vec<u8>)> {
     use ntf_core::wire::smp::command::Command as SmpCommand;
     use ntf_core::wire::smp::response::Message;
@@ -253,7 +255,7 @@ fn by_hand(
 
     let mut talk = Talk::ntf(ntf_socket, ntf_address);
     let device = RawDevice::register(&mut talk, "0123456789abcdef0123456789abcdef", || {
-        pushes.blocking_recv().expect("a verification push").body
+        block_on(pushes.recv()).expect("a verification push").body
     });
     assert_eq!(talk.ask_text(Auth::Bytes(&[1; 64]), &device.id, b"TCHK"), "ERR AUTH");
     device.verify(&mut talk);
@@ -418,7 +420,7 @@ impl Running {
     }
 }
 
-type Mailbox<R> = mpsc::UnboundedSender<Letter<<R as Role>::Mail>>;
+type Mailbox<R> = Sender<Letter<<R as Role>::Mail>>;
 
 /// Runs a spied role, and listens for it if it has an identity.
 async fn start<R>(
@@ -453,7 +455,7 @@ where
         driver.run(move |_, report| perform(report)).await;
     });
     let stop = Box::new(move || {
-        let _ = stopper.send(Letter::Stop);
+        let _ = stopper.try_send(Letter::Stop);
     });
     (Running { listener, stop, task }, mailbox)
 }
@@ -464,25 +466,25 @@ fn loopback() -> SocketAddr {
 
 /// A channel whose receiver is not known yet.
 struct Once<T> {
-    sender: mpsc::UnboundedSender<T>,
-    receiver: Option<mpsc::UnboundedReceiver<T>>,
+    sender: Sender<T>,
+    receiver: Option<Receiver<T>>,
 }
 
 impl<T: Send + 'static> Once<T> {
     fn new() -> Self {
-        let (sender, receiver) = mpsc::unbounded_channel();
+        let (sender, receiver) = mailbox::bounded(LETTERS_MAX);
         Self { sender, receiver: Some(receiver) }
     }
 
-    fn sender(&self) -> mpsc::UnboundedSender<T> {
+    fn sender(&self) -> Sender<T> {
         self.sender.clone()
     }
 
-    fn forward_to(&mut self, target: mpsc::UnboundedSender<T>) {
+    fn forward_to(&mut self, target: Sender<T>) {
         let mut receiver = self.receiver.take().expect("forwarded once");
         tokio::spawn(async move {
             while let Some(value) = receiver.recv().await {
-                if target.send(value).is_err() {
+                if target.send(value).await.is_err() {
                     return;
                 }
             }
@@ -515,13 +517,13 @@ impl Person {
         let mailbox = self.mailbox.clone();
         tokio::spawn(async move {
             while let Some(push) = pushes.recv().await {
-                let _ = mailbox.send(Letter::Mail(ClientMail::Push(push.body.to_vec())));
+                let _ = mailbox.try_send(Letter::Mail(ClientMail::Push(push.body.to_vec())));
             }
         });
     }
 
     fn ask(&self, command: Command) {
-        self.mailbox.send(Letter::Mail(ClientMail::Command(command))).expect("the client runs");
+        self.mailbox.try_send(Letter::Mail(ClientMail::Command(command))).expect("the client runs");
     }
 
     async fn wait(&mut self, mut is_it: impl FnMut(&Event) -> bool) -> Event {

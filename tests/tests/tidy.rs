@@ -196,20 +196,7 @@ const SYNC_ALLOWED: &[(&str, &str)] = &[
 ];
 
 /// Files that are still to go through `ntf_core::host`. It only gets shorter.
-const SYNC_TO_MOVE: &[&str] = &[
-    "runtime-tokio/src/connect.rs",
-    "runtime-tokio/src/driver.rs",
-    "runtime-tokio/src/http2/connection.rs",
-    "runtime-tokio/src/link.rs",
-    "runtime-tokio/src/listen.rs",
-    "runtime-tokio/src/program/demo/scene.rs",
-    "runtime-tokio/src/program/device.rs",
-    "runtime-tokio/src/service.rs",
-    "runtime-tokio/src/standin/devices.rs",
-    "runtime-tokio/src/standin/feed.rs",
-    "runtime-tokio/src/standin/mod.rs",
-    "runtime-tokio/src/standin/server.rs",
-];
+const SYNC_TO_MOVE: &[&str] = &["runtime-tokio/src/program/device.rs"];
 
 /// What of `std::sync` and its like the code names, other than shared ownership.
 fn synchronisation(code: &str) -> Vec<String> {
@@ -295,6 +282,41 @@ fn the_search_for_synchronisation_finds_it() {
     ] {
         assert_eq!(synchronisation(code), expected, "{code}");
     }
+}
+
+#[test]
+fn only_one_file_of_an_adapter_names_its_runtime() {
+    let runtimes = [
+        "tokio::",
+        "tokio_",
+        "smol::",
+        "async_std",
+        "async_io",
+        "async_executor",
+        "async_net",
+        "async_signal",
+        "blocking::",
+    ];
+    let mut named = 0;
+    for package in ["runtime-tokio/src"] {
+        for path in sources(&PathBuf::from(ROOT).join(package)) {
+            // The adapters' own crates are called after their runtimes.
+            let code = fs::read_to_string(&path)
+                .unwrap()
+                .replace("ntf_runtime_tokio", "")
+                .replace("ntf_runtime_smol", "");
+            let code: String = code
+                .lines()
+                .filter(|line| !line.trim_start().starts_with("//"))
+                .flat_map(|line| [line, "\n"])
+                .collect();
+            let found: Vec<_> = runtimes.iter().filter(|name| code.contains(**name)).collect();
+            let may_name = path.iter().any(|part| part == "rt") || path.ends_with("program/device.rs");
+            named += found.len();
+            assert!(may_name || found.is_empty(), "{} names {found:?}", path.display());
+        }
+    }
+    assert!(named >= 2, "the test finds names where they belong: {named} found");
 }
 
 #[test]

@@ -2,21 +2,24 @@
 
 use std::fmt;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures_rustls::TlsConnector;
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::client::conn::http2;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::net::TcpStream;
-use tokio::sync::watch;
-use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::{self, AlertDescription, ClientConfig};
+use ntf_core::host::gauges::Flag;
+use ntf_core::host::slot::{Found, Round, Slot};
+use ntf_core::host::sync::Lock;
+use rustls::{AlertDescription, ClientConfig};
 
+use crate::connect::dial_host;
+use crate::http2::hyper_rt::{Tasks, Timers};
 use crate::http2::{Endpoint, Message, OwnedAnswer, ProviderConfig};
+use crate::rt::io::Io;
+use crate::rt::spawn;
+use crate::wait::timeout;
 
 /// Connections tried for a request that no connection took.
 const CONNECTIONS_PER_REQUEST: u32 = 2;
@@ -33,24 +36,9 @@ struct Shared {
     connect_timeout: Duration,
     ping_interval: Duration,
     ping_timeout: Duration,
-    slot: Mutex<Slot>,
-}
-
-struct Slot {
-    state: State,
-    /// Connections begun so far; names the latest.
-    number: u64,
+    slot: Slot<Live, ConnectFault>,
     /// The last failure told to the log, so that it is told once.
-    told: Option<String>,
-}
-
-enum State {
-    /// None, and nobody is making one.
-    Down,
-    /// One task is making it; all others wait for what it finds.
-    Connecting(watch::Receiver<Option<Outcome>>),
-    /// In use.
-    Up(Live),
+    told: Lock<Option<String>>,
 }
 
 type Outcome = Result<Live, ConnectFault>;
@@ -59,33 +47,33 @@ type Outcome = Result<Live, ConnectFault>;
 #[derive(Clone)]
 pub(super) struct Live {
     sender: http2::SendRequest<Full<Bytes>>,
-    number: u64,
+    round: Round,
 }
 
 /// Whether a request was handed to a connection.
 #[derive(Default)]
-pub(super) struct Sent(AtomicBool);
+pub(super) struct Sent(Flag);
 
 impl Sent {
     pub(super) fn is_with_the_connection(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.is_set()
     }
 
     fn set(&self, is_with_the_connection: bool) {
-        self.0.store(is_with_the_connection, Ordering::Relaxed);
+        self.0.set(is_with_the_connection);
     }
 }
 
 impl Connection {
     pub(super) fn new(endpoint: Endpoint, tls: Arc<ClientConfig>, config: &ProviderConfig) -> Self {
-        let slot = Slot { state: State::Down, number: 0, told: None };
         let shared = Shared {
             endpoint,
             tls,
             connect_timeout: config.connect_timeout,
             ping_interval: config.ping_interval,
             ping_timeout: config.ping_timeout,
-            slot: Mutex::new(slot),
+            slot: Slot::new(),
+            told: Lock::new(None),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -112,7 +100,7 @@ impl Connection {
                 // The connection ended before it took the message: the next one may.
                 Some(returned) => {
                     sent.set(false);
-                    self.forget(live.number);
+                    self.shared.slot.forget(live.round);
                     message = returned;
                 }
                 None => return OwnedAnswer::from_failure(failure.error()),
@@ -125,7 +113,7 @@ impl Connection {
     /// in flight stay. Source: `ntf-protocol` 3.8.
     fn leave_if_unavailable(&self, live: &Live, answer: &OwnedAnswer) {
         if let OwnedAnswer::Response { status: 503, .. } = answer {
-            self.forget(live.number);
+            self.shared.slot.forget(live.round);
         }
     }
 
@@ -146,78 +134,48 @@ impl Connection {
 
     /// Warns the operator, unless this was the last thing said.
     fn tell_once(&self, text: String) {
-        let mut slot = self.slot();
-        if slot.told.as_ref() != Some(&text) {
+        let mut told = self.shared.told.lock();
+        if told.as_ref() != Some(&text) {
             tracing::warn!("{text}");
-            slot.told = Some(text);
+            *told = Some(text);
         }
     }
 
     /// The connection in use, made if there is none.
     pub(super) async fn live(&self) -> Outcome {
-        let mut found = match self.look() {
-            Look::Up(live) => return Ok(live),
-            Look::Wait(found) => found,
+        let found = match self.shared.slot.look(|live| !live.sender.is_closed()) {
+            Found::Made(live, _) => return Ok(live),
+            Found::Wait(found) => found,
+            Found::Make(maker) => {
+                let found = maker.wait();
+                // A task of its own: the request that came first may be given up while others still wait.
+                let this = self.clone();
+                spawn(async move {
+                    let outcome = this.connect(maker.round()).await;
+                    this.tell(&outcome);
+                    maker.land(outcome);
+                });
+                found
+            }
         };
-        let outcome = found.wait_for(Option::is_some).await;
-        match outcome.as_deref() {
-            Ok(Some(outcome)) => outcome.clone(),
-            // The connecting task was dropped with its runtime.
-            Ok(None) | Err(_) => Err(ConnectFault::stopped()),
-        }
+        // Nothing comes when the connecting task was dropped with its runtime.
+        found.await.unwrap_or_else(|_| Err(ConnectFault::stopped()))
     }
 
-    fn look(&self) -> Look {
-        let mut slot = self.slot();
-        match &slot.state {
-            State::Up(live) if !live.sender.is_closed() => return Look::Up(live.clone()),
-            State::Connecting(found) if found.has_changed().is_ok() || found.borrow().is_some() => {
-                return Look::Wait(found.clone());
-            }
-            State::Down | State::Up(_) | State::Connecting(_) => {}
-        }
-        slot.number += 1;
-        let number = slot.number;
-        let (tell, found) = watch::channel(None);
-        slot.state = State::Connecting(found.clone());
-        // A task of its own: the request that came first may be given up while others still wait.
-        let this = self.clone();
-        tokio::spawn(async move {
-            let outcome = this.connect(number).await;
-            this.settle(number, &outcome);
-            // Nobody may be left to hear it; the connection is there all the same.
-            let _ = tell.send(Some(outcome));
-        });
-        Look::Wait(found)
-    }
-
-    fn settle(&self, number: u64, outcome: &Outcome) {
-        let mut slot = self.slot();
-        if slot.number != number {
-            return;
-        }
+    fn tell(&self, outcome: &Outcome) {
         match outcome {
-            Ok(live) => {
-                slot.state = State::Up(live.clone());
-                slot.told = None;
-            }
-            Err(fault) => {
-                slot.state = State::Down;
-                drop(slot);
-                self.tell_once(fault.to_string());
-            }
+            Ok(_) => *self.shared.told.lock() = None,
+            Err(fault) => self.tell_once(fault.to_string()),
         }
     }
 
-    async fn connect(&self, number: u64) -> Outcome {
+    async fn connect(&self, round: Round) -> Outcome {
         let shared = &self.shared;
         let fault = |stage, why: String| ConnectFault::new(&shared.endpoint, stage, why);
         let dial = async {
             let (host, port) = shared.endpoint.target();
-            let tcp = TcpStream::connect((host.as_str(), port))
-                .await
-                .map_err(|error| fault(Stage::Tcp, error.to_string()))?;
-            tcp.set_nodelay(true).map_err(|error| fault(Stage::Tcp, error.to_string()))?;
+            let tcp = dial_host(&host, port).await.map_err(|error| fault(Stage::Tcp, error.to_string()))?;
+            tcp.set_nodelay().map_err(|error| fault(Stage::Tcp, error.to_string()))?;
             let name = shared.endpoint.server_name();
             TlsConnector::from(shared.tls.clone())
                 .connect(name, tcp)
@@ -230,42 +188,27 @@ impl Connection {
         if !shared.endpoint.is_http2(tls.get_ref().1.alpn_protocol()) {
             return Err(fault(Stage::Alpn, "it agreed to no protocol".to_owned()));
         }
-        let (sender, connection) = http2::Builder::new(TokioExecutor::new())
-            .timer(TokioTimer::new())
+        let (sender, connection) = http2::Builder::new(Tasks)
+            .timer(Timers)
             // Until the provider's settings arrive, send one request: some allow only that at first.
             .initial_max_send_streams(1)
             .keep_alive_interval(shared.ping_interval)
             .keep_alive_timeout(shared.ping_timeout)
             .keep_alive_while_idle(true)
-            .handshake::<_, Full<Bytes>>(TokioIo::new(tls))
+            .handshake::<_, Full<Bytes>>(Io::new(tls))
             .await
             .map_err(|error| fault(Stage::Http, error.to_string()))?;
         // Weak, or the connection would keep alive what keeps it in use, and never close.
         let shared = Arc::downgrade(&self.shared);
-        tokio::spawn(async move {
+        spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!("the connection to a provider ended: {error}");
             }
             if let Some(shared) = shared.upgrade() {
-                Self { shared }.forget(number);
+                shared.slot.forget(round);
             }
         });
-        Ok(Live { sender, number })
-    }
-
-    /// Stops giving out this connection. It lives on for the requests that are on it.
-    fn forget(&self, number: u64) {
-        let mut slot = self.slot();
-        if let State::Up(live) = &slot.state
-            && live.number == number
-        {
-            slot.state = State::Down;
-        }
-    }
-
-    fn slot(&self) -> std::sync::MutexGuard<'_, Slot> {
-        // Each change of the slot is one assignment, so a panic cannot leave it half done.
-        self.shared.slot.lock().unwrap_or_else(PoisonError::into_inner)
+        Ok(Live { sender, round })
     }
 }
 
@@ -276,11 +219,6 @@ fn reason(body: &[u8]) -> String {
     let word = body.as_ref().and_then(|body| body.get("reason")?.as_str());
     let is_word = |word: &&str| word.len() <= 40 && word.bytes().all(|byte| byte.is_ascii_alphabetic());
     word.filter(is_word).unwrap_or("without a reason").to_owned()
-}
-
-enum Look {
-    Up(Live),
-    Wait(watch::Receiver<Option<Outcome>>),
 }
 
 /// Why there is no connection to a provider: one sentence, naming what, where and what to do.

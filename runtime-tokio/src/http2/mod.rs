@@ -6,10 +6,11 @@
 //! see `ntf_core::push`. Only TLS 1.3 is offered.
 //!
 //! `connection` keeps the connections, `answer` tells what a failure says about the request, `set_up`
-//! reads files and addresses. hyper's client is used without its connection pool.
+//! reads files and addresses, `hyper_rt` gives hyper its tasks and timers. hyper's client is used without its connection pool.
 
 mod answer;
 mod connection;
+mod hyper_rt;
 mod set_up;
 #[cfg(test)]
 mod tests;
@@ -29,9 +30,9 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 use ntf_core::model::token::Provider;
 use ntf_core::push::effect::Request;
-use tokio::time::timeout;
 
 use crate::http2::connection::{Connection, Sent};
+use crate::wait::timeout;
 
 /// How providers are reached.
 #[derive(Clone, Debug)]

@@ -7,19 +7,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use futures_lite::future::zip;
+use futures_lite::{AsyncReadExt, AsyncWriteExt};
+use futures_rustls::TlsAcceptor;
+use futures_rustls::server::TlsStream;
 use ntf_core::model::token::Provider;
 use ntf_core::push::effect::{Request, RequestId};
 use rcgen::{CertificateParams, KeyPair};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::PrivateKeyDer;
-use tokio_rustls::server::TlsStream;
+use rustls::ServerConfig;
+use rustls::crypto::ring;
+use rustls::pki_types::PrivateKeyDer;
 
 use crate::http2::{Endpoint, OwnedAnswer, ProviderConfig, Providers, Roots, SetUpFault, read_key_file};
+use crate::rt::{TcpListener, TcpStream, run, spawn};
 use crate::standin::make_provider_key;
+use crate::wait::timeout;
 
 /// Frames of HTTP/2 (RFC 9113, 4.1): length, type, flags, stream, payload.
 const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
@@ -33,106 +35,130 @@ const RESET_REFUSED: &[u8] = &[0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, 7];
 const RESET_CANCEL: &[u8] = &[0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, 8];
 const RESET_INTERNAL: &[u8] = &[0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, 2];
 
-#[tokio::test]
-async fn frames_tell_whether_a_request_was_processed() {
-    for (what, frames, expected) in [
-        ("goodbye before the request", GOAWAY_NONE, OwnedAnswer::NotProcessed),
-        ("goodbye after the request", GOAWAY_FIRST, OwnedAnswer::Broken),
-        ("refused stream", RESET_REFUSED, OwnedAnswer::NotProcessed),
-        ("cancelled stream", RESET_CANCEL, OwnedAnswer::Broken),
-        ("failed stream", RESET_INTERNAL, OwnedAnswer::Broken),
-        ("closed connection", &[], OwnedAnswer::Broken),
-        ("no HTTP/2 at all", b"HTTP/1.1 400 Bad Request\r\n\r\n", OwnedAnswer::Broken),
-    ] {
+#[test]
+fn frames_tell_whether_a_request_was_processed() {
+    run(1, async {
+        for (what, frames, expected) in [
+            ("goodbye before the request", GOAWAY_NONE, OwnedAnswer::NotProcessed),
+            ("goodbye after the request", GOAWAY_FIRST, OwnedAnswer::Broken),
+            ("refused stream", RESET_REFUSED, OwnedAnswer::NotProcessed),
+            ("cancelled stream", RESET_CANCEL, OwnedAnswer::Broken),
+            ("failed stream", RESET_INTERNAL, OwnedAnswer::Broken),
+            ("closed connection", &[], OwnedAnswer::Broken),
+            ("no HTTP/2 at all", b"HTTP/1.1 400 Bad Request\r\n\r\n", OwnedAnswer::Broken),
+        ] {
+            let server = RawServer::start(&[b"h2"]).await;
+            let providers = server.providers(ProviderConfig::default());
+            let (answer, ()) = zip(providers.send(request(5)), async {
+                let mut tls = server.accept().await;
+                read_request(&mut tls).await;
+                tls.write_all(frames).await.unwrap();
+                tls.close().await.unwrap();
+            })
+            .await;
+            assert_eq!(answer, expected, "{what}");
+        }
+    })
+    .unwrap();
+}
+
+#[test]
+fn a_connection_that_gives_no_sign_of_life_is_broken() {
+    run(1, async {
         let server = RawServer::start(&[b"h2"]).await;
-        let providers = server.providers(ProviderConfig::default());
-        let (answer, ()) = tokio::join!(providers.send(request(5)), async {
+        let providers = server.providers(ProviderConfig {
+            ping_interval: Duration::from_millis(50),
+            ping_timeout: Duration::from_millis(50),
+            ..ProviderConfig::default()
+        });
+        let (answer, _kept_open) = zip(providers.send(request(20)), async {
             let mut tls = server.accept().await;
             read_request(&mut tls).await;
-            tls.write_all(frames).await.unwrap();
-            tls.shutdown().await.unwrap();
+            tls
+        })
+        .await;
+        assert_eq!(answer, OwnedAnswer::Broken);
+    })
+    .unwrap();
+}
+
+#[test]
+fn a_server_that_speaks_no_http2_is_named_as_such() {
+    run(1, async {
+        let server = RawServer::start(&[b"http/1.1"]).await;
+        let providers = server.providers(ProviderConfig::default());
+        let (checked, _) = zip(providers.check(Provider::ApnsTest), server.try_accept()).await;
+        let text = checked.unwrap_err().to_string();
+        assert!(text.contains("no HTTP/2 at") && text.contains(&server.url()), "{text}");
+    })
+    .unwrap();
+}
+
+#[test]
+fn requests_that_wait_for_one_connection_share_its_failure() {
+    run(1, async {
+        let server = RawServer::start(&[b"h2"]).await;
+        let providers = server.providers(ProviderConfig::default());
+        let sends = (0..20).map(|_| {
+            let providers = providers.clone();
+            spawn(async move { providers.send(request(5)).await })
         });
-        assert_eq!(answer, expected, "{what}");
-    }
+        let sends: Vec<_> = sends.collect();
+        let (tcp, _) = server.listener.accept().await.unwrap();
+        drop(tcp);
+        for send in sends {
+            assert_eq!(send.await.unwrap(), OwnedAnswer::Unreachable);
+        }
+        let another = timeout(Duration::ZERO, server.listener.accept()).await;
+        assert!(another.is_err(), "one connection was tried");
+    })
+    .unwrap();
 }
 
-#[tokio::test]
-async fn a_connection_that_gives_no_sign_of_life_is_broken() {
-    let server = RawServer::start(&[b"h2"]).await;
-    let providers = server.providers(ProviderConfig {
-        ping_interval: Duration::from_millis(50),
-        ping_timeout: Duration::from_millis(50),
-        ..ProviderConfig::default()
-    });
-    let (answer, _kept_open) = tokio::join!(providers.send(request(20)), async {
-        let mut tls = server.accept().await;
-        read_request(&mut tls).await;
-        tls
-    });
-    assert_eq!(answer, OwnedAnswer::Broken);
+#[test]
+fn a_request_that_runs_out_of_time_while_connecting_was_not_sent() {
+    run(1, async {
+        let server = RawServer::start(&[b"h2"]).await;
+        let providers = server.providers(ProviderConfig::default());
+        let mut hurried = request(0);
+        hurried.timeout = Duration::from_millis(50);
+        assert_eq!(providers.send(hurried).await, OwnedAnswer::Unreachable);
+    })
+    .unwrap();
 }
 
-#[tokio::test]
-async fn a_server_that_speaks_no_http2_is_named_as_such() {
-    let server = RawServer::start(&[b"http/1.1"]).await;
-    let providers = server.providers(ProviderConfig::default());
-    let (checked, _) = tokio::join!(providers.check(Provider::ApnsTest), server.try_accept());
-    let text = checked.unwrap_err().to_string();
-    assert!(text.contains("no HTTP/2 at") && text.contains(&server.url()), "{text}");
+#[test]
+fn connections_are_closed_with_the_last_user() {
+    run(1, async {
+        let server = RawServer::start(&[b"h2"]).await;
+        let providers = server.providers(ProviderConfig::default());
+        let (checked, mut tls) = zip(providers.check(Provider::ApnsTest), server.accept()).await;
+        checked.unwrap();
+        drop(providers);
+        let mut rest = Vec::new();
+        let ended = timeout(Duration::from_secs(20), tls.read_to_end(&mut rest)).await;
+        assert!(ended.is_ok(), "the connection stayed open");
+    })
+    .unwrap();
 }
 
-#[tokio::test]
-async fn requests_that_wait_for_one_connection_share_its_failure() {
-    let server = RawServer::start(&[b"h2"]).await;
-    let providers = server.providers(ProviderConfig::default());
-    let sends = (0..20).map(|_| {
-        let providers = providers.clone();
-        tokio::spawn(async move { providers.send(request(5)).await })
-    });
-    let sends: Vec<_> = sends.collect();
-    let (tcp, _) = server.listener.accept().await.unwrap();
-    drop(tcp);
-    for send in sends {
-        assert_eq!(send.await.unwrap(), OwnedAnswer::Unreachable);
-    }
-    let another = tokio::time::timeout(Duration::ZERO, server.listener.accept()).await;
-    assert!(another.is_err(), "one connection was tried");
-}
-
-#[tokio::test]
-async fn a_request_that_runs_out_of_time_while_connecting_was_not_sent() {
-    let server = RawServer::start(&[b"h2"]).await;
-    let providers = server.providers(ProviderConfig::default());
-    let mut hurried = request(0);
-    hurried.timeout = Duration::from_millis(50);
-    assert_eq!(providers.send(hurried).await, OwnedAnswer::Unreachable);
-}
-
-#[tokio::test]
-async fn connections_are_closed_with_the_last_user() {
-    let server = RawServer::start(&[b"h2"]).await;
-    let providers = server.providers(ProviderConfig::default());
-    let (checked, mut tls) = tokio::join!(providers.check(Provider::ApnsTest), server.accept());
-    checked.unwrap();
-    drop(providers);
-    let mut rest = Vec::new();
-    let ended = tokio::time::timeout(Duration::from_secs(20), tls.read_to_end(&mut rest)).await;
-    assert!(ended.is_ok(), "the connection stayed open");
-}
-
-#[tokio::test]
-async fn nobody_listening_is_told_with_address_and_advice() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    drop(listener);
-    let endpoint = Endpoint::parse(&format!("https://127.0.0.1:{port}")).unwrap();
-    let ca_file = TempFile::certificate();
-    let mut config = ProviderConfig { roots: Roots::File(ca_file.0.clone()), ..ProviderConfig::default() };
-    config.endpoint_overrides.insert(Provider::ApnsTest, endpoint);
-    let text = Providers::new(&config).unwrap().check(Provider::ApnsTest).await.unwrap_err().to_string();
-    for part in ["cannot connect to", &format!("https://127.0.0.1:{port}"), "check the address"] {
-        assert!(text.contains(part), "{part:?} in {text}");
-    }
+#[test]
+fn nobody_listening_is_told_with_address_and_advice() {
+    run(1, async {
+        let listener = TcpListener::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        drop(listener);
+        let endpoint = Endpoint::parse(&format!("https://127.0.0.1:{port}")).unwrap();
+        let ca_file = TempFile::certificate();
+        let mut config =
+            ProviderConfig { roots: Roots::File(ca_file.0.clone()), ..ProviderConfig::default() };
+        config.endpoint_overrides.insert(Provider::ApnsTest, endpoint);
+        let text = Providers::new(&config).unwrap().check(Provider::ApnsTest).await.unwrap_err().to_string();
+        for part in ["cannot connect to", &format!("https://127.0.0.1:{port}"), "check the address"] {
+            assert!(text.contains(part), "{part:?} in {text}");
+        }
+    })
+    .unwrap();
 }
 
 #[test]
@@ -212,7 +238,7 @@ struct RawServer {
 
 impl RawServer {
     async fn start(protocols: &[&[u8]]) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = TcpListener::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
         let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
         let names = vec!["localhost".to_owned()];
         let certificate = CertificateParams::new(names).unwrap().self_signed(&key).unwrap();

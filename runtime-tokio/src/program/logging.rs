@@ -9,7 +9,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::{Directive, LevelFilter};
 
 /// Targets of our own crates.
-const OURS: [&str; 3] = ["ntf", "ntf_core", "ntf_runtime_tokio"];
+const OURS: [&str; 5] = ["ntf", "ntf_core", "ntf_runtime_smol", "ntf_runtime_tokio", "ntf_smol"];
 
 /// The filter: errors, and warnings of our own crates, unless `wanted` (the value of `RUST_LOG`) says
 /// otherwise for our own crates. A level alone is for all of them; `off` silences them, errors included.

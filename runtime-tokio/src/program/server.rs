@@ -17,6 +17,7 @@ use crate::program::cli;
 use crate::program::failure::Failure;
 use crate::program::hardening::keep_memory_private;
 use crate::program::signals::stop_asked;
+use crate::rt::spawn;
 use crate::service::run_server;
 use crate::standin::{StandInFault, Trial, TrialFault};
 
@@ -54,7 +55,7 @@ pub async fn run(options: cli::Server) -> Result<(), Failure> {
     announce(Protocol::Ntf, &identity.address(&options.identity.host, address)?, options.json)?;
     if options.apns.apns.is_some() {
         // An endpoint that cannot be used is told now, by a warning, and not at the first push.
-        tokio::spawn(async move { checked.check(Provider::ApnsTest).await.is_ok() });
+        spawn(async move { checked.check(Provider::ApnsTest).await.is_ok() });
     }
     let signal = stop.await;
     eprintln!(

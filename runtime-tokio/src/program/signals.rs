@@ -2,9 +2,8 @@
 
 use std::future::Future;
 
-use tokio::signal::unix::{SignalKind, signal};
-
 use crate::program::failure::Failure;
+use crate::rt::stop_signal;
 
 /// Installs the handlers at once; the future completes at the first SIGINT or SIGTERM and gives its name.
 ///
@@ -12,13 +11,5 @@ use crate::program::failure::Failure;
 ///
 /// When the system refuses to install a handler.
 pub(crate) fn stop_asked() -> Result<impl Future<Output = &'static str>, Failure> {
-    let refused = |error| Failure::failed(format!("Cannot listen for SIGINT and SIGTERM: {error}."));
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(refused)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(refused)?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => "SIGINT",
-            _ = terminate.recv() => "SIGTERM",
-        }
-    })
+    stop_signal().map_err(|error| Failure::failed(format!("Cannot listen for SIGINT and SIGTERM: {error}.")))
 }

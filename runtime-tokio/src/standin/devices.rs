@@ -5,9 +5,8 @@ use std::fmt;
 use std::time::Instant;
 
 use hyper::body::Bytes;
+use ntf_core::host::mailbox::{self, Receiver, Refused, Sender};
 use ntf_core::model::knowledge::Fact;
-use tokio::sync::mpsc;
-use tokio::sync::mpsc::error::TrySendError;
 
 /// A push on its way to a device.
 #[derive(Clone)]
@@ -37,7 +36,7 @@ pub(super) struct Devices {
 
 #[derive(Default)]
 struct Device {
-    receiver: Option<mpsc::Sender<AcceptedPush>>,
+    receiver: Option<Sender<AcceptedPush>>,
     latest: Option<AcceptedPush>,
     gone_since_millis: Option<u64>,
     was_pushed_to: bool,
@@ -58,8 +57,8 @@ impl Devices {
         Self { by_token: HashMap::new(), devices_max, waiting_max, sample: None, pushed_to: 0 }
     }
 
-    pub(super) fn subscribe(&mut self, token: &str) -> mpsc::Receiver<AcceptedPush> {
-        let (sender, receiver) = mpsc::channel(self.waiting_max);
+    pub(super) fn subscribe(&mut self, token: &str) -> Receiver<AcceptedPush> {
+        let (sender, receiver) = mailbox::bounded(self.waiting_max);
         if let Some(device) = self.device(token) {
             if let Some(latest) = device.latest.take() {
                 // An empty channel has room for one.
@@ -86,13 +85,13 @@ impl Devices {
         let is_first = !std::mem::replace(&mut device.was_pushed_to, true);
         let handed = match &device.receiver {
             Some(receiver) => receiver.try_send(push),
-            None => Err(TrySendError::Closed(push)),
+            None => Err(Refused::Closed(push)),
         };
         let delivery = match handed {
             Ok(()) => Delivery::Done,
-            Err(TrySendError::Full(_)) => Delivery::Dropped,
+            Err(Refused::Full(_)) => Delivery::Dropped,
             // Nobody waits: the latest push is kept, earlier ones are gone.
-            Err(TrySendError::Closed(push)) => {
+            Err(Refused::Closed(push)) => {
                 device.receiver = None;
                 device.latest = Some(push);
                 Delivery::Done

@@ -6,15 +6,18 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use futures_lite::future::or;
+use futures_rustls::TlsConnector;
 use h2::RecvStream;
 use h2::server::SendResponse;
 use http::{Method, Request, Response};
 use hyper::body::Bytes;
-use tokio::net::TcpStream;
-use tokio::sync::mpsc;
-use tokio_rustls::TlsConnector;
+use ntf_core::host::mailbox::{self, Receiver, Sender};
 
+use crate::connect::dial_host;
 use crate::http2::{Endpoint, Roots};
+use crate::rt::io::Io;
+use crate::rt::spawn;
 use crate::standin::Shared;
 
 const PATH: &str = "/stand-in/pushes/";
@@ -39,16 +42,15 @@ pub(super) async fn serve(
     let mut pushes = shared.inner().devices.subscribe(&token);
     let Ok(mut stream) = respond.send_response(Response::new(()), false) else { return };
     loop {
-        tokio::select! {
-            push = pushes.recv() => {
-                let Some(push) = push else { return };
-                let mut line = push.body.to_vec();
-                line.push(b'\n');
-                if stream.send_data(line.into(), false).is_err() {
-                    return;
-                }
-            }
-            _ = std::future::poll_fn(|context| stream.poll_reset(context)) => return,
+        let gone = async {
+            let _ = std::future::poll_fn(|context| stream.poll_reset(context)).await;
+            None
+        };
+        let Some(push) = or(gone, pushes.recv()).await else { return };
+        let mut line = push.body.to_vec();
+        line.push(b'\n');
+        if stream.send_data(line.into(), false).is_err() {
+            return;
         }
     }
 }
@@ -58,14 +60,15 @@ pub(super) async fn serve(
 /// # Errors
 ///
 /// One sentence: the address or the CA file cannot be used, or the stand-in cannot be reached.
-pub async fn watch_pushes(url: &str, ca_file: &Path, token: &str) -> Result<mpsc::Receiver<Vec<u8>>, String> {
+pub async fn watch_pushes(url: &str, ca_file: &Path, token: &str) -> Result<Receiver<Vec<u8>>, String> {
     let endpoint = Endpoint::parse(url).map_err(|fault| fault.to_string())?;
     let tls =
         crate::http2::tls_config(&Roots::File(ca_file.to_owned())).map_err(|fault| fault.to_string())?;
     let unreachable = |error: &dyn std::fmt::Display| {
         format!("Cannot reach the stand-in for Apple at {url}: {error}; check that it runs there.")
     };
-    let tcp = TcpStream::connect(endpoint.target()).await.map_err(|error| unreachable(&error))?;
+    let (host, port) = endpoint.target();
+    let tcp = dial_host(&host, port).await.map_err(|error| unreachable(&error))?;
     let tls = TlsConnector::from(tls)
         .connect(endpoint.server_name(), tcp)
         .await
@@ -76,19 +79,22 @@ pub async fn watch_pushes(url: &str, ca_file: &Path, token: &str) -> Result<mpsc
                 ca_file.display()
             )
         })?;
-    let (mut requests, connection) = h2::client::handshake(tls).await.map_err(|error| unreachable(&error))?;
+    let (mut requests, connection) =
+        h2::client::handshake(Io::new(tls)).await.map_err(|error| unreachable(&error))?;
     let request = Request::get(format!("https://{}{PATH}{token}", endpoint.authority()))
         .body(())
         .map_err(|error| unreachable(&error))?;
     let (response, _) = requests.send_request(request, true).map_err(|error| unreachable(&error))?;
     // The connection makes progress only while it is polled; it ends with the stand-in.
-    tokio::spawn(connection);
+    spawn(async move {
+        let _ = connection.await;
+    });
     let response = response.await.map_err(|error| unreachable(&error))?;
     if !response.status().is_success() {
         return Err(format!("{url} answers, but is no stand-in for Apple: {}.", response.status()));
     }
-    let (sender, pushes) = mpsc::channel(WAITING_MAX);
-    tokio::spawn(async move {
+    let (sender, pushes) = mailbox::bounded(WAITING_MAX);
+    spawn(async move {
         // Kept, or the connection would close for want of anybody to ask for more.
         let _requests = requests;
         split_lines(response.into_body(), sender).await;
@@ -96,7 +102,7 @@ pub async fn watch_pushes(url: &str, ca_file: &Path, token: &str) -> Result<mpsc
     Ok(pushes)
 }
 
-async fn split_lines(mut stream: RecvStream, sender: mpsc::Sender<Vec<u8>>) {
+async fn split_lines(mut stream: RecvStream, sender: Sender<Vec<u8>>) {
     let mut line = Vec::new();
     while let Some(Ok(data)) = stream.data().await {
         let _ = stream.flow_control().release_capacity(data.len());

@@ -27,12 +27,14 @@ pub use trial::{Trial, TrialFault};
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use ntf_core::host::mailbox::Receiver;
+use ntf_core::host::stop::{Cause, Stop};
+use ntf_core::host::sync::{Guard, Lock};
 use ntf_core::model::knowledge::Fact;
-use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
 
+use crate::rt::{Task, TcpListener, spawn};
 use crate::standin::devices::Devices;
 use crate::standin::fault::FaultSwitch;
 use crate::standin::provider_token::Verifier;
@@ -101,15 +103,15 @@ pub struct StandIn {
     address: SocketAddr,
     ca_pem: String,
     shared: Arc<Shared>,
-    stop: watch::Sender<bool>,
-    task: Option<JoinHandle<()>>,
+    stop: Stop,
+    task: Option<Task<()>>,
 }
 
 /// What the connections share.
 struct Shared {
     topic: String,
     streams_max: u32,
-    inner: Mutex<Inner>,
+    inner: Lock<Inner>,
 }
 
 struct Inner {
@@ -120,8 +122,8 @@ struct Inner {
 }
 
 impl Shared {
-    fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    fn inner(&self) -> Guard<'_, Inner> {
+        self.inner.lock()
     }
 }
 
@@ -135,7 +137,7 @@ impl StandIn {
         let verifier = Verifier::new(&config.key_point, &config.key_id, &config.team_id)
             .ok_or(StandInFault::ProviderKey)?;
         let certificate = certificate::make().map_err(StandInFault::Certificate)?;
-        let listener = tokio::net::TcpListener::bind(config.listen)
+        let listener = TcpListener::bind(config.listen)
             .await
             .map_err(|error| StandInFault::Listen { address: config.listen, error })?;
         let address =
@@ -143,15 +145,15 @@ impl StandIn {
         let shared = Arc::new(Shared {
             topic: config.topic,
             streams_max: config.streams_max,
-            inner: Mutex::new(Inner {
+            inner: Lock::new(Inner {
                 verifier,
                 devices: Devices::new(config.devices_max, config.waiting_max),
                 faults: FaultSwitch::default(),
                 counts: Counts::default(),
             }),
         });
-        let (stop, stopped) = watch::channel(false);
-        let task = tokio::spawn(server::run(listener, certificate.tls, shared.clone(), stopped));
+        let stop = Stop::new();
+        let task = spawn(server::run(listener, certificate.tls, shared.clone(), stop.clone()));
         Ok(Self { address, ca_pem: certificate.ca_pem, shared, stop, task: Some(task) })
     }
 
@@ -177,7 +179,7 @@ impl StandIn {
     ///
     /// The latest push accepted while nobody waited comes first; Apple keeps no more either.
     #[must_use]
-    pub fn subscribe(&self, device_token: &str) -> mpsc::Receiver<AcceptedPush> {
+    pub fn subscribe(&self, device_token: &str) -> Receiver<AcceptedPush> {
         self.shared.inner().devices.subscribe(device_token)
     }
 
@@ -216,8 +218,7 @@ impl StandIn {
 
     /// Closes the listener and all connections, and waits until they are closed.
     pub async fn stop(mut self) {
-        // Fails only when the task has ended by itself.
-        let _ = self.stop.send(true);
+        self.stop.stop(Cause::Asked);
         if let Some(task) = self.task.take()
             && let Err(error) = task.await
         {
@@ -228,7 +229,7 @@ impl StandIn {
 
 impl Drop for StandIn {
     fn drop(&mut self) {
-        let _ = self.stop.send(true);
+        self.stop.stop(Cause::Asked);
     }
 }
 

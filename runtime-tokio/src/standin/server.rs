@@ -4,20 +4,22 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use futures_lite::future::or;
+use futures_rustls::TlsAcceptor;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream};
 use http::{Request, Response};
 use hyper::body::Bytes;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
-use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
+use ntf_core::host::stop::{Stage, Stop};
+use rustls::ServerConfig;
 
+use crate::rt::io::Io;
+use crate::rt::{TcpListener, TcpStream, spawn};
 use crate::standin::check::{self, BODY_LEN_MAX, Refusal};
 use crate::standin::devices::{AcceptedPush, Delivery};
 use crate::standin::{Fault, Shared, feed};
+use crate::tasks::Tasks;
+use crate::wait::{sleep, timeout};
 
 /// Longest time for a TLS and HTTP/2 handshake.
 const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
@@ -32,54 +34,46 @@ const HEADER_LIST_LEN_MAX: u32 = 8000;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Accepts connections until told to stop; returns when all are closed.
-pub(super) async fn run(
-    listener: TcpListener,
-    tls: Arc<ServerConfig>,
-    shared: Arc<Shared>,
-    mut stopped: watch::Receiver<bool>,
-) {
+pub(super) async fn run(listener: TcpListener, tls: Arc<ServerConfig>, shared: Arc<Shared>, stop: Stop) {
     let acceptor = TlsAcceptor::from(tls);
-    let mut connections = JoinSet::new();
+    let mut connections = Tasks::default();
     loop {
-        tokio::select! {
-            _ = stopped.changed() => break,
-            accepted = listener.accept() => match accepted {
-                Ok((tcp, _)) => {
-                    connections.spawn(connection(tcp, acceptor.clone(), shared.clone()));
-                }
-                Err(error) => {
-                    tracing::debug!("the stand-in could not accept: {error}");
-                    sleep(ACCEPT_PAUSE).await;
-                }
-            },
-            Some(_) = connections.join_next() => {}
+        let stopped = async {
+            stop.reached(Stage::Stopped).await;
+            None
+        };
+        match or(stopped, async { Some(listener.accept().await) }).await {
+            Some(Ok((tcp, _))) => {
+                connections.add(spawn(connection(tcp, acceptor.clone(), shared.clone())));
+            }
+            Some(Err(error)) => {
+                tracing::debug!("the stand-in could not accept: {error}");
+                sleep(ACCEPT_PAUSE).await;
+            }
+            None => break,
         }
     }
-    connections.shutdown().await;
+    connections.cancel().await;
 }
 
 async fn connection(tcp: TcpStream, acceptor: TlsAcceptor, shared: Arc<Shared>) {
     let begin = async {
-        tcp.set_nodelay(true)?;
+        tcp.set_nodelay()?;
         let tls = acceptor.accept(tcp).await?;
         shared.inner().counts.connections += 1;
         h2::server::Builder::new()
             .max_concurrent_streams(shared.streams_max)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_header_list_size(HEADER_LIST_LEN_MAX)
-            .handshake(tls)
+            .handshake(Io::new(tls))
             .await
             .map_err(io::Error::other)
     };
     let Ok(Ok(mut connection)) = timeout(HANDSHAKE_TIME_MAX, begin).await else { return };
     // Dropped with this function, and so is every request on the connection.
-    let mut requests = JoinSet::new();
+    let mut requests = Tasks::default();
     loop {
-        let accepted = tokio::select! {
-            accepted = connection.accept() => accepted,
-            Some(_) = requests.join_next() => continue,
-        };
-        let Some(Ok((request, mut respond))) = accepted else { break };
+        let Some(Ok((request, mut respond))) = connection.accept().await else { break };
         let fault = {
             let mut inner = shared.inner();
             inner.counts.requests += 1;
@@ -87,27 +81,27 @@ async fn connection(tcp: TcpStream, acceptor: TlsAcceptor, shared: Arc<Shared>) 
         };
         match fault {
             None if feed::is_wanted(&request) => {
-                requests.spawn(feed::serve(request, respond, shared.clone()));
+                requests.add(spawn(feed::serve(request, respond, shared.clone())));
             }
             None => {
-                requests.spawn(serve(request, respond, shared.clone(), Duration::ZERO));
+                requests.add(spawn(serve(request, respond, shared.clone(), Duration::ZERO)));
             }
             Some(Fault::Delay(delay)) => {
-                requests.spawn(serve(request, respond, shared.clone(), delay));
+                requests.add(spawn(serve(request, respond, shared.clone(), delay)));
             }
             Some(Fault::Answer { status, reason, retry_after_secs, timestamp_millis }) => {
                 shared.inner().counts.refused += 1;
                 let response = explain(status, &reason, timestamp_millis, retry_after_secs);
-                requests.spawn(async move {
+                requests.add(spawn(async move {
                     read(request.into_body()).await;
                     answer(respond, response);
-                });
+                }));
             }
             Some(Fault::Silence) => {
-                requests.spawn(async move {
+                requests.add(spawn(async move {
                     let _both_kept = (request, respond);
                     std::future::pending::<()>().await;
-                });
+                }));
             }
             Some(Fault::RefuseStream) => respond.send_reset(Reason::REFUSED_STREAM),
             Some(Fault::GoAway) => {
@@ -127,7 +121,9 @@ async fn serve(
 ) {
     let (head, body) = request.into_parts();
     let body = read(body).await;
-    sleep(delay).await;
+    if !delay.is_zero() {
+        sleep(delay).await;
+    }
     let at_secs = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
     let response = {
         let mut inner = shared.inner();

@@ -6,14 +6,13 @@ mod show;
 
 use std::time::Duration;
 
-use tokio::time::timeout;
-
 use crate::program::cli;
 use crate::program::failure::Failure;
+use crate::wait::timeout;
 
 use ledger::Ledger;
 use scene::Scene;
-pub(super) use scene::device_token;
+pub use scene::device_token;
 
 /// No progress for this long means that what is missing is lost.
 const PATIENCE: Duration = Duration::from_secs(15);

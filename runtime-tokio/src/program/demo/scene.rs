@@ -12,6 +12,7 @@ use ntf_core::base::rng::Stream;
 use ntf_core::client::effect::Event;
 use ntf_core::client::input::{Command, QueueId, RequestTag};
 use ntf_core::client::{Client, Config as ClientConfig};
+use ntf_core::host::mailbox::{self, Receiver, Sender};
 use ntf_core::model::knowledge::Fact;
 use ntf_core::model::server::{Protocol, SenderAddress, ServerAddress};
 use ntf_core::model::token::{DeviceToken, Provider, TokenStatus};
@@ -19,18 +20,19 @@ use ntf_core::push::{Config as PushConfig, Push};
 use ntf_core::smp::server::{Config as SmpConfig, Server};
 use ntf_core::subscriber::effect::Milestone;
 use ntf_core::subscriber::{Config as SubscriberConfig, Subscriber};
-use tokio::sync::mpsc;
-use tokio::time::timeout;
 
 use crate::clock::Clock;
+use crate::driver::LETTERS_MAX;
 use crate::http2::Providers;
 use crate::identity::Identity;
 use crate::program::announce::{randomness, sentence};
 use crate::program::cli;
 use crate::program::failure::Failure;
 use crate::roles::ClientMail;
+use crate::rt::spawn;
 use crate::service::{Both, Running, run_client, run_server, run_smp_server};
 use crate::standin::{StandIn, Trial};
+use crate::wait::timeout;
 
 /// Registering and creating queues takes milliseconds; this long means that something is broken.
 const SETUP_TIMEOUT: Duration = Duration::from_secs(20);
@@ -83,7 +85,7 @@ pub(super) struct Scene {
     trial: Trial,
     devices: Vec<(Running<Client>, DeviceToken)>,
     senders: Running<Client>,
-    sights: mpsc::UnboundedReceiver<Sight>,
+    sights: Receiver<Sight>,
     queues: Vec<Queue>,
     smp_address: ServerAddress,
     ntf_address: ServerAddress,
@@ -94,7 +96,7 @@ impl Scene {
         let clock = Clock::start();
         let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let unbound = |error| Failure::failed(format!("Cannot listen on {loopback}: {error}."));
-        let (sight, sights) = mpsc::unbounded_channel();
+        let (sight, sights) = mailbox::bounded(LETTERS_MAX);
 
         let smp_identity = Identity::make("localhost", Protocol::Smp)?;
         let smp_config = SmpConfig {
@@ -135,7 +137,8 @@ impl Scene {
             providers,
             move |milestone| {
                 if let Milestone::Received { nonce } = milestone {
-                    let _ = milestones.send(Sight { at: clock.now().mono, what: Seen::Noticed { nonce } });
+                    let _ =
+                        milestones.try_send(Sight { at: clock.now().mono, what: Seen::Noticed { nonce } });
                 }
             },
         )
@@ -288,7 +291,11 @@ fn party(name: &str, facts: Option<Vec<Fact>>, traffic: Option<&crate::link::Tra
 }
 
 /// A device token as Apple makes them: 64 hexadecimal digits. The provider is the stand-in.
-pub(in crate::program) fn device_token() -> Result<DeviceToken, Failure> {
+///
+/// # Errors
+///
+/// When the system gives no randomness.
+pub fn device_token() -> Result<DeviceToken, Failure> {
     let bytes: [u8; 32] = randomness()?.stream(Stream::Ids).bytes();
     let token: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(DeviceToken { provider: Provider::ApnsTest, token: token.into_bytes().into() })
@@ -297,7 +304,7 @@ pub(in crate::program) fn device_token() -> Result<DeviceToken, Failure> {
 fn watch_client(
     device: Option<usize>,
     clock: Clock,
-    sights: mpsc::UnboundedSender<Sight>,
+    sights: Sender<Sight>,
 ) -> impl FnMut(Event) + Send + 'static {
     move |event| {
         let what = match (device, event) {
@@ -308,7 +315,7 @@ fn watch_client(
             (Some(_), Event::Message { message_id, message, .. }) => Seen::Fetched { message_id, message },
             (device, event) => Seen::Told { device, event },
         };
-        let _ = sights.send(Sight { at: clock.now().mono, what });
+        let _ = sights.try_send(Sight { at: clock.now().mono, what });
     }
 }
 
@@ -318,14 +325,15 @@ fn forward_pushes(
     token: &DeviceToken,
     device: usize,
     clock: Clock,
-    mailbox: mpsc::UnboundedSender<crate::driver::Letter<ClientMail>>,
-    sights: mpsc::UnboundedSender<Sight>,
+    mailbox: Sender<crate::driver::Letter<ClientMail>>,
+    sights: Sender<Sight>,
 ) {
     let mut pushes = stand_in.subscribe(&String::from_utf8_lossy(&token.token));
-    tokio::spawn(async move {
+    spawn(async move {
         while let Some(push) = pushes.recv().await {
-            let _ = sights.send(Sight { at: clock.now().mono, what: Seen::Accepted { device } });
-            if mailbox.send(crate::driver::Letter::Mail(ClientMail::Push(push.body.to_vec()))).is_err() {
+            let _ = sights.try_send(Sight { at: clock.now().mono, what: Seen::Accepted { device } });
+            let push = ClientMail::Push(push.body.to_vec());
+            if mailbox.send(crate::driver::Letter::Mail(push)).await.is_err() {
                 return;
             }
         }

@@ -1,0 +1,212 @@
+//! Everything this adapter takes from its runtime, and the only place that names it.
+//!
+//! Sockets that say when they are ready, tasks, timers, names, signals, and a way to run a program. The
+//! rest of the adapter is written against these, hyper's traits and plain futures, so that the same
+//! files serve each runtime; `ntf-runtime-smol` has its own `rt` beside them. [`io`] is the same for
+//! all of them too.
+
+pub mod io;
+
+use std::fmt;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use tokio::runtime::Builder;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
+
+/// The crate that runs the tasks.
+pub const NAME: &str = "tokio";
+
+/// A TCP connection. One task uses it at a time: of two that wait for it, one would not be woken.
+#[derive(Debug)]
+pub struct TcpStream(tokio::net::TcpStream);
+
+impl TcpStream {
+    /// Connects to an address.
+    ///
+    /// # Errors
+    ///
+    /// When nobody listens there, or the network does not reach it.
+    pub async fn connect(address: SocketAddr) -> std::io::Result<Self> {
+        tokio::net::TcpStream::connect(address).await.map(Self)
+    }
+
+    /// Whether there may be something to read. Wakes the task when there may be.
+    pub fn poll_readable(&self, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        self.0.poll_read_ready(context)
+    }
+
+    /// Whether there may be room to write. Wakes the task when there may be.
+    pub fn poll_writable(&self, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        self.0.poll_write_ready(context)
+    }
+
+    /// Reads what is there.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` when nothing is there; else the connection is broken.
+    pub fn try_read(&self, bytes: &mut [u8]) -> std::io::Result<usize> {
+        self.0.try_read(bytes)
+    }
+
+    /// Writes as much as there is room for.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` when there is no room; else the connection is broken.
+    pub fn try_write(&self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.try_write(bytes)
+    }
+
+    /// Writes as much of all parts as there is room for.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::try_write`].
+    pub fn try_write_vectored(&self, parts: &[std::io::IoSlice<'_>]) -> std::io::Result<usize> {
+        self.0.try_write_vectored(parts)
+    }
+}
+
+impl AsFd for TcpStream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// A listening socket.
+#[derive(Debug)]
+pub struct TcpListener(tokio::net::TcpListener);
+
+impl TcpListener {
+    /// Listens at an address.
+    ///
+    /// # Errors
+    ///
+    /// When the address is in use or not ours.
+    pub async fn bind(address: SocketAddr) -> std::io::Result<Self> {
+        tokio::net::TcpListener::bind(address).await.map(Self)
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    ///
+    /// None in practice.
+    pub fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+
+    /// The next connection, and whose it is.
+    ///
+    /// # Errors
+    ///
+    /// When the peer has gone already, or this process is out of descriptors.
+    pub async fn accept(&self) -> std::io::Result<(TcpStream, SocketAddr)> {
+        self.0.accept().await.map(|(stream, peer)| (TcpStream(stream), peer))
+    }
+}
+
+/// The addresses of a host.
+///
+/// # Errors
+///
+/// When the name is not known, or nobody can be asked.
+pub async fn lookup(host: &str, port: u16) -> std::io::Result<Vec<SocketAddr>> {
+    tokio::net::lookup_host((host, port)).await.map(Iterator::collect)
+}
+
+/// Runs a future as a task of its own.
+///
+/// # Panics
+///
+/// When called outside a tokio runtime.
+pub fn spawn<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> Task<T> {
+    Task(tokio::spawn(future))
+}
+
+/// A task. Dropping this lets it run on; awaiting it gives its result.
+#[derive(Debug)]
+pub struct Task<T>(JoinHandle<T>);
+
+/// A task has panicked, or was ended from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Died;
+
+impl fmt::Display for Died {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the task has died")
+    }
+}
+
+impl std::error::Error for Died {}
+
+impl<T> Task<T> {
+    /// Whether it has come to its end.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.0.is_finished()
+    }
+
+    /// Ends it where it waits next, some time soon.
+    pub fn abort(self) {
+        self.0.abort();
+    }
+
+    /// Ends it where it waits next, and waits until everything it held is dropped.
+    pub async fn cancel(self) {
+        self.0.abort();
+        // It has ended by itself, or it has been ended: there is no other outcome.
+        let _ = self.0.await;
+    }
+}
+
+impl<T> Future for Task<T> {
+    type Output = Result<T, Died>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Poll::Ready(ready!(Pin::new(&mut self.0).poll(context)).map_err(|_| Died))
+    }
+}
+
+/// Waits until a point in time.
+pub fn sleep_until(at: Instant) -> impl Future<Output = ()> + Send + Sync + 'static {
+    tokio::time::sleep_until(at.into())
+}
+
+/// Installs handlers for SIGINT and SIGTERM at once; the future completes at the first of them and gives
+/// its name.
+///
+/// # Errors
+///
+/// When the system refuses to install a handler.
+pub fn stop_signal() -> std::io::Result<impl Future<Output = &'static str>> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => "SIGINT",
+            _ = terminate.recv() => "SIGTERM",
+        }
+    })
+}
+
+/// Runs a program on `threads` threads, at least one, until `future` completes. Tasks that are left then
+/// are ended.
+///
+/// # Errors
+///
+/// When the system gives no threads or no event queue.
+pub fn run<T>(threads: usize, future: impl Future<Output = T>) -> std::io::Result<T> {
+    let mut builder = match threads {
+        0 | 1 => Builder::new_current_thread(),
+        _ => Builder::new_multi_thread(),
+    };
+    Ok(builder.worker_threads(threads.max(1)).enable_all().build()?.block_on(future))
+}
