@@ -190,6 +190,7 @@ fn the_core_has_no_clock_no_socket_and_no_randomness_of_its_own() {
 /// Files that may lock or count by themselves, and why no thread hands another anything by it.
 const SYNC_ALLOWED: &[(&str, &str)] = &[
     ("ntf-core/src/host/sync.rs", "the door"),
+    ("runtime-smol/src/clock.rs", "the start of the clock, noted once"),
     ("runtime-tokio/src/clock.rs", "the start of the clock, noted once"),
     ("ntf-core/src/tls/provider.rs", "tables of rustls that are made once and never change"),
     ("ntf-core/src/tls/config.rs", "rustls wants a resolver that could be shared; a session has its own"),
@@ -284,6 +285,34 @@ fn the_search_for_synchronisation_finds_it() {
     }
 }
 
+/// Files of the smol adapter that are its own. All others are links to the tokio adapter's.
+const SMOL_OWN: &[&str] = &["lib.rs", "main.rs", "program/mod.rs", "rt/mod.rs"];
+
+/// Files of the tokio adapter that have no twin, and why.
+const TOKIO_ONLY: &[(&str, &str)] = &[
+    ("program/device.rs", "`ntf-smol` has no device"),
+    ("program/stand_in.rs", "`ntf-smol server --stand-in` is enough to try things out"),
+];
+
+#[test]
+fn the_adapters_differ_in_their_runtime_alone() {
+    let [tokio, smol] = ["runtime-tokio/src", "runtime-smol/src"].map(|src| PathBuf::from(ROOT).join(src));
+    let names = |root: &Path| -> Vec<String> {
+        let below = |path: PathBuf| path.strip_prefix(root).unwrap().to_string_lossy().into_owned();
+        sources(root).into_iter().map(below).collect()
+    };
+    let (tokio_names, smol_names) = (names(&tokio), names(&smol));
+    for name in &smol_names {
+        let [twin, here] = [&tokio, &smol].map(|root| fs::canonicalize(root.join(name)));
+        let is_shared = twin.is_ok_and(|twin| twin == here.unwrap());
+        assert_eq!(is_shared, !SMOL_OWN.contains(&name.as_str()), "{name}: shared or the adapter's own?");
+    }
+    for name in &tokio_names {
+        let is_alone = TOKIO_ONLY.iter().any(|(only, _)| only == name);
+        assert_eq!(smol_names.contains(name), !is_alone, "{name}: has it a twin, or a reason to have none?");
+    }
+}
+
 #[test]
 fn only_one_file_of_an_adapter_names_its_runtime() {
     let runtimes = [
@@ -298,7 +327,7 @@ fn only_one_file_of_an_adapter_names_its_runtime() {
         "blocking::",
     ];
     let mut named = 0;
-    for package in ["runtime-tokio/src"] {
+    for package in ["runtime-tokio/src", "runtime-smol/src"] {
         for path in sources(&PathBuf::from(ROOT).join(package)) {
             // The adapters' own crates are called after their runtimes.
             let code = fs::read_to_string(&path)
@@ -316,12 +345,12 @@ fn only_one_file_of_an_adapter_names_its_runtime() {
             assert!(may_name || found.is_empty(), "{} names {found:?}", path.display());
         }
     }
-    assert!(named >= 2, "the test finds names where they belong: {named} found");
+    assert!(named >= 4, "the test finds names where they belong: {named} found");
 }
 
 #[test]
 fn unsafe_code_is_nowhere() {
-    for package in ["ntf-core", "runtime-tokio", "tests"] {
+    for package in ["ntf-core", "runtime-tokio", "runtime-smol", "tests"] {
         for path in sources(&PathBuf::from(ROOT).join(package)) {
             let needle = ["unsafe", " {"].concat();
             assert!(!code(&path).contains(&needle), "{} has unsafe code", path.display());
@@ -339,7 +368,7 @@ fn no_test_is_ignored_or_sleeps_and_nothing_is_left_undone() {
         ["todo", "!("].concat(),
         ["unimplemented", "!("].concat(),
     ];
-    for package in ["ntf-core", "runtime-tokio", "tests"] {
+    for package in ["ntf-core", "runtime-tokio", "runtime-smol", "tests"] {
         for path in sources(&PathBuf::from(ROOT).join(package)) {
             let text = fs::read_to_string(&path).unwrap();
             for word in &words {

@@ -1,0 +1,22 @@
+//! The smol adapter for `ntf-core`: sockets, timers and HTTP/2 for machines that have none.
+//!
+//! [`driver`] moves one machine; [`link`], [`connect`] and [`listen`] move its bytes; [`http2`] carries
+//! requests to Apple; [`service`] puts them together; [`standin`] is a stand-in for Apple. [`program`] is
+//! the `ntf-smol` program. No decision about tokens, queues or pushes is made in here.
+//!
+//! Only [`rt`] knows which runtime this is; every other file is also the tokio adapter's.
+
+pub mod clock;
+pub mod connect;
+pub mod driver;
+pub mod http2;
+pub mod identity;
+pub mod link;
+pub mod listen;
+pub mod program;
+pub mod roles;
+pub mod rt;
+pub mod service;
+pub mod standin;
+mod tasks;
+pub mod wait;
