@@ -1,0 +1,298 @@
+//! A ground of real servers on loopback sockets, for the adapter that the parent module names.
+
+use std::future::Future;
+use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::pin::Pin;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use ntf_core::base::reach::Reach;
+use ntf_core::client::effect::Event;
+use ntf_core::client::input::Command;
+use ntf_core::client::{self, Client};
+use ntf_core::host::mailbox::{self, Receiver, Sender};
+use ntf_core::model::knowledge::Fact;
+use ntf_core::model::server::{Protocol, ServerAddress};
+use ntf_core::model::token::DeviceToken;
+use ntf_core::push::{self, Push};
+use ntf_core::smp::server::{self as smp, Server};
+use ntf_core::subscriber::{self, Subscriber};
+
+use super::adapter::clock::Clock;
+use super::adapter::driver::Letter;
+use super::adapter::http2::Providers;
+use super::adapter::identity::Identity;
+use super::adapter::roles::ClientMail;
+use super::adapter::rt;
+use super::adapter::service::{Both, Running, os_seed, run_client, run_server, run_smp_server};
+use super::adapter::standin::{Fault, Trial};
+use crate::ground::{Ground, Mishap};
+
+/// Nothing on loopback takes this long.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Servers on a runtime of their own, seen from a thread that has none.
+pub(crate) struct Sockets {
+    jobs: Sender<Job>,
+    runtime: thread::JoinHandle<()>,
+    addresses: Addresses,
+    devices: Vec<Device>,
+}
+
+struct Device {
+    mailbox: Sender<Letter<ClientMail>>,
+    events: mpsc::Receiver<Event>,
+    seen: Vec<Event>,
+}
+
+#[derive(Clone)]
+struct Addresses {
+    smp: ServerAddress,
+    ntf: ServerAddress,
+    sockets: [SocketAddr; 2],
+}
+
+/// What is done on the runtime; the answer is an empty one where there is nothing to tell.
+#[derive(Debug)]
+enum Job {
+    AddDevice(mpsc::Sender<Event>, mpsc::Sender<Sender<Letter<ClientMail>>>),
+    Install(usize, DeviceToken, mpsc::Sender<()>),
+    Fail(Mishap, mpsc::Sender<()>),
+    Restart(mpsc::Sender<()>),
+    Look(mpsc::Sender<Vec<Fact>>),
+    Drain(mpsc::Sender<Vec<&'static str>>),
+}
+
+impl Sockets {
+    /// Starts everything; `enter` runs it on a runtime. `probe` is called in the subscriber's own task
+    /// whenever a notice comes in or goes out.
+    pub(crate) fn start(enter: impl FnOnce(Work) + Send + 'static, probe: fn()) -> Self {
+        let (jobs, todo) = mailbox::bounded(16);
+        let (tell, told) = mpsc::channel();
+        let runtime = thread::spawn(move || {
+            enter(Box::pin(async move {
+                let network = Network::start(probe).await;
+                tell.send(network.addresses.clone()).expect("the test waits");
+                network.work(todo).await;
+            }));
+        });
+        let addresses = told.recv_timeout(PATIENCE).expect("the servers start");
+        Self { jobs, runtime, addresses, devices: Vec::new() }
+    }
+
+    fn job<T>(&self, job: impl FnOnce(mpsc::Sender<T>) -> Job) -> T {
+        let (answer, answered) = mpsc::channel();
+        self.jobs.try_send(job(answer)).expect("the servers run");
+        answered.recv_timeout(PATIENCE).expect("it is done")
+    }
+}
+
+impl Ground for Sockets {
+    fn ntf_address(&self) -> ServerAddress {
+        self.addresses.ntf.clone()
+    }
+
+    fn smp_address(&self) -> ServerAddress {
+        self.addresses.smp.clone()
+    }
+
+    fn add_device(&mut self) -> usize {
+        let (tell, events) = mpsc::channel();
+        let mailbox = self.job(|answer| Job::AddDevice(tell, answer));
+        self.devices.push(Device { mailbox, events, seen: Vec::new() });
+        self.devices.len() - 1
+    }
+
+    fn install(&mut self, device: usize, token: &DeviceToken) {
+        self.job(|answer| Job::Install(device, token.clone(), answer));
+    }
+
+    fn ask(&mut self, device: usize, command: Command) {
+        self.devices[device].mailbox.try_send(Letter::Mail(ClientMail::Command(command))).expect("it runs");
+    }
+
+    fn forge_push(&mut self, device: usize, body: &[u8]) {
+        self.devices[device]
+            .mailbox
+            .try_send(Letter::Mail(ClientMail::Push(body.to_vec())))
+            .expect("it runs");
+    }
+
+    fn next_event(&mut self, device: usize) -> Event {
+        let Device { events, seen, .. } = &mut self.devices[device];
+        let Ok(event) = events.recv_timeout(PATIENCE) else {
+            panic!("device {device} is told nothing more than {seen:?}");
+        };
+        seen.push(event.clone());
+        event
+    }
+
+    fn fail(&mut self, mishap: Mishap) {
+        self.job(|answer| Job::Fail(mishap, answer));
+    }
+
+    fn restart_subscriber(&mut self) {
+        self.job(Job::Restart);
+    }
+
+    fn let_strangers_in(&mut self) {
+        for address in self.addresses.sockets {
+            // One says nothing, one has gone, one knows no TLS, one stops in the middle of a record.
+            let mut silent = Vec::new();
+            for words in [&b""[..], b"", b"GET / HTTP/1.1\r\n\r\n", &[22, 3, 1, 0xff, 0xff, 1]] {
+                let mut stranger = TcpStream::connect(address).expect("it listens");
+                stranger.write_all(words).expect("it takes bytes");
+                silent.push(stranger);
+            }
+            silent.swap_remove(1);
+        }
+    }
+
+    fn knowledge(&mut self) -> Vec<Fact> {
+        self.job(Job::Look)
+    }
+
+    fn drain(self) -> Vec<&'static str> {
+        let ended = self.job(Job::Drain);
+        self.runtime.join().expect("the runtime ends");
+        ended
+    }
+}
+
+/// The servers and devices, on their runtime.
+struct Network {
+    clock: Clock,
+    probe: fn(),
+    identity: Identity,
+    addresses: Addresses,
+    smp: Running<Server>,
+    both: Both,
+    trial: Trial,
+    clients: Vec<Running<Client>>,
+}
+
+impl Network {
+    async fn start(probe: fn()) -> Self {
+        let clock = Clock::start();
+        let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let smp_identity = Identity::make("localhost", Protocol::Smp).expect("certificates");
+        let config = smp::Config {
+            nmsg_round: Duration::from_millis(10),
+            ..smp::Config::new(smp_identity.credentials())
+        };
+        let role = Server::new(config, os_seed().expect("randomness"), clock.now());
+        let tls = smp_identity.endpoint(Protocol::Smp).expect("its own key");
+        let smp = run_smp_server(role, clock, loopback, tls).await.expect("loopback");
+        let trial = Trial::start(loopback, "chat.simplex.app").await.expect("the stand-in");
+        let identity = Identity::make("localhost", Protocol::Ntf).expect("certificates");
+        let both = start_both(clock, probe, &identity, &trial, loopback).await;
+
+        let sockets = [smp.address(), both.subscriber.address()].map(|address| address.expect("it listens"));
+        let addresses = Addresses {
+            smp: smp_identity.address("localhost", sockets[0]).expect("an identity"),
+            ntf: identity.address("localhost", sockets[1]).expect("an identity"),
+            sockets,
+        };
+        Self { clock, probe, identity, addresses, smp, both, trial, clients: Vec::new() }
+    }
+
+    /// Does what the script's thread wants, until it drains the network or is gone.
+    async fn work(mut self, mut todo: Receiver<Job>) {
+        while let Some(job) = todo.recv().await {
+            match job {
+                Job::AddDevice(tell, answer) => {
+                    let seed = os_seed().expect("randomness");
+                    let role = Client::new(client::Config::default(), seed, self.clock.now());
+                    let running = run_client(role, self.clock, move |event| _ = tell.send(event));
+                    let _ = answer.send(running.mailbox());
+                    self.clients.push(running);
+                }
+                Job::Install(device, token, answer) => {
+                    self.install(device, &token);
+                    let _ = answer.send(());
+                }
+                Job::Fail(mishap, answer) => {
+                    self.fail(mishap);
+                    let _ = answer.send(());
+                }
+                Job::Restart(answer) => {
+                    let Both { subscriber, push } = self.both;
+                    subscriber.stop().await.expect("it lived to its end");
+                    push.stop().await.expect("it lived to its end");
+                    let address = self.addresses.sockets[1];
+                    self.both =
+                        start_both(self.clock, self.probe, &self.identity, &self.trial, address).await;
+                    let _ = answer.send(());
+                }
+                Job::Look(answer) => {
+                    let _ = answer.send(self.both.subscriber.look().await.expect("it runs"));
+                }
+                Job::Drain(answer) => {
+                    let _ = answer.send(self.drain().await);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn install(&self, device: usize, token: &DeviceToken) {
+        let mut pushes = self.trial.stand_in().subscribe(&String::from_utf8_lossy(&token.token));
+        let mailbox = self.clients[device].mailbox();
+        rt::spawn(async move {
+            while let Some(push) = pushes.recv().await {
+                let push = ClientMail::Push(push.body.to_vec());
+                if mailbox.send(Letter::Mail(push)).await.is_err() {
+                    return;
+                }
+            }
+        });
+    }
+
+    fn fail(&self, mishap: Mishap) {
+        let apple = self.trial.stand_in();
+        match mishap {
+            Mishap::Refuse(status, reason) => apple.fail_next(1, Fault::answer(status, reason)),
+            // Long after the token was given out.
+            Mishap::Uninstall(token) => {
+                apple.unregister(&String::from_utf8_lossy(&token.token), u64::MAX / 2);
+            }
+            Mishap::Silence => apple.fail_next(u32::MAX, Fault::Silence),
+        }
+    }
+
+    async fn drain(self) -> Vec<&'static str> {
+        let mut ended = Vec::new();
+        ended.extend(self.both.subscriber.stop().await.map(|_| "subscriber"));
+        ended.extend(self.both.push.stop().await.map(|_| "push server"));
+        ended.extend(self.smp.stop().await.map(|_| "SMP server"));
+        let mut all_ended = true;
+        for client in self.clients {
+            all_ended &= client.stop().await.is_some();
+        }
+        ended.extend(all_ended.then_some("every device"));
+        self.trial.stop().await;
+        ended
+    }
+}
+
+async fn start_both(
+    clock: Clock,
+    probe: fn(),
+    identity: &Identity,
+    trial: &Trial,
+    address: SocketAddr,
+) -> Both {
+    let mut config =
+        subscriber::Config { allow_test_provider: true, ..subscriber::Config::new(identity.credentials()) };
+    config.smp.reach = Reach::Anywhere;
+    let subscriber = Subscriber::new(config, os_seed().expect("randomness"), clock.now());
+    let config = push::Config { later: Duration::from_secs(1), ..trial.push_config() };
+    let push = Push::new(config, os_seed().expect("randomness"), clock.now());
+    let providers = trial.provider_config().and_then(|config| Providers::new(&config)).expect("its CA");
+    let tls = identity.endpoint(Protocol::Ntf).expect("its own key");
+    run_server(subscriber, push, clock, address, tls, providers, move |_| probe()).await.expect("loopback")
+}
