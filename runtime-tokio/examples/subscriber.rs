@@ -1,0 +1,29 @@
+//! Embeds a notification server: the subscriber that apps register with, and the push server behind it.
+//!
+//! Without Apple's key it serves device tokens of the null provider only: `push.rs` has a key.
+
+use std::error::Error;
+
+use ntf_core::model::server::Protocol;
+use ntf_core::push::Push;
+use ntf_core::subscriber::{Config, Subscriber};
+use ntf_core::wire::text::address;
+use ntf_runtime_tokio::clock::Clock;
+use ntf_runtime_tokio::http2::{ProviderConfig, Providers};
+use ntf_runtime_tokio::identity::Identity;
+use ntf_runtime_tokio::service::{os_seed, run_server};
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let (clock, identity) = (Clock::start(), Identity::make("localhost", Protocol::Ntf)?);
+    let role = Subscriber::new(Config::new(identity.credentials()), os_seed()?, clock.now());
+    let push = Push::new(ntf_core::push::Config::default(), os_seed()?, clock.now());
+    let providers = Providers::new(&ProviderConfig::default())?;
+    let (listen, endpoint) = ("127.0.0.1:5443".parse()?, identity.endpoint(Protocol::Ntf)?);
+    let milestone = |step| println!("{step:?}");
+    let mut both = run_server(role, push, clock, listen, endpoint, providers, milestone).await?;
+    let listening = both.subscriber.address().ok_or("it listens")?;
+    println!("{}", address::server(&identity.address("localhost", listening)?, Protocol::Ntf));
+    both.subscriber.ended().await;
+    Ok(())
+}
