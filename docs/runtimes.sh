@@ -10,14 +10,22 @@ export CARGO_TERM_COLOR=never
 messages=${1:-5000}
 target=${CARGO_TARGET_DIR:-target}/release
 
-cargo build --release --quiet -p ntf-runtime-tokio --bins --examples
-cargo build --release --quiet -p ntf-runtime-smol --bins --examples
-# A folder of its own keeps the smol programs free of what the feature brings along.
-cargo build --release --quiet -p ntf-runtime-smol --features async-std --examples --target-dir "$target/../async-std"
-with_async_std=$target/../async-std/release/examples
-
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+
+# Each is built by itself, so that none has what another asks for, and put aside.
+build() {
+  local name=$1 demo=$2 subscriber=$3
+  shift 3
+  cargo build --release --quiet "$@"
+  mkdir "$work/$name"
+  cp "$target/$demo" "$work/$name/demo"
+  cp "$target/examples/$subscriber" "$work/$name/subscriber"
+}
+build tokio ntf subscriber -p ntf-runtime-tokio --bins --example subscriber
+build smol ntf-smol subscriber -p ntf-runtime-smol --bins --example subscriber
+build async-std examples/demo_on_async_std subscriber_on_async_std -p ntf-runtime-smol --features async-std \
+  --example demo_on_async_std --example subscriber_on_async_std
 
 # Crates below an adapter, its own and the core included.
 crates() {
@@ -26,18 +34,18 @@ crates() {
 
 size() {
   strip -o "$work/stripped" "$1"
-  awk -v bytes="$(stat -c %s "$work/stripped")" 'BEGIN { printf "%.1f MB", bytes / 1e6 }'
+  awk -v bytes="$(stat -c %s "$work/stripped")" 'BEGIN { printf "%.1f MB\n", bytes / 1e6 }'
 }
 
-# Starts a server that nobody talks to; its memory in KiB and the names of its threads, once it listens.
+# Starts a server that nobody talks to; its memory and the names of its threads, once it listens.
 idle() {
   "$1" >"$work/idle" &
   local pid=$!
   timeout 30 bash -c 'until grep -q "^ntf://" "$0"; do read -rt 0.05 <> <(:) || :; done' "$work/idle"
   local memory threads
   memory=$(awk '/^VmRSS/ { printf "%.1f MB", $2 / 1000 }' "/proc/$pid/status")
-  threads=$(cat "/proc/$pid"/task/*/comm | sed "s/^$(basename "$1" | cut -c1-15)\$/main/" | sort | uniq -c |
-    awk '{ count = $1; $1 = ""; printf "%s%s%s", sep, (count > 1 ? count " ×" : ""), $0; sep = ", " }' | sed 's/^ //; s/,  /, /g')
+  threads=$(cat "/proc/$pid"/task/*/comm | sed 's/^subscriber$/main/' | sort | uniq -c |
+    awk '{ count = $1; $1 = ""; printf "%s%s%s", sep, (count > 1 ? count " x" : ""), $0; sep = "," }' | sed 's/^ //')
   kill "$pid"
   wait "$pid" 2>/dev/null || true
   echo "$memory|$threads"
@@ -55,25 +63,31 @@ row() {
   echo "| $1 | $2 | $3 | $4 |"
 }
 
-IFS='|' read -r memory_tokio threads_tokio <<<"$(idle "$target/examples/subscriber")"
-cp "$target/examples/subscriber" "$work/tokio"
-cargo build --release --quiet -p ntf-runtime-smol --example subscriber
-IFS='|' read -r memory_smol threads_smol <<<"$(idle "$target/examples/subscriber")"
-IFS='|' read -r memory_std threads_std <<<"$(idle "$with_async_std/subscriber_on_async_std")"
-IFS='|' read -r rate_tokio cpu_tokio <<<"$(carry "$target/ntf" demo)"
-IFS='|' read -r rate_smol cpu_smol <<<"$(carry "$target/ntf-smol" demo)"
-IFS='|' read -r rate_std cpu_std <<<"$(carry "$with_async_std/demo_on_async_std" demo)"
+for runtime in tokio smol async-std; do
+  idle "$work/$runtime/subscriber" >"$work/$runtime/idle"
+  carry "$work/$runtime/demo" demo >"$work/$runtime/carried"
+done
+
+# One field of what was noted of each runtime.
+each() {
+  local file=$1 field=$2 runtime
+  for runtime in tokio smol async-std; do cut -d'|' -f"$field" "$work/$runtime/$file"; done
+}
+rows() {
+  local what=$1 cells
+  mapfile -t cells
+  row "$what" "${cells[@]}"
+}
 {
   row "" tokio smol async-std
   row --- --- --- ---
   row "crates below the adapter" "$(crates -p ntf-runtime-tokio)" "$(crates -p ntf-runtime-smol)" \
     "$(crates -p ntf-runtime-smol --features async-std)"
-  row "example \`subscriber\`, stripped" "$(size "$work/tokio")" "$(size "$target/examples/subscriber")" \
-    "$(size "$with_async_std/subscriber_on_async_std")"
-  row "its memory while idle (resident)" "$memory_tokio" "$memory_smol" "$memory_std"
-  row "its threads while idle" "$threads_tokio" "$threads_smol" "$threads_std"
-  row "messages a second in the demonstration" "$rate_tokio" "$rate_smol" "$rate_std"
-  row "processor time for each" "$cpu_tokio" "$cpu_smol" "$cpu_std"
+  for runtime in tokio smol async-std; do size "$work/$runtime/subscriber"; done | rows "example \`subscriber\`, stripped"
+  each idle 1 | rows "its memory while idle (resident)"
+  each idle 2 | rows "its threads while idle"
+  each carried 1 | rows "messages a second in the demonstration"
+  each carried 2 | rows "processor time for each"
 } >"$work/table"
 
 awk -v table="$work/table" '
