@@ -506,9 +506,10 @@ impl Run {
             if only.is_some_and(|only| only != person.subscriber) {
                 continue;
             }
-            match excuse {
-                Excuse::WrongCalendar => self.oracle.excuse_from(device, excuse),
-                _ => self.oracle.excuse(until, device, excuse),
+            if excuse == Excuse::WrongCalendar {
+                self.oracle.excuse_from(device, excuse);
+            } else {
+                self.oracle.excuse(until, device, excuse);
             }
         }
     }
@@ -648,6 +649,7 @@ impl Run {
         }
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "an application attends to what it waits for")]
     fn sender_told(&mut self, event: Event) {
         match event {
             Event::Sent { tag } => self.oracle.on_taken(usize::try_from(tag.0).unwrap_or(usize::MAX)),
@@ -658,6 +660,7 @@ impl Run {
         }
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "an application attends to what it waits for")]
     fn told(&mut self, at: Mono, device: usize, event: Event) {
         let Some(person) = self.people.get_mut(device) else { return };
         match event {

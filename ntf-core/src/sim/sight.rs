@@ -62,6 +62,7 @@ pub enum Loss {
 }
 
 /// What a device tells its application, for people. Queues and texts are made up by the simulation.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the rest reads well as it prints itself")]
 pub(super) fn words_of(event: &Event) -> String {
     match event {
         Event::QueueCreated { queue, .. } => format!("has queue {}", queue.0),
