@@ -164,9 +164,15 @@ impl Client {
             | Command::Sdel
             | Command::Ping => token.issued().map(|issued| &issued.id),
         };
+        let names_device = matches!(command, Command::Tnew { .. } | Command::Trpl { .. });
         let Token { server, auth, .. } = &*token;
         match self.servers.ask_ntf(now, &self.config, server, entity, auth, &command, tag) {
-            Ask::Out => token.lane = Lane::Busy,
+            Ask::Out => {
+                token.lane = Lane::Busy;
+                if names_device {
+                    token.asked = Some(token.device.clone());
+                }
+            }
             Ask::Later => {}
             Ask::Impossible(why) => self.fail(None, why),
         }
@@ -187,10 +193,17 @@ impl Client {
                 let Some(id) = EntityId::new(id) else {
                     return self.fail(None, "TNEW: the subscriber gave a token without an id");
                 };
+                // The provider gave another device token while the question was on its way.
+                token.wants.replacement |= token.asked.take().as_ref() != Some(&token.device);
                 let issued = Issued { id, secret: token.dh.agree(&dh) };
+                let is_another = token.issued().is_some_and(|former| former.id != issued.id);
                 // The code may have come while the question for another one was on its way.
                 if !matches!(token.phase, Phase::Verifying(..) | Phase::Active(_)) {
                     token.phase = Phase::Registered(issued);
+                    // The subscriber has forgotten the former registration, and the subscriptions with it.
+                    if is_another {
+                        self.drop_subscriptions(now);
+                    }
                     self.await_verification(now);
                 }
             }
@@ -233,7 +246,8 @@ impl Client {
         let Some(token) = self.answered(generation) else { return };
         match answer {
             NtfAnswer::Response(Response::Ok) => {
-                token.wants.replacement = false;
+                // Not yet over if the provider gave another one while the question was on its way.
+                token.wants.replacement = token.asked.take().as_ref() != Some(&token.device);
                 token.wants.another_push = false;
                 if let Some(issued) = token.issued().cloned() {
                     token.phase = Phase::Registered(issued);

@@ -26,6 +26,8 @@ pub(super) struct Token {
     pub(super) auth: AuthPrivateKey,
     /// Our half of the secret that seals pushes. Source: `ntf-protocol` 3.1.
     pub(super) dh: X25519Private,
+    /// The device token in the TNEW or TRPL that is out, or was the last one.
+    pub(super) asked: Option<DeviceToken>,
     /// How far the registration is.
     pub(super) phase: Phase,
     /// Whether a command of the token waits for its answer; there is at most one.
@@ -103,6 +105,7 @@ impl Token {
             device,
             auth: AuthPrivateKey::Ed25519(Ed25519Private::generate(keys)),
             dh: X25519Private::generate(keys),
+            asked: None,
             phase: Phase::New,
             lane: Lane::Free,
             wants: Wants::default(),
