@@ -198,7 +198,13 @@ impl World {
         }
         match mail {
             Mail::Up { wire, .. } | Mail::Block { wire, .. } | Mail::Down { wire, travels: true, .. }
-                if self.net.is_dead(wire) => {}
+                if self.net.is_dead(wire) =>
+            {
+                // An end that never came up has nobody to be told of it.
+                if let Mail::Up { wire, side: Side::Accepter, .. } = mail {
+                    self.net.set_down(wire, Side::Accepter);
+                }
+            }
             Mail::Up { wire, side, session_id, shown } => {
                 let Some(end) = self.net.end(wire, side) else { return };
                 self.net.set_up(wire, side);

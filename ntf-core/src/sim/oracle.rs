@@ -100,12 +100,15 @@ pub enum Excuse {
     /// An SMP server's calendar was wrong: a notice that seems older than the last message read is left
     /// alone unless it is the newest of its push. Source: `ntf-protocol` 5.7, step 2.
     WrongCalendar,
+    /// Notifier credentials were made twice over two connections, and the server executed the former command
+    /// last; the next check mends it. Source: `smp-transport` 5.3, NKEY.
+    CredentialsRaced,
     /// The queue was deleted by its owner.
     QueueDeleted,
 }
 
 /// Every excuse, for tables of them.
-pub const EXCUSES: [Excuse; 9] = [
+pub const EXCUSES: [Excuse; 10] = [
     Excuse::ProviderDropped,
     Excuse::ProviderRefused,
     Excuse::PushReplaced,
@@ -114,6 +117,7 @@ pub const EXCUSES: [Excuse; 9] = [
     Excuse::AppEnded,
     Excuse::NoticeLost,
     Excuse::WrongCalendar,
+    Excuse::CredentialsRaced,
     Excuse::QueueDeleted,
 ];
 

@@ -17,7 +17,7 @@ use crate::model::token::{DeviceToken, Provider, TokenStatus};
 use crate::sim::fault::Fault;
 use crate::sim::laws::Laws;
 use crate::sim::oracle::{EXCUSES, Excuse, Judgement, Law, Oracle, SETTLE, Violation};
-use crate::sim::scenario::{Deed, Scenario};
+use crate::sim::scenario::{Deed, Entry, Scenario};
 use crate::sim::sight::{Loss, Sight};
 use crate::sim::town::{self, Nodes};
 use crate::sim::trace::TraceHash;
@@ -44,6 +44,8 @@ pub struct Run {
     /// The next entry of the schedule.
     next: usize,
     excuses: [u64; EXCUSES.len()],
+    /// Queues that applications were told of.
+    queues_told: u64,
 }
 
 /// Where a run is.
@@ -152,6 +154,7 @@ impl Run {
             began: Mono::ZERO,
             next: 0,
             excuses: [0; EXCUSES.len()],
+            queues_told: 0,
             scenario,
         };
         run.open();
@@ -284,6 +287,7 @@ impl Run {
                 }
             },
             Phase::Settling => {
+                self.excuse_races();
                 self.excuses = self.oracle.judge(self.now(), Judgement::AsItStands);
                 self.probe();
                 self.enter(Phase::Probing, PROBE);
@@ -361,6 +365,8 @@ impl Run {
             Deed::Replace { device } => {
                 self.give_token(device.into());
                 self.is_unverified(device.into());
+                // A second one on the heels of the first may need a registration with other keys.
+                self.laws.keys_changed(device.into());
                 let wants_pushes =
                     self.people.get(usize::from(device)).is_some_and(|person| person.wants_pushes);
                 if wants_pushes {
@@ -514,6 +520,23 @@ impl Run {
         }
     }
 
+    /// Commands on a slow connection that a device gave up may be executed after those on its next one. That
+    /// concerns devices that made credentials while something was slow.
+    fn excuse_races(&mut self) {
+        let is_slow = |entry: &Entry| {
+            matches!(entry.deed, Deed::Fault(Fault::Slow(..) | Fault::Partition(..) | Fault::Heal(..)))
+        };
+        if !self.scenario.schedule.iter().any(is_slow) {
+            return;
+        }
+        for device in 0..self.people.len() {
+            let made_queues = |entry: &Entry| matches!(entry.deed, Deed::CreateQueue { device: maker, .. } if usize::from(maker) == device);
+            if self.laws.has_changed(device) || self.scenario.schedule.iter().any(made_queues) {
+                self.oracle.excuse_from(device, Excuse::CredentialsRaced);
+            }
+        }
+    }
+
     /// What was broken between subscribers and SMP servers until now may cost notices for a little longer.
     fn lose_more_notices(&mut self) {
         let until = self.now() + LINK_LOSS;
@@ -561,6 +584,7 @@ impl Run {
             }
             self.oracle.excuse_until(now, device, Excuse::SubscriberForgot);
             self.oracle.excuse_until(now, device, Excuse::NotVerified);
+            self.oracle.excuse_until(now, device, Excuse::CredentialsRaced);
             if self.world.client(person.node).and_then(|client| client.token_status())
                 != Some(TokenStatus::Active)
             {
@@ -578,12 +602,19 @@ impl Run {
             while self.people.get(device).is_some_and(|person| !person.queues.is_empty()) {
                 self.delete_queue(device, 0);
             }
+            let Some(node) = self.people.get(device).map(|person| person.node) else { continue };
+            // An app that ended while it made a queue has one that it never spoke of.
+            let rest: Vec<_> =
+                self.world.client(node).map(|client| client.queues().collect()).unwrap_or_default();
+            for queue in rest {
+                self.world.command(node, Command::DeleteQueue { queue });
+            }
             self.unregister(device);
         }
     }
 
     fn judge_end(&mut self) {
-        for (law, what) in Laws::at_end(&self.world, &self.nodes) {
+        for (law, what) in Laws::at_end(&self.world, &self.nodes, self.queues_told) {
             self.oracle.broke(self.world.now().mono, law, what);
         }
     }
@@ -666,6 +697,7 @@ impl Run {
         match event {
             Event::QueueCreated { queue, address, .. } => {
                 person.queues.insert(queue, address);
+                self.queues_told += 1;
             }
             Event::Subscription { .. } => person.watched += 1,
             Event::Token(TokenStatus::Active) if person.wants_pushes => {
