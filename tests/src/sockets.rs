@@ -368,6 +368,18 @@ impl Device {
         .await
     }
 
+    /// The messages that were waited for or passed over so far, with their queues.
+    #[must_use]
+    pub fn received(&self) -> Vec<(QueueId, String)> {
+        let messages = self.seen.iter().filter_map(|event| match event {
+            Event::Message { queue, message, .. } => {
+                Some((*queue, String::from_utf8_lossy(message).into_owned()))
+            }
+            _ => None,
+        });
+        messages.collect()
+    }
+
     /// Stops it.
     pub async fn stop(self) {
         assert!(self.running.stop().await.is_some(), "the client lived to the end");

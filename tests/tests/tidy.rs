@@ -177,7 +177,7 @@ fn the_core_has_no_clock_no_socket_and_no_randomness_of_its_own() {
         // `host` is what threads share; it starts none.
         let is_host = path.iter().any(|part| part == "host");
         if !is_host {
-            words.extend(["std::thread", "std::sync"]);
+            words.extend(["std::thread::", "std::sync"]);
         } else if !path.ends_with("tests.rs") {
             words.push("spawn");
         }
@@ -291,6 +291,7 @@ const SMOL_OWN: &[&str] = &["lib.rs", "main.rs", "program/mod.rs", "rt/mod.rs"];
 /// Files of the tokio adapter that have no twin, and why.
 const TOKIO_ONLY: &[(&str, &str)] = &[
     ("program/device.rs", "`ntf-smol` has no device"),
+    ("program/sim.rs", "the simulator needs no runtime; `ntf sim` has it"),
     ("program/stand_in.rs", "`ntf-smol server --stand-in` is enough to try things out"),
 ];
 

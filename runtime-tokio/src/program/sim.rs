@@ -5,11 +5,11 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use ntf_core::host::mailbox;
+use ntf_core::host::wake::block_on;
 use ntf_core::sim::{EXCUSES, Recording, Report, Run, Scenario, Size};
 use serde_json::json;
 
@@ -93,19 +93,22 @@ pub fn replay(options: &Replay) -> Result<(), Failure> {
     }
 }
 
+/// Reports that may wait to be added up; whoever plays waits when there are more.
+const REPORTS_WAITING: usize = 64;
+
 /// Plays the scenarios of a range of numbers on all cores.
 fn play(from: u64, seeds: u64, size: Size, started: Instant) -> Total {
-    let next = AtomicU64::new(from);
     let end = from.saturating_add(seeds);
-    let (sender, reports) = mpsc::channel::<(u64, Report)>();
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let (sender, mut reports) = mailbox::bounded(REPORTS_WAITING);
     let mut total = Total::default();
     thread::scope(|scope| {
-        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
-            let (sender, next) = (sender.clone(), &next);
+        for first in (from..end).take(threads) {
+            let sender = sender.clone();
             scope.spawn(move || {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= end || sender.send((seed, Run::of(Scenario::draw(seed, size)))).is_err() {
+                for seed in (first..end).step_by(threads) {
+                    let report = Run::of(Scenario::draw(seed, size));
+                    if block_on(sender.send((seed, report))).is_err() {
                         return;
                     }
                 }
@@ -113,7 +116,7 @@ fn play(from: u64, seeds: u64, size: Size, started: Instant) -> Total {
         }
         drop(sender);
         let mut told = started;
-        for (seed, report) in reports {
+        while let Some((seed, report)) = block_on(reports.recv()) {
             total.add(seed, &report);
             if told.elapsed() >= PROGRESS {
                 told = Instant::now();
