@@ -5,6 +5,7 @@
 //! (compiled once for each adapter), `simulated` the one without a network.
 
 #![allow(clippy::indexing_slicing, clippy::panic, clippy::wildcard_enum_match_arm, reason = "tests")]
+#![allow(clippy::duplicate_mod, reason = "`sockets` is compiled against each adapter")]
 
 mod ground;
 mod on_smol;
