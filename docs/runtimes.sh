@@ -45,7 +45,7 @@ idle() {
   local memory threads
   memory=$(awk '/^VmRSS/ { printf "%.1f MB", $2 / 1000 }' "/proc/$pid/status")
   threads=$(cat "/proc/$pid"/task/*/comm | sed 's/^subscriber$/main/' | sort | uniq -c |
-    awk '{ count = $1; $1 = ""; printf "%s%s%s", sep, (count > 1 ? count " x" : ""), $0; sep = "," }' | sed 's/^ //')
+    awk '{ count = $1; sub(/^ *[0-9]+ /, ""); printf "%s%s%s", sep, (count > 1 ? count " x " : ""), $0; sep = ", " }')
   kill "$pid"
   wait "$pid" 2>/dev/null || true
   echo "$memory|$threads"
