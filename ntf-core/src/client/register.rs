@@ -191,6 +191,7 @@ impl Client {
             NtfAnswer::Response(Response::Idtkn { token: id, dh }) => {
                 token.wants.another_push = false;
                 let Some(id) = EntityId::new(id) else {
+                    self.delay_registration(now);
                     return self.fail(None, "TNEW: the subscriber gave a token without an id");
                 };
                 // The provider gave another device token while the question was on its way.
@@ -255,7 +256,12 @@ impl Client {
                 }
             }
             NtfAnswer::Lost => {}
-            // Whatever it is: a fresh registration does not depend on it (`ntf-protocol` 7.1, H2).
+            // STORE is the reference's answer to a device token that is taken, so it does not pass.
+            NtfAnswer::Error(code @ (ErrorCode::Quota | ErrorCode::Internal)) => {
+                self.delay_registration(now);
+                return self.fail(None, words("TRPL", "the subscriber", &code));
+            }
+            // Whatever else it is: a fresh registration does not depend on it (`ntf-protocol` 7.1, H2).
             NtfAnswer::Error(_) | NtfAnswer::Response(_) | NtfAnswer::Unfit => {
                 let (server, device) = (token.server.clone(), token.device.clone());
                 self.leave_token(now);

@@ -244,6 +244,7 @@ impl Delivery {
         self.drop_verification(token);
         let alert = self.pacing.moved(token);
         self.drop_order(alert);
+        self.drop_periodic_order(token);
         if let Some(mailbox) = self.mailboxes.get_mut(&token) {
             let before = mailbox.notices.len();
             match mailbox.turn {

@@ -115,7 +115,8 @@ impl Config {
             idle_timeout: Duration::from_secs(43_200),
         }
     }
-    /// The settings of one shard: as these, with its share of the bounds on what all shards hold together.
+    /// The settings of one shard: as these, with its share of the bounds on what all shards hold together. What one
+    /// token, device, link or source address may do is each shard's own to count.
     #[must_use]
     pub fn for_shard(&self, sharding: Sharding) -> Self {
         let shards = sharding.plan().count();
@@ -126,6 +127,9 @@ impl Config {
         config.delivery.notices = share(self.delivery.notices);
         config.delivery.orders = share(self.delivery.orders);
         config.links = share(self.links);
+        config.subscriptions.servers = self.subscriptions.servers.div_ceil(shards.get().into());
+        config.delivery.devices_paced = share(self.delivery.devices_paced);
+        config.sources.sources = share(self.sources.sources);
         config.sharding = Some(sharding);
         config
     }

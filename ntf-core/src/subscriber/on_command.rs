@@ -16,8 +16,8 @@ use crate::model::server::{NotifierAddress, ServerAddress};
 use crate::model::token::{DeviceToken, Provider};
 use crate::subscriber::Subscriber;
 use crate::subscriber::config::SealedTokens;
-use crate::subscriber::on_shard::Progress;
-use crate::subscriber::shard::Wish;
+use crate::subscriber::on_shard::{Claim, Progress};
+use crate::subscriber::shard::{QueueMark, Wait, Wish};
 use crate::subscriber::sources::Use;
 use crate::subscription::row::Wanted;
 use crate::token::registration::{Registered, Registration, Token, TokenRefusal};
@@ -38,6 +38,13 @@ enum Subject {
     Nothing,
     Token(TokenIndex),
     Subscription(SubscriptionIndex),
+}
+
+/// What came of an SNEW.
+enum Snew {
+    Watched(SubscriptionId),
+    /// Another shard keeps the claim on the queue, and its word is waited for.
+    Awaited(QueueMark),
 }
 
 /// Who must have authorized a command.
@@ -90,17 +97,20 @@ impl Subscriber {
                 match owner
                     .map_or(Err(ErrorCode::Auth), |owner| self.on_snew(Wish { owner, queue, key }, link, to))
                 {
-                    Ok(Some(id)) => {
+                    Ok(Snew::Watched(id)) => {
                         subscription = id;
                         Response::Idsub { subscription: subscription.as_bytes() }
                     }
-                    Ok(None) => return Progress::Waiting,
+                    Ok(Snew::Awaited(queue)) => return Progress::Waiting(Wait::Claim(queue)),
                     Err(code) => Response::Err(code),
                 }
             }
             (Command::Tvfy { code }, Subject::Token(token)) => match self.on_verify(from, token, code) {
-                Ok(()) if self.supersede(token, link, to) == Progress::Waiting => return Progress::Waiting,
-                result => answer(result),
+                Ok(()) => match self.supersede(token, link, to) {
+                    Progress::Answered => Response::Ok,
+                    waiting @ Progress::Waiting(_) => return waiting,
+                },
+                Err(code) => Response::Err(code),
             },
             (Command::Trpl { device }, Subject::Token(token)) => {
                 answer(self.on_replace(from, token, device.to_token()))
@@ -109,10 +119,10 @@ impl Subscriber {
             (Command::Tdel, Subject::Token(token)) => {
                 self.counters.tokens.deleted.count();
                 self.drop_token(token);
-                if self.answered_when_released(link, to) == Progress::Waiting {
-                    return Progress::Waiting;
+                match self.answered_when_released(link, to) {
+                    Progress::Answered => Response::Ok,
+                    waiting @ Progress::Waiting(_) => return waiting,
                 }
-                Response::Ok
             }
             (Command::Tchk, Subject::Token(token)) => match self.tokens.get(token) {
                 Some(token) => Response::Tkn(token.state().status()),
@@ -124,10 +134,10 @@ impl Subscriber {
             (Command::Sdel, Subject::Subscription(subscription)) => {
                 self.counters.subscriptions.deleted.count();
                 self.drop_subscription(subscription);
-                if self.answered_when_released(link, to) == Progress::Waiting {
-                    return Progress::Waiting;
+                match self.answered_when_released(link, to) {
+                    Progress::Answered => Response::Ok,
+                    waiting @ Progress::Waiting(_) => return waiting,
                 }
-                Response::Ok
             }
             (Command::Ping, _) => Response::Pong,
             (
@@ -336,20 +346,17 @@ impl Subscriber {
         Ok(())
     }
 
-    /// SNEW: `None` when another shard keeps the claim on the queue, and its word is waited for.
-    fn on_snew(
-        &mut self,
-        wish: Wish,
-        link: LinkId,
-        to: ReplyTo<'_>,
-    ) -> Result<Option<SubscriptionId>, ErrorCode<'static>> {
-        let Some(wish) = self.claim(wish, link, to)? else { return Ok(None) };
+    fn on_snew(&mut self, wish: Wish, link: LinkId, to: ReplyTo<'_>) -> Result<Snew, ErrorCode<'static>> {
+        let wish = match self.claim(wish, link, to)? {
+            Claim::Held(wish) => wish,
+            Claim::Awaited(queue) => return Ok(Snew::Awaited(queue)),
+        };
         let queue = wish.queue.clone();
         let subscribed = self.on_subscribe(wish);
         if subscribed.is_err() {
             self.forfeit(&queue);
         }
-        subscribed.map(Some)
+        subscribed.map(Snew::Watched)
     }
 
     /// Watches a queue that may be watched, or finds that it is watched already; what was over is tried again.

@@ -6,18 +6,20 @@ use crate::base::limits::LINK_WINDOW_BLOCKS;
 use crate::base::source::Source;
 use crate::base::time::Mono;
 use crate::link::dialect::Ntf;
-use crate::link::event::{Block, LinkAction, LinkEvent, Transport};
+use crate::link::event::{LinkAction, LinkEvent, Transport};
 use crate::link::responder::{Requests, Responder, Rest};
 use crate::model::shard::ShardId;
 use crate::subscriber::config::Config;
 use crate::subscriber::effect::Effect;
 use crate::subscriber::on_shard::Progress;
-use crate::subscriber::shard::Owed;
+use crate::subscriber::shard::{Owed, Wait};
 use crate::subscriber::{Subscriber, Timer};
 use crate::wire::error_code::ErrorCode;
 use crate::wire::ntf::response::Response;
 use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 use core::time::Duration;
+use zeroize::Zeroizing;
 
 /// Silence after which a device gives way to another. Source: ours; long enough for an answer to be read and a push
 /// to be waited for, and as long as the timeout of hellos.
@@ -32,17 +34,19 @@ pub(super) struct DeviceLink {
     source: Option<Source>,
     commands: Budget,
     /// The command that another shard has to give its word for holds up those behind it.
-    is_waiting: bool,
+    waits_for: Option<Wait>,
+    /// The next command was paid for where the link comes from.
+    is_paid: bool,
     /// Requests of a block that was read in part.
     rest: Option<Rest>,
     /// Blocks that came behind.
-    blocks: VecDeque<Block>,
+    blocks: VecDeque<Zeroizing<Vec<u8>>>,
 }
 
 impl DeviceLink {
     fn new(responder: Responder<Ntf>, heard: Mono, source: Option<Source>) -> Self {
         let (commands, blocks) = (Budget::new(), VecDeque::new());
-        Self { responder, heard, source, commands, is_waiting: false, rest: None, blocks }
+        Self { responder, heard, source, commands, waits_for: None, is_paid: false, rest: None, blocks }
     }
 
     /// Where it comes from.
@@ -53,7 +57,7 @@ impl DeviceLink {
     /// Answers the command that held up the others.
     pub(super) fn answer(&mut self, owed: &Owed, response: &Response<'_>) {
         self.responder.reply(owed.to.to(), response);
-        self.is_waiting = false;
+        self.waits_for = None;
     }
 }
 
@@ -68,7 +72,7 @@ enum Ran {
     /// All are answered.
     Through,
     /// One waits for another shard; perhaps there are more behind it.
-    Waiting(Option<Rest>),
+    Waiting(Wait, Option<Rest>),
     /// The next is for another shard.
     Elsewhere(ShardId, Option<Rest>),
     /// The peer broke the protocol of links.
@@ -88,14 +92,14 @@ impl Subscriber {
             LinkEvent::Down { link, .. } => {
                 self.timers.cancel(&Timer::Device(link));
                 if let Some(device) = self.take_device(link) {
-                    self.sources.close(device.source);
+                    self.forget_device(link, &device);
                 }
             }
         }
     }
 
     fn on_device_up(&mut self, link: LinkId, transport: &Transport) {
-        if self.devices.len() >= self.config.links && !self.close_silent_device() {
+        if !self.has_room_for_device() {
             self.counters.links.refused_full.count();
             self.outbox.push(Effect::Link(LinkAction::Close { link }));
             return;
@@ -126,12 +130,12 @@ impl Subscriber {
         // Taken out while its commands work on the tables.
         let Some(mut device) = self.take_device(link) else { return };
         device.heard = self.now.mono;
-        if device.is_waiting {
+        if device.waits_for.is_some() {
             if device.blocks.len() >= BACKLOG_MAX {
                 self.counters.links.congested.count();
                 return self.close(link, device);
             }
-            device.blocks.push_back((&*block).into());
+            device.blocks.push_back(Zeroizing::new(block.to_vec()));
             self.keep_device(link, device);
             return;
         }
@@ -172,18 +176,20 @@ impl Subscriber {
     fn run(&mut self, link: LinkId, device: &mut DeviceLink, requests: &mut Requests<'_>) -> Ran {
         let own = self.sharding.plan().own();
         while let Some(request) = device.responder.next_request(requests) {
-            let home = self.home_of(request.command(), request.entity());
-            if home != own {
-                return Ran::Elsewhere(home, requests.rest_with_last());
-            }
-            if let Admit::Later(_) = device.commands.admit(self.now.mono, self.config.commands) {
+            let is_paid = core::mem::take(&mut device.is_paid);
+            if !is_paid && let Admit::Later(_) = device.commands.admit(self.now.mono, self.config.commands) {
                 self.counters.links.flooded.count();
                 device.responder.refuse(&request, ErrorCode::Quota);
                 continue;
             }
+            let home = self.home_of(request.command(), request.entity());
+            if home != own {
+                device.is_paid = true;
+                return Ran::Elsewhere(home, requests.rest_with_last());
+            }
             match self.on_command((link, device.source), &mut device.responder, request) {
                 Progress::Answered => {}
-                Progress::Waiting => return Ran::Waiting(requests.rest()),
+                Progress::Waiting(wait) => return Ran::Waiting(wait, requests.rest()),
             }
         }
         Ran::Through
@@ -207,14 +213,27 @@ impl Subscriber {
                 device.rest = rest;
                 return self.hand_off(link, device, home);
             }
-            Ran::Waiting(rest) => {
-                device.is_waiting = true;
+            Ran::Waiting(wait, rest) => {
+                device.waits_for = Some(wait);
                 device.rest = rest;
             }
             Ran::Through => {}
         }
         self.send(link, &mut device);
         self.keep_device(link, device);
+    }
+
+    /// Whether one more device may be connected; one that is silent gives way if need be.
+    pub(super) fn has_room_for_device(&mut self) -> bool {
+        self.devices.len() < self.config.links || self.close_silent_device()
+    }
+
+    /// A link is over.
+    fn forget_device(&mut self, link: LinkId, device: &DeviceLink) {
+        self.sources.close(device.source);
+        if let Some(wait) = device.waits_for {
+            self.waits.forget(link, wait);
+        }
     }
 
     /// Closes the device that has been silent for the longest, if that is long enough. It holds nothing that it
@@ -257,7 +276,7 @@ impl Subscriber {
 
     fn close(&mut self, link: LinkId, mut device: DeviceLink) {
         self.timers.cancel(&Timer::Device(link));
-        self.sources.close(device.source);
+        self.forget_device(link, &device);
         self.send(link, &mut device);
         self.outbox.push(Effect::Link(LinkAction::Close { link }));
     }

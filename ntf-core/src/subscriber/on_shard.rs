@@ -10,7 +10,7 @@ use crate::model::token::{DeviceTag, DeviceToken};
 use crate::subscriber::Subscriber;
 use crate::subscriber::effect::Effect;
 use crate::subscriber::on_device::DeviceLink;
-use crate::subscriber::shard::{Claimed, Letter, Owed, Parcel, QueueMark, Then, Ticket, Victor, Wish};
+use crate::subscriber::shard::{Claimed, Letter, Owed, Parcel, QueueMark, Then, Ticket, Victor, Wait, Wish};
 use crate::wire::error_code::ErrorCode;
 use crate::wire::ntf::command::Command;
 use crate::wire::ntf::response::Response;
@@ -24,7 +24,15 @@ pub(super) enum Progress {
     /// Its answer is written.
     Answered,
     /// Another shard has to give its word first.
-    Waiting,
+    Waiting(Wait),
+}
+
+/// How an SNEW stands with the claim on its queue.
+pub(super) enum Claim {
+    /// The queue may be watched.
+    Held(Wish),
+    /// Another shard is asked.
+    Awaited(QueueMark),
 }
 
 impl Subscriber {
@@ -55,7 +63,12 @@ impl Subscriber {
     /// A link comes from another shard.
     pub(super) fn on_adopted(&mut self, link: LinkId, parcel: Parcel) {
         self.counters.shards.links_taken.count();
-        // It was counted where it came from, and its source's limit is each shard's own.
+        // It was counted where it came from; what may be open here is this shard's own to say.
+        if !self.has_room_for_device() {
+            self.counters.links.refused_full.count();
+            self.outbox.push(Effect::Link(LinkAction::Close { link }));
+            return;
+        }
         if !self.sources.open(parcel.0.source()) {
             self.counters.links.refused_source.count();
             self.outbox.push(Effect::Link(LinkAction::Close { link }));
@@ -74,13 +87,13 @@ impl Subscriber {
                 self.when_released(Then::Tell(from, ticket));
             }
             Letter::Claim { queue } => {
-                let claimed = self.claims.claim(queue);
+                let claimed = self.claims.claim(queue, from);
                 self.write(from, Letter::Claimed { queue, claimed });
             }
             Letter::Claimed { queue, claimed } => self.on_claimed(queue, claimed),
             Letter::Release { ticket, queues } => {
                 for queue in queues {
-                    self.claims.release(queue);
+                    self.claims.release(queue, from);
                 }
                 if let Some(ticket) = ticket {
                     self.write(from, Letter::Done { ticket });
@@ -142,7 +155,7 @@ impl Subscriber {
         }
         let then = Then::Answer(Owed { link, to: to.into() });
         self.waits.enter(ticket, missing, then);
-        Progress::Waiting
+        Progress::Waiting(Wait::Words(ticket))
     }
 
     fn when_released(&mut self, then: Then) {
@@ -173,44 +186,49 @@ impl Subscriber {
         wish: Wish,
         link: LinkId,
         to: ReplyTo<'_>,
-    ) -> Result<Option<Wish>, ErrorCode<'static>> {
+    ) -> Result<Claim, ErrorCode<'static>> {
         let plan = self.sharding.plan();
         if plan.is_alone() || self.find_subscription(&wish.queue).is_some() {
-            return Ok(Some(wish));
+            return Ok(Claim::Held(wish));
         }
         let queue = self.sharding.mark(&wish.queue);
         let home = self.sharding.home_of_queue(queue);
         if home == plan.own() {
-            return match self.claims.claim(queue) {
-                Claimed::Granted => Ok(Some(wish)),
+            return match self.claims.claim(queue, home) {
+                Claimed::Granted => Ok(Claim::Held(wish)),
                 Claimed::Taken => Err(ErrorCode::Auth),
                 Claimed::Full => Err(ErrorCode::Quota),
             };
         }
         if self.waits.claim(queue, Owed { link, to: to.into() }, wish) {
+            // What was dropped before has to be free before it is asked for again.
+            self.release_all(None);
             self.write(home, Letter::Claim { queue });
         }
-        Ok(None)
+        Ok(Claim::Awaited(queue))
     }
 
     fn on_claimed(&mut self, queue: QueueMark, claimed: Claimed) {
-        let mut wanted = None;
+        let mut is_watched = false;
+        let mut answers = Vec::new();
         for (owed, wish) in self.waits.claimed(queue) {
-            wanted = Some(wish.queue.clone());
             let result = match claimed {
                 Claimed::Granted => self.on_subscribe(wish),
                 Claimed::Taken => Err(ErrorCode::Auth),
                 Claimed::Full => Err(ErrorCode::Quota),
             };
+            is_watched |= result.is_ok();
+            answers.push((owed, result));
+        }
+        if claimed == Claimed::Granted && !is_watched {
+            self.give_back(queue);
+        }
+        // Each answer lets its link go on, perhaps with a command that ends what was just begun.
+        for (owed, result) in answers {
             match result {
                 Ok(id) => self.answer_later(owed, &Response::Idsub { subscription: id.as_bytes() }),
                 Err(code) => self.answer_later(owed, &Response::Err(code)),
             }
-        }
-        if claimed == Claimed::Granted
-            && let Some(wanted) = wanted
-        {
-            self.forfeit(&wanted);
         }
     }
 
@@ -236,7 +254,7 @@ impl Subscriber {
     fn give_back(&mut self, queue: QueueMark) {
         let home = self.sharding.home_of_queue(queue);
         if home == self.sharding.plan().own() {
-            self.claims.release(queue);
+            self.claims.release(queue, home);
         } else {
             self.released.push((home, queue));
         }

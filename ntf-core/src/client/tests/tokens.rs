@@ -156,6 +156,21 @@ fn where_it_cannot_be_replaced_a_fresh_one_is_registered() {
 }
 
 #[test]
+fn a_refusal_that_passes_keeps_the_token_and_its_subscriptions() {
+    for code in [ErrorCode::Quota, ErrorCode::Internal] {
+        let mut bench = Bench::watching();
+        bench.twist("TRPL", Twist::Error(code));
+        bench.register(b"bb");
+        assert_eq!(bench.take_words(), ["TRPL"], "nothing is given up for {code:?}");
+        bench.pass(MINUTE);
+        assert_eq!(bench.take_words(), ["TRPL"], "asked again after a while");
+        let push = bench.verification([9; 32]);
+        bench.push(&push);
+        assert_eq!(bench.client.token_status(), Some(TokenStatus::Active));
+    }
+}
+
+#[test]
 fn unregistering_forgets_at_once_and_deletes_when_it_can() {
     let mut bench = Bench::watching();
     bench.twist("TDEL", Twist::Cut);

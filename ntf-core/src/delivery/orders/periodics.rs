@@ -84,6 +84,18 @@ impl Delivery {
         }
     }
 
+    /// The push that is out is for a device that the token has left: whatever comes of it says nothing about the
+    /// new one. The next is due when this one would have counted as lost.
+    pub(super) fn drop_periodic_order(&mut self, token: TokenIndex) {
+        let Some(periodic) = self.periodics.get_mut(&token) else { return };
+        if let Stage::Out(push) = periodic.stage() {
+            periodic.set_stage(Stage::Waiting);
+            let at = self.timers.deadline(&Timer::Lost(push)).unwrap_or_default();
+            self.timers.set(Timer::Periodic(token), at);
+            self.drop_order(Some(push));
+        }
+    }
+
     pub(super) fn drop_periodic(&mut self, token: TokenIndex) {
         let Some(dropped) = self.periodics.remove(&token) else { return };
         match dropped.stage() {

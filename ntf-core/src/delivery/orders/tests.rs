@@ -4,6 +4,7 @@ use super::*;
 use crate::base::rng::{Seed, Stream};
 use crate::base::slab::{Index, Slab};
 use crate::base::time::Wall;
+use crate::model::cron::Cron;
 use crate::model::token::{DeviceToken, InvalidReason, Provider};
 use alloc::vec::Vec;
 
@@ -193,9 +194,13 @@ fn a_moved_token_ignores_outcomes_for_its_old_device_and_keeps_its_notices() {
     world.take_in(0, 0, 1);
     let message = world.orders(now(0))[0].0;
     world.take_in(0, 1, 2);
+    world.delivery.set_periodic(now(0), token(0), Cron::Every { minutes: 20 }, &mut world.jitter);
+    let device = DeviceToken { provider: Provider::ApnsTest, token: b"old".as_slice().into() };
+    let periodic = world.delivery.order_periodic(now(0), token(0), &device).unwrap();
     world.delivery.moved(token(0));
     let invalid = PushResult::TokenInvalid { reason: InvalidReason::Bad, since_millis: None };
     assert_eq!(world.outcome(now(1), message, invalid), None);
+    assert_eq!(world.outcome(now(1), periodic, invalid), None);
     assert_eq!(world.outcome(now(1), verification, PushResult::Accepted), None);
     assert_eq!(world.orders(now(1)), [], "nothing goes to the new device before it is verified");
     world.delivery.verified(token(0));

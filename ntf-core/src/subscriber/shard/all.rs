@@ -10,7 +10,7 @@ use crate::base::id::LinkId;
 use crate::base::meter::Meters;
 use crate::base::rng::{Rng, Seed, Stream};
 use crate::base::time::{Deadline, Mono, Now};
-use crate::link::event::{Block, DownReason, LinkEvent};
+use crate::link::event::{DownReason, LinkAction, LinkEvent};
 use crate::machine::{Machine, Step};
 use crate::model::knowledge::Fact;
 use crate::model::push::PushId;
@@ -25,6 +25,7 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use core::num::NonZeroU8;
 use core::time::Duration;
+use zeroize::Zeroizing;
 
 /// All shards of a subscriber.
 #[derive(Debug)]
@@ -60,7 +61,7 @@ enum Place {
 /// A [`LinkEvent`] that owns its bytes.
 #[derive(Debug)]
 enum Held {
-    Block(Block),
+    Block(Zeroizing<Vec<u8>>),
     Sent(u32),
     Down(DownReason),
 }
@@ -155,7 +156,7 @@ impl Shards {
                 self.give(shard, Input::Link(event));
             }
             (Some(Place::Moving(held)), event) => match event {
-                LinkEvent::Block { block, .. } => held.push(Held::Block((&*block).into())),
+                LinkEvent::Block { block, .. } => held.push(Held::Block(Zeroizing::new(block.to_vec()))),
                 LinkEvent::Sent { blocks, .. } => held.push(Held::Sent(blocks)),
                 LinkEvent::Down { reason, .. } => held.push(Held::Down(reason)),
                 LinkEvent::Up { .. } => {}
@@ -270,6 +271,12 @@ impl Machine for Shards {
             Input::Tick => self.for_all(|all, shard| all.give(shard, Input::Tick)),
             Input::Stop => {
                 self.mail.clear();
+                // Links on their way between shards are in the table of none.
+                for (link, place) in core::mem::take(&mut self.links) {
+                    if let Place::Moving(_) = place {
+                        self.effects.push_back(Effect::Link(LinkAction::Close { link }));
+                    }
+                }
                 self.for_all(|all, shard| all.give(shard, Input::Stop));
             }
         }

@@ -14,10 +14,11 @@ use core::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket(pub(super) u64);
 
-/// A queue, as shards name it to each other: 64 bits of a keyed hash of server and notifier id.
+/// A queue, as shards name it to each other: 64 bits of a keyed hash of server and notifier id, of which 56 tell
+/// queues apart.
 ///
-/// Two queues of ten million share a mark once in 400,000 subscribers. The second is then refused, its device
-/// makes other credentials, and these have another mark.
+/// Two queues of ten million share these once in 1,400 subscribers. The second is then refused, its device makes
+/// other credentials, and these have another mark.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct QueueMark(pub(super) u64);
 

@@ -27,7 +27,7 @@ pub use letter::{Claimed, Letter, Parcel, QueueMark, Ticket, Victor};
 
 pub(super) use claims::Claims;
 pub(super) use letter::Wish;
-pub(super) use waits::{Owed, Then, Waits};
+pub(super) use waits::{Owed, Then, Wait, Waits};
 
 use crate::base::hash::HashKey;
 use crate::base::rng::{Seed, Stream};

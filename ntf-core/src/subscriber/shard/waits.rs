@@ -14,6 +14,15 @@ pub(in crate::subscriber) struct Owed {
     pub(in crate::subscriber) to: ReplyLater,
 }
 
+/// What a link waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::subscriber) enum Wait {
+    /// Words of other shards.
+    Words(Ticket),
+    /// The claim on a queue.
+    Claim(QueueMark),
+}
+
 /// What to do when the last word has come.
 #[derive(Debug)]
 pub(in crate::subscriber) enum Then {
@@ -25,8 +34,8 @@ pub(in crate::subscriber) enum Then {
 
 /// Everything that waits.
 ///
-/// A link waits for one command at a time, and another shard asks on behalf of its links, so there are no more
-/// entries than links in all shards.
+/// A link waits for one command at a time and takes what it waits for with it when it ends, and another shard asks
+/// on behalf of its links, so there are no more entries than links in all shards.
 #[derive(Debug, Default)]
 pub(in crate::subscriber) struct Waits {
     tickets: BTreeMap<Ticket, Waiting>,
@@ -75,9 +84,21 @@ impl Waits {
 
     /// An SNEW waits for a claim; says whether it is the first for its queue, and the claim has to be asked for.
     pub(in crate::subscriber) fn claim(&mut self, queue: QueueMark, owed: Owed, wish: Wish) -> bool {
-        let waiting = self.claims.entry(queue).or_default();
-        waiting.push((owed, wish));
-        waiting.len() == 1
+        let is_asked_for = self.claims.contains_key(&queue);
+        self.claims.entry(queue).or_default().push((owed, wish));
+        !is_asked_for
+    }
+
+    /// A link has ended: nobody waits for its answer any more. What it asked for is done or dropped all the same.
+    pub(in crate::subscriber) fn forget(&mut self, link: LinkId, wait: Wait) {
+        match wait {
+            Wait::Words(ticket) => _ = self.tickets.remove(&ticket),
+            Wait::Claim(queue) => {
+                if let Some(waiting) = self.claims.get_mut(&queue) {
+                    waiting.retain(|(owed, _)| owed.link != link);
+                }
+            }
+        }
     }
 
     /// Those that wait for the claim on a queue.

@@ -9,6 +9,7 @@ use crate::link::event::{DownReason, LinkEvent};
 use crate::model::shard::ShardPlan;
 use crate::subscriber::input::Input;
 use crate::wire::ntf::command::{Command, Device as DeviceField};
+use crate::wire::version::NtfVersion;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::num::NonZeroU8;
@@ -33,8 +34,12 @@ const LATENCY: Duration = Duration::from_millis(2);
 fn begin(world: &mut World, device: &mut Device, app: &App, entity: &[u8], command: &Command<'_>) {
     let mut bytes = Vec::new();
     command.encode(device.session.version(), &mut bytes);
+    begin_bytes(world, device, app, entity, &bytes);
+}
+
+fn begin_bytes(world: &mut World, device: &mut Device, app: &App, entity: &[u8], command: &[u8]) {
     let corr = device.corr();
-    let bytes = device.write(Some(&app.key), &corr, entity, &bytes);
+    let bytes = device.write(Some(&app.key), &corr, entity, command);
     device.session.outgoing.push(|out| out.extend_from_slice(&bytes)).unwrap();
     let mut block = device.session.outgoing.take().unwrap();
     device.session.outgoing.on_sent(1);
@@ -248,6 +253,81 @@ fn a_claim_for_a_token_that_is_gone_is_given_up() {
         assert_eq!(answers(&mut world, &mut one) + answers(&mut world, &mut two), 2);
         let gauges = world.subscriber.gauges();
         assert_eq!((gauges.claims, gauges.waits, gauges.subscriptions), (0, 0, 0), "round {number}");
+    }
+}
+
+/// The answer to SNEW lets its link go on with TDEL in the same breath; the queue is given back once all the same,
+/// and by whoever holds it.
+#[test]
+fn a_queue_that_is_dropped_right_behind_its_claim_goes_to_the_next_and_stays_there() {
+    let mut world = slow_world();
+    let (mut one, mut two) = (world.device(), world.device());
+    let next = registered_on_each(&mut world, &mut two);
+    for number in 1..=40 {
+        let mut app = App::new(number, &alloc::format!("brief{number}"));
+        register(&mut world, &mut one, &mut app);
+        let code = app.code(&world.take_order());
+        assert_eq!(told(&mut world, &mut one, &app, &Command::Tvfy { code: &code }), "OK");
+        let queue = world.queue(100 + number);
+        let snew = |world: &World, app: &App| {
+            let notifier = queue.at(world.smp_address(HOST));
+            let mut bytes = Vec::new();
+            Command::Snew { token: &app.id, notifier, key: queue.key.clone() }
+                .encode(NtfVersion::MAX, &mut bytes);
+            bytes
+        };
+        let wanted = snew(&world, &app);
+        begin_bytes(&mut world, &mut one, &app, &[], &wanted);
+        begin(&mut world, &mut one, &app, &app.id, &Command::Tdel);
+        world.advance(Duration::from_micros(u64::from(number) * 150));
+        let other = &next[usize::from(number) % 4];
+        let wanted = snew(&world, other);
+        begin_bytes(&mut world, &mut two, other, &[], &wanted);
+        world.advance(Duration::from_secs(1));
+        assert_eq!(one.receive(&mut world).len(), 2, "both are answered, round {number}");
+        one.receive(&mut world);
+        two.receive(&mut world);
+        let gauges = world.subscriber.gauges();
+        let subscriptions = usize::try_from(gauges.subscriptions).unwrap();
+        assert_eq!((gauges.claims, gauges.waits), (subscriptions, 0), "round {number}");
+    }
+}
+
+#[test]
+fn links_that_gather_on_one_shard_meet_its_bound() {
+    let mut world = World::sharded(FOUR, Duration::ZERO, |config| config.links = 16);
+    let mut device = world.device();
+    let apps = one_on_each(&mut world, &mut device);
+    let mut devices: Vec<Device> = (0..7).map(|_| world.device()).collect();
+    for device in &mut devices {
+        let command = Command::Tchk;
+        begin(&mut world, device, &apps[0], &apps[0].id, &command);
+    }
+    let open = devices.iter().filter(|device| world.is_open(device.link)).count();
+    assert!(open <= 4, "a shard has its share of places: {open}");
+    assert!(world.subscriber.counters().links.refused_full.total() >= 3);
+}
+
+/// A link that ends while it waits leaves nothing behind.
+#[test]
+fn what_a_link_waits_for_ends_with_it() {
+    let mut world = slow_world();
+    let mut device = world.device();
+    let apps = registered_on_each(&mut world, &mut device);
+    for number in 0..20_u8 {
+        let mut brief = world.device();
+        let app = &apps[usize::from(number) % 4];
+        let queue = world.queue(100 + number);
+        let notifier = queue.at(world.smp_address(HOST));
+        let command = Command::Snew { token: &app.id, notifier, key: queue.key.clone() };
+        begin(&mut world, &mut brief, app, &[], &command);
+        world.advance(Duration::from_micros(u64::from(number) * 200));
+        world.handle(Input::Link(LinkEvent::Down { link: brief.link, reason: DownReason::Closed }));
+        world.devices.remove(&brief.link);
+        world.advance(Duration::from_secs(1));
+        let gauges = world.subscriber.gauges();
+        let subscriptions = usize::try_from(gauges.subscriptions).unwrap();
+        assert_eq!((gauges.claims, gauges.waits), (subscriptions, 0), "round {number}");
     }
 }
 
