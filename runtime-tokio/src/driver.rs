@@ -3,21 +3,24 @@
 //! The driver knows links, because every role has them. Whatever else a role takes in or gives out
 //! passes through as the role's own types. There is no product logic here.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fmt;
 use std::time::{Duration, Instant};
 
 use futures_lite::future::{or, race, yield_now};
 use ntf_core::base::id::LinkId;
+use ntf_core::host::handoff::{self, Desk, Hold};
 use ntf_core::host::mailbox::{self, Receiver, Refused, Sender};
 use ntf_core::host::oneshot;
 use ntf_core::link::event::{DownReason, LinkAction, LinkEvent, Transport};
 use ntf_core::model::knowledge::Fact;
+use ntf_core::model::shard::ShardId;
 use ntf_core::{Deadline, Machine, Now, Step};
 
 use crate::clock::Clock;
 use crate::connect::Connector;
 use crate::link::LinkCommand;
+use crate::peers::{Peers, Post};
 use crate::wait::sleep_or_never;
 
 /// How a role's inputs and effects split into links and the rest.
@@ -26,11 +29,15 @@ pub trait Role: Machine {
     type Mail: Send + 'static;
     /// Effects other than those on links.
     type Report;
+    /// What its instances in other threads tell it, and what they say with a link that they hand over.
+    type Word: Send + 'static;
 
     /// The input for something that happened to a link.
     fn link_input(event: LinkEvent<'_>) -> Self::Input<'_>;
     /// Hands in a letter.
     fn on_mail(&mut self, now: Now, mail: Self::Mail);
+    /// Hands in what another instance says.
+    fn on_word(&mut self, now: Now, from: ShardId, word: Self::Word);
     /// The input for a deadline.
     fn tick_input() -> Self::Input<'static>;
     /// The input that ends it.
@@ -38,16 +45,19 @@ pub trait Role: Machine {
     /// What the role knows; see [`Fact`].
     fn facts(&self) -> Vec<Fact>;
     /// Who performs an effect.
-    fn sort(effect: Self::Effect) -> Sorted<Self::Report>;
+    fn sort(effect: Self::Effect) -> Sorted<Self>;
 }
 
 /// An effect, sorted by who performs it.
-#[derive(Debug)]
-pub enum Sorted<R> {
+pub enum Sorted<R: Role + ?Sized> {
     /// The driver.
     Link(LinkAction),
+    /// The instance of the role in another thread.
+    Tell(ShardId, R::Word),
+    /// The same, which gets this link with it.
+    HandOff(ShardId, LinkId, R::Word),
     /// Whoever runs the driver.
-    Report(R),
+    Report(R::Report),
 }
 
 /// What reaches a role from outside its links.
@@ -64,8 +74,8 @@ pub enum Letter<M> {
 /// A [`LinkEvent`] that owns its bytes.
 #[derive(Debug)]
 pub enum LinkLetter {
-    /// TLS is up; here is the way to the link's task.
-    Up(LinkId, Transport, Sender<LinkCommand>),
+    /// TLS is up; here are the way to the link's task, and the end of the way back.
+    Up(LinkId, Transport, Sender<LinkCommand>, Hold<LinkLetter>),
     /// A whole block.
     Block(LinkId, Box<[u8]>),
     /// Blocks have reached the socket.
@@ -85,6 +95,17 @@ pub const LETTERS_MAX: usize = 1 << 20;
 /// After the role was told to stop, its links get this long to send what they hold.
 const STOP_GRACE: Duration = Duration::from_secs(5);
 
+impl LinkLetter {
+    const fn link(&self) -> LinkId {
+        match self {
+            Self::Up(link, ..) | Self::Block(link, _) | Self::Sent(link, _) | Self::Down(link, _) => *link,
+        }
+    }
+}
+
+/// A link on its way from one driver to another.
+pub type Moving<W> = handoff::Moving<LinkId, LinkLetter, Sender<LinkCommand>, (ShardId, W)>;
+
 type Mailbox<M> = (Sender<Letter<M>>, Receiver<Letter<M>>);
 
 /// A machine with everything that moves it.
@@ -92,11 +113,12 @@ pub struct Driver<R: Role> {
     role: R,
     clock: Clock,
     connector: Connector,
-    links: HashMap<LinkId, Sender<LinkCommand>>,
+    links: Desk<LinkId, LinkLetter, Sender<LinkCommand>, (ShardId, R::Word)>,
     connecting: HashSet<LinkId>,
     abandoned: HashSet<LinkId>,
     link_letters: (Sender<LinkLetter>, Receiver<LinkLetter>),
     mail: Mailbox<R::Mail>,
+    peers: Peers<R::Word>,
 }
 
 impl<R: Role> fmt::Debug for Driver<R> {
@@ -109,15 +131,23 @@ impl<R: Role> Driver<R> {
     /// A driver for `role`, which reads `clock` and opens links through `connector`.
     #[must_use]
     pub fn new(role: R, clock: Clock, connector: Connector) -> Self {
+        Self::among(role, clock, connector, Peers::none())
+    }
+
+    /// A driver for one of several instances of a role, which reaches the others through `peers`.
+    #[must_use]
+    pub fn among(role: R, clock: Clock, connector: Connector, peers: Peers<R::Word>) -> Self {
+        let link_letters = mailbox::bounded(MAILBOX_LEN);
         Self {
             role,
             clock,
             connector,
-            links: HashMap::new(),
+            links: Desk::new(link_letters.0.clone()),
             connecting: HashSet::new(),
             abandoned: HashSet::new(),
-            link_letters: mailbox::bounded(MAILBOX_LEN),
+            link_letters,
             mail: mailbox::bounded(LETTERS_MAX),
+            peers,
         }
     }
 
@@ -146,8 +176,19 @@ impl<R: Role> Driver<R> {
             if stopping.is_some() && self.links.is_empty() && self.connecting.is_empty() {
                 return self.role;
             }
+            if let Some(letter) = self.links.next_late() {
+                self.on_link(letter);
+                continue;
+            }
             match self.wait(deadline, stopping).await {
-                Event::Link(letter) => self.on_link(letter),
+                Event::Link(letter) => self.on_link_letter(letter),
+                Event::Post(Post::Word(from, word)) => self.role.on_word(self.clock.now(), from, word),
+                // Whoever is leaving takes no links in. One that is dropped closes.
+                Event::Post(Post::Link(..)) if stopping.is_some() => {}
+                Event::Post(Post::Link(from, moving)) => {
+                    let (_, (_, word)) = self.links.settle(*moving);
+                    self.role.on_word(self.clock.now(), from, word);
+                }
                 Event::Letter(Letter::Mail(mail)) => self.role.on_mail(self.clock.now(), mail),
                 Event::Letter(Letter::Look(answer)) => {
                     let _ = answer.send(self.role.facts());
@@ -165,7 +206,7 @@ impl<R: Role> Driver<R> {
 
     /// Waits for what comes first. What is due comes before what has arrived: a mailbox that never runs
     /// empty must not hold up a deadline.
-    async fn wait(&mut self, deadline: Option<Deadline>, stopping: Option<Instant>) -> Event<R::Mail> {
+    async fn wait(&mut self, deadline: Option<Deadline>, stopping: Option<Instant>) -> Event<R> {
         let left = deadline.map(|deadline| deadline.at.since(self.clock.now().mono));
         if left == Some(Duration::ZERO) {
             // A role that is due again and again, slice by slice, lets others run in between.
@@ -178,9 +219,11 @@ impl<R: Role> Driver<R> {
         }
         let due = left.map(|left| now + left);
         let (link_letters, mail) = (&mut self.link_letters.1, &mut self.mail.1);
-        // This driver holds a sender of each mailbox, so neither ever ends.
+        let post = self.peers.inbox();
+        // This driver holds a sender of each mailbox, so none ever ends.
         let links = async { Event::Link(received(link_letters).await) };
         let letters = async { Event::Letter(received(mail).await) };
+        let post = async { Event::Post(received(post).await) };
         let timers = async {
             or(
                 async {
@@ -194,7 +237,7 @@ impl<R: Role> Driver<R> {
             )
             .await
         };
-        or(race(links, letters), timers).await
+        or(race(race(letters, post), links), timers).await
     }
 
     /// Performs everything the role asks for; gives the deadline it names.
@@ -203,6 +246,12 @@ impl<R: Role> Driver<R> {
             match self.role.poll() {
                 Step::Do(effect) => match R::sort(effect) {
                     Sorted::Link(action) => self.perform(action),
+                    Sorted::Tell(to, word) => self.peers.post(to, |from| Post::Word(from, word)),
+                    Sorted::HandOff(to, link, word) => {
+                        if let Some(moving) = self.links.part(link, (to, word)) {
+                            self.see_off(moving);
+                        }
+                    }
                     Sorted::Report(effect) => report(&self.role, effect),
                 },
                 Step::Idle(deadline) => return deadline,
@@ -227,25 +276,39 @@ impl<R: Role> Driver<R> {
     /// A command for a link whose task has ended is dropped: its `Down` is in the mailbox already. A link
     /// that is owed more than it may be is let go of, upon which it closes.
     fn command(&mut self, link: LinkId, command: LinkCommand) {
-        if let Some(sender) = self.links.get(&link)
+        if let Some(sender) = self.links.companion(link)
             && let Err(Refused::Full(_)) = sender.try_send(command)
         {
-            self.links.remove(&link);
+            self.links.let_go(link);
         }
+    }
+
+    /// A letter out of the mailbox, which may have come too late for a link that leaves.
+    fn on_link_letter(&mut self, letter: LinkLetter) {
+        match self.links.sort(letter.link(), letter) {
+            handoff::Sorted::Here(letter) => self.on_link(letter),
+            handoff::Sorted::Kept => {}
+            handoff::Sorted::Goes(moving) => self.see_off(moving),
+        }
+    }
+
+    fn see_off(&self, moving: Moving<R::Word>) {
+        let (to, _) = moving.luggage().word;
+        self.peers.post(to, |from| Post::Link(from, Box::new(moving)));
     }
 
     fn on_link(&mut self, letter: LinkLetter) {
         let now = self.clock.now();
         match letter {
-            LinkLetter::Up(link, transport, sender) => {
+            LinkLetter::Up(link, transport, sender, hold) => {
                 self.connecting.remove(&link);
                 if self.abandoned.contains(&link) {
                     // Closed by the role before it was up: the role hears of its end only.
                     let _ = sender.try_send(LinkCommand::Close);
-                    self.links.insert(link, sender);
+                    self.links.take(link, hold, sender);
                     return;
                 }
-                self.links.insert(link, sender);
+                self.links.take(link, hold, sender);
                 self.role.handle(now, R::link_input(LinkEvent::Up { link, transport }));
             }
             LinkLetter::Block(link, mut block) => {
@@ -257,7 +320,7 @@ impl<R: Role> Driver<R> {
                 self.role.handle(now, R::link_input(LinkEvent::Sent { link, blocks }));
             }
             LinkLetter::Down(link, reason) => {
-                self.links.remove(&link);
+                self.links.let_go(link);
                 self.connecting.remove(&link);
                 self.abandoned.remove(&link);
                 self.role.handle(now, R::link_input(LinkEvent::Down { link, reason }));
@@ -267,9 +330,10 @@ impl<R: Role> Driver<R> {
 }
 
 /// What a driver waits for.
-enum Event<M> {
+enum Event<R: Role> {
     Link(LinkLetter),
-    Letter(Letter<M>),
+    Letter(Letter<R::Mail>),
+    Post(Post<R::Word>),
     Due,
     GraceOver,
 }

@@ -10,6 +10,7 @@ use ntf_core::base::id::LinkId;
 use ntf_core::base::limits::LINK_WINDOW_BLOCKS;
 use ntf_core::base::source::Source;
 use ntf_core::host::gauges::Tally;
+use ntf_core::host::handoff::{self, Line};
 use ntf_core::host::mailbox::{self, Receiver, Sender};
 use ntf_core::link::event::{Block, DownReason, Transport};
 use ntf_core::tls::{SendFault, Session, TlsFault};
@@ -226,18 +227,20 @@ fn down_reason(fault: &TlsFault) -> DownReason {
 /// fast or deaf peer costs a bounded amount of memory.
 pub(crate) async fn serve(link: LinkId, mut wire: Wire, transport: Transport, letters: Sender<LinkLetter>) {
     let (commands_in, mut commands) = mailbox::bounded(COMMANDS_MAX);
-    if letters.send(LinkLetter::Up(link, transport, commands_in)).await.is_err() {
+    // From here on the link may move to another thread's driver; the line knows where it is.
+    let (mut line, hold) = handoff::link(letters.clone());
+    if letters.send(LinkLetter::Up(link, transport, commands_in, hold)).await.is_err() {
         return;
     }
-    let reason = move_blocks(link, &mut wire, &mut commands, &letters).await;
-    let _ = letters.send(LinkLetter::Down(link, reason)).await;
+    let reason = move_blocks(link, &mut wire, &mut commands, &mut line).await;
+    let _ = line.post(LinkLetter::Down(link, reason)).await;
 }
 
 async fn move_blocks(
     link: LinkId,
     wire: &mut Wire,
     commands: &mut Receiver<LinkCommand>,
-    letters: &Sender<LinkLetter>,
+    line: &mut Line<LinkLetter>,
 ) -> DownReason {
     let mut queued = 0_u32;
     // Handed over while the session had no room. Taken from the channel all the same: a Close behind them
@@ -259,11 +262,11 @@ async fn move_blocks(
         }
         let sent = wire.session.take_sent();
         queued = queued.saturating_sub(sent);
-        if sent > 0 && letters.send(LinkLetter::Sent(link, sent)).await.is_err() {
+        if sent > 0 && line.post(LinkLetter::Sent(link, sent)).await.is_err() {
             return DownReason::Asked;
         }
         while let Some(block) = wire.blocks.pop_front() {
-            if letters.send(LinkLetter::Block(link, block)).await.is_err() {
+            if line.post(LinkLetter::Block(link, block)).await.is_err() {
                 return DownReason::Asked;
             }
         }
@@ -300,7 +303,7 @@ async fn move_blocks(
                     let _ = timeout(CLOSE_GRACE, wire.flush()).await;
                     // Blocks that came whole before the end still count.
                     while let Some(block) = wire.blocks.pop_front() {
-                        if letters.send(LinkLetter::Block(link, block)).await.is_err() {
+                        if line.post(LinkLetter::Block(link, block)).await.is_err() {
                             break;
                         }
                     }
@@ -464,7 +467,7 @@ mod tests {
             let (letters_in, mut letters) = mailbox::bounded(256);
             spawn(serve(LINK, wire, here.unwrap(), letters_in));
             match timeout(PATIENCE, letters.recv()).await {
-                Ok(Some(LinkLetter::Up(_, _, commands))) => Self { peer, commands, letters },
+                Ok(Some(LinkLetter::Up(_, _, commands, _))) => Self { peer, commands, letters },
                 other => panic!("the link comes up, not {other:?}"),
             }
         }

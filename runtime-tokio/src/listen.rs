@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ntf_core::base::id::LinkId;
-use ntf_core::host::mailbox::Sender;
+use ntf_core::host::mailbox::{self, Receiver, Sender};
 use ntf_core::host::places::{Place, Places};
 use ntf_core::link::event::DownReason;
 use ntf_core::tls::{ServerEndpoint, Session};
@@ -14,7 +14,7 @@ use ntf_core::tls::{ServerEndpoint, Session};
 use crate::clock::Clock;
 use crate::driver::LinkLetter;
 use crate::link::{Traffic, Wire, serve};
-use crate::rt::{Task, TcpListener, spawn};
+use crate::rt::{TcpListener, TcpStream, spawn};
 use crate::tasks::Tasks;
 use crate::wait::{sleep, timeout};
 
@@ -24,11 +24,14 @@ const TLS_TIMEOUT: Duration = Duration::from_secs(60);
 /// After a failed accept (no descriptor left, usually), the listener waits this long for some to come back.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// A listening socket and the task that accepts from it.
+/// Connections that were accepted and wait for a thread to take them; more wait in the system's backlog.
+const VISITORS_MAX: usize = 64;
+
+/// A listening socket and the tasks that accept from it.
 #[derive(Debug)]
 pub struct Listener {
     address: SocketAddr,
-    task: Option<Task<()>>,
+    tasks: Option<Tasks>,
 }
 
 impl Listener {
@@ -49,9 +52,29 @@ impl Listener {
         links_max: usize,
     ) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
+        let (entry, door) = door(links_max);
+        let mut this = Self::accepting(listener, vec![entry], links_max)?;
+        if let Some(tasks) = &mut this.tasks {
+            tasks.add(spawn(door.serve(tls, clock, letters, traffic)));
+        }
+        Ok(this)
+    }
+
+    /// Accepts from a socket that listens, and hands connections to one door after the other. The number of a
+    /// link tells its door, as [`ShardPlan::of_number`](ntf_core::model::shard::ShardPlan::of_number) does.
+    ///
+    /// # Errors
+    ///
+    /// None in practice.
+    pub(crate) fn accepting(
+        listener: TcpListener,
+        entries: Vec<Sender<Visitor>>,
+        links_max: usize,
+    ) -> io::Result<Self> {
         let address = listener.local_addr()?;
-        let task = spawn(accept(listener, tls, clock, letters, traffic, links_max));
-        Ok(Self { address, task: Some(task) })
+        let mut tasks = Tasks::default();
+        tasks.add(spawn(accept(listener, entries, links_max)));
+        Ok(Self { address, tasks: Some(tasks) })
     }
 
     /// Where it listens; tells the port when any free one was asked for.
@@ -62,8 +85,13 @@ impl Listener {
 
     /// Stops accepting. Links that are open stay open.
     pub fn stop(&mut self) {
-        if let Some(task) = self.task.take() {
-            task.abort();
+        drop(self.tasks.take());
+    }
+
+    /// Stops accepting, and waits until the socket is closed.
+    pub async fn close(mut self) {
+        if let Some(tasks) = self.tasks.take() {
+            tasks.cancel().await;
         }
     }
 }
@@ -74,34 +102,65 @@ impl Drop for Listener {
     }
 }
 
-async fn accept(
-    listener: TcpListener,
-    tls: ServerEndpoint,
-    clock: Clock,
-    letters: Sender<LinkLetter>,
-    traffic: Arc<Traffic>,
+/// A connection on its way to the thread that serves it.
+#[derive(Debug)]
+pub(crate) struct Visitor {
+    link: LinkId,
+    stream: std::net::TcpStream,
+    place: Place,
+}
+
+/// Where a thread takes connections in.
+#[derive(Debug)]
+pub(crate) struct Door {
+    visitors: Receiver<Visitor>,
     links_max: usize,
-) {
+}
+
+/// A door, and the way to it, for a thread that serves at most so many links.
+pub(crate) fn door(links_max: usize) -> (Sender<Visitor>, Door) {
+    let (entry, visitors) = mailbox::bounded(VISITORS_MAX);
+    (entry, Door { visitors, links_max })
+}
+
+async fn accept(listener: TcpListener, entries: Vec<Sender<Visitor>>, links_max: usize) {
     let places = Places::new(links_max);
-    // Connections that say nothing would otherwise hold every place for a minute, and cost their maker
-    // nothing: of those without TLS the oldest is cut off when there are too many.
-    let arrivals_max = (links_max / 4).max(1);
-    let mut arrivals = Tasks::default();
-    for number in 0.. {
+    for (number, entry) in (0..).zip(entries.iter().cycle()) {
         let place = places.take().await;
         let stream = loop {
-            match listener.accept().await {
-                Ok((stream, _)) => break stream,
+            match listener.accept().await.and_then(|(stream, _)| stream.into_std()) {
+                Ok(stream) => break stream,
                 Err(_) => {
                     // The peer's failure or ours: neither may end the listener.
                     sleep(ACCEPT_PAUSE).await;
                 }
             }
         };
-        let session = Session::accept(&tls, clock.now().wall);
-        let wire = Wire::new(stream, session, traffic.clone());
-        let arrival = welcome(LinkId::accepted(number), wire, letters.clone(), place);
-        arrivals.add_within(arrivals_max, spawn(arrival));
+        // A thread that has ended takes nobody in: the connection closes.
+        let _ = entry.send(Visitor { link: LinkId::accepted(number), stream, place }).await;
+    }
+}
+
+impl Door {
+    /// Takes connections in until the listener ends, and reports every link to `letters`.
+    pub(crate) async fn serve(
+        mut self,
+        tls: ServerEndpoint,
+        clock: Clock,
+        letters: Sender<LinkLetter>,
+        traffic: Arc<Traffic>,
+    ) {
+        // Connections that say nothing would otherwise hold every place for a minute, and cost their maker
+        // nothing: of those without TLS the oldest is cut off when there are too many.
+        let arrivals_max = (self.links_max / 4).max(1);
+        let mut arrivals = Tasks::default();
+        while let Some(Visitor { link, stream, place }) = self.visitors.recv().await {
+            let Ok(stream) = TcpStream::from_std(stream) else { continue };
+            let session = Session::accept(&tls, clock.now().wall);
+            let wire = Wire::new(stream, session, traffic.clone());
+            let arrival = welcome(link, wire, letters.clone(), place);
+            arrivals.add_within(arrivals_max, spawn(arrival));
+        }
     }
 }
 

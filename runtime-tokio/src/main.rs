@@ -22,6 +22,8 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<(), Failure> {
+    // A server has threads of its own; the main one waits for their end.
+    let threads = if matches!(cli.command, Command::Server(_)) { 1 } else { THREADS };
     let work = async {
         match cli.command {
             Command::Demo(options) => demo::run(options).await,
@@ -34,7 +36,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Replay(options) => sim::replay(&options),
         }
     };
-    rt::run(THREADS, work)
+    rt::run(threads, work)
         .map_err(|error| Failure::failed(format!("Cannot start the runtime's threads: {error}.")))?
 }
 

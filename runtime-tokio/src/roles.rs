@@ -31,6 +31,7 @@ pub enum Nothing {}
 impl Role for Server {
     type Mail = Nothing;
     type Report = Nothing;
+    type Word = Nothing;
 
     fn link_input(event: LinkEvent<'_>) -> SmpInput<'_> {
         SmpInput::Link(event)
@@ -38,6 +39,10 @@ impl Role for Server {
 
     fn on_mail(&mut self, _: Now, mail: Nothing) {
         match mail {}
+    }
+
+    fn on_word(&mut self, _: Now, _: ShardId, word: Nothing) {
+        match word {}
     }
 
     fn tick_input() -> SmpInput<'static> {
@@ -52,7 +57,7 @@ impl Role for Server {
         self.knowledge()
     }
 
-    fn sort(effect: SmpEffect) -> Sorted<Nothing> {
+    fn sort(effect: SmpEffect) -> Sorted<Self> {
         match effect {
             SmpEffect::Link(action) => Sorted::Link(action),
         }
@@ -66,15 +71,26 @@ pub enum SubscriberReport {
     Push(PushOrder),
     /// For a watcher of the run.
     Milestone(Milestone),
-    /// For another shard.
-    Letter(ShardId, Letter),
-    /// A link goes to another shard.
-    HandOff(LinkId, ShardId, Box<Parcel>),
+}
+
+/// What one shard of a subscriber says to another.
+#[derive(Debug)]
+pub enum ShardWord {
+    /// A letter.
+    Letter(Letter),
+    /// A link comes along.
+    Adopt {
+        /// The link.
+        link: LinkId,
+        /// What has to be known of it.
+        parcel: Box<Parcel>,
+    },
 }
 
 impl Role for Subscriber {
     type Mail = PushOutcome;
     type Report = SubscriberReport;
+    type Word = ShardWord;
 
     fn link_input(event: LinkEvent<'_>) -> SubscriberInput<'_> {
         SubscriberInput::Link(event)
@@ -82,6 +98,16 @@ impl Role for Subscriber {
 
     fn on_mail(&mut self, now: Now, mail: PushOutcome) {
         self.handle(now, SubscriberInput::Outcome(mail));
+    }
+
+    fn on_word(&mut self, now: Now, from: ShardId, word: ShardWord) {
+        self.handle(
+            now,
+            match word {
+                ShardWord::Letter(letter) => SubscriberInput::Letter { from, letter },
+                ShardWord::Adopt { link, parcel } => SubscriberInput::Adopt { link, parcel },
+            },
+        );
     }
 
     fn tick_input() -> SubscriberInput<'static> {
@@ -96,13 +122,13 @@ impl Role for Subscriber {
         self.knowledge()
     }
 
-    fn sort(effect: SubscriberEffect) -> Sorted<SubscriberReport> {
+    fn sort(effect: SubscriberEffect) -> Sorted<Self> {
         match effect {
             SubscriberEffect::Link(action) => Sorted::Link(action),
             SubscriberEffect::Push(order) => Sorted::Report(SubscriberReport::Push(order)),
-            SubscriberEffect::Shard { to, letter } => Sorted::Report(SubscriberReport::Letter(to, letter)),
+            SubscriberEffect::Shard { to, letter } => Sorted::Tell(to, ShardWord::Letter(letter)),
             SubscriberEffect::HandOff { link, to, parcel } => {
-                Sorted::Report(SubscriberReport::HandOff(link, to, parcel))
+                Sorted::HandOff(to, link, ShardWord::Adopt { link, parcel })
             }
             SubscriberEffect::Milestone(milestone) => Sorted::Report(SubscriberReport::Milestone(milestone)),
         }
@@ -121,6 +147,7 @@ pub enum PushMail {
 impl Role for Push {
     type Mail = PushMail;
     type Report = PushEffect;
+    type Word = Nothing;
 
     /// A push server has no links of its own; the event of one is nothing to it.
     fn link_input(_: LinkEvent<'_>) -> PushInput<'_> {
@@ -136,6 +163,10 @@ impl Role for Push {
         }
     }
 
+    fn on_word(&mut self, _: Now, _: ShardId, word: Nothing) {
+        match word {}
+    }
+
     fn tick_input() -> PushInput<'static> {
         PushInput::Tick
     }
@@ -148,7 +179,7 @@ impl Role for Push {
         self.knowledge()
     }
 
-    fn sort(effect: PushEffect) -> Sorted<PushEffect> {
+    fn sort(effect: PushEffect) -> Sorted<Self> {
         Sorted::Report(effect)
     }
 }
@@ -173,6 +204,7 @@ impl fmt::Debug for ClientMail {
 impl Role for Client {
     type Mail = ClientMail;
     type Report = Event;
+    type Word = Nothing;
 
     fn link_input(event: LinkEvent<'_>) -> ClientInput<'_> {
         ClientInput::Link(event)
@@ -183,6 +215,10 @@ impl Role for Client {
             ClientMail::Command(command) => self.handle(now, ClientInput::Command(command)),
             ClientMail::Push(body) => self.handle(now, ClientInput::Push(&body)),
         }
+    }
+
+    fn on_word(&mut self, _: Now, _: ShardId, word: Nothing) {
+        match word {}
     }
 
     fn tick_input() -> ClientInput<'static> {
@@ -197,7 +233,7 @@ impl Role for Client {
         self.knowledge()
     }
 
-    fn sort(effect: ClientEffect) -> Sorted<Event> {
+    fn sort(effect: ClientEffect) -> Sorted<Self> {
         match effect {
             ClientEffect::Link(action) => Sorted::Link(action),
             ClientEffect::Event(event) => Sorted::Report(event),

@@ -1,5 +1,6 @@
 //! Roles as running services: about ten lines each to embed.
 
+use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use ntf_core::client::effect::Event;
 use ntf_core::host::mailbox::Sender;
 use ntf_core::host::oneshot;
 use ntf_core::model::knowledge::Fact;
+use ntf_core::model::push::PushOutcome;
 use ntf_core::push::Push;
 use ntf_core::push::effect::Effect as PushEffect;
 use ntf_core::smp::server::Server;
@@ -48,7 +50,7 @@ pub fn os_seed() -> io::Result<Seed> {
 
 /// Connections a server holds at once; more wait in the system's backlog. As many as the limit of open
 /// files leaves, which is raised as far as the system lets us.
-fn links_max() -> usize {
+pub(crate) fn links_max() -> usize {
     let limit = getrlimit(Resource::Nofile);
     let wanted = limit.maximum.unwrap_or(u64::MAX).min(LINKS_MAX + FILES_SPARE);
     if limit.current.is_some_and(|current| current < wanted) {
@@ -140,13 +142,26 @@ pub fn run_push(
     role: Push,
     clock: Clock,
     providers: Providers,
-    outcomes: Sender<Letter<ntf_core::model::push::PushOutcome>>,
+    outcomes: Sender<Letter<PushOutcome>>,
 ) -> Running<Push> {
+    let (mailbox, traffic, running) = push_telling(role, clock, providers, move |outcome| {
+        let _ = outcomes.try_send(Letter::Mail(outcome));
+    });
+    Running { mailbox, task: spawn(running), listener: None, traffic }
+}
+
+/// A push server that is yet to run, and tells `tell` its outcomes.
+pub(crate) fn push_telling(
+    role: Push,
+    clock: Clock,
+    providers: Providers,
+    mut tell: impl FnMut(PushOutcome) + Send + 'static,
+) -> (Sender<Letter<PushMail>>, Arc<Traffic>, impl Future<Output = Push> + Send + 'static) {
     let traffic = Arc::new(Traffic::default());
     let driver = Driver::new(role, clock, Connector::new(clock, traffic.clone()));
     let mailbox = driver.mailbox();
     let answers = mailbox.clone();
-    let task = spawn(driver.run(move |_, effect| match effect {
+    let running = driver.run(move |_, effect| match effect {
         PushEffect::Request(request) => {
             let (providers, answers) = (providers.clone(), answers.clone());
             spawn(async move {
@@ -155,11 +170,9 @@ pub fn run_push(
                 let _ = answers.send(Letter::Mail(PushMail::Answer(id, answer))).await;
             });
         }
-        PushEffect::Outcome(outcome) => {
-            let _ = outcomes.try_send(Letter::Mail(outcome));
-        }
-    }));
-    Running { mailbox, task, listener: None, traffic }
+        PushEffect::Outcome(outcome) => tell(outcome),
+    });
+    (mailbox, traffic, running)
 }
 
 /// A subscriber and a push server in one process, without a socket between them.
@@ -197,8 +210,6 @@ pub async fn run_server(
             let _ = orders.try_send(Letter::Mail(PushMail::Order(order)));
         }
         SubscriberReport::Milestone(milestone) => watch(milestone),
-        // There are no others.
-        SubscriberReport::Letter(..) | SubscriberReport::HandOff(..) => {}
     }));
     Ok(Both { subscriber: Running { mailbox, task, listener: Some(listener), traffic }, push })
 }

@@ -14,6 +14,12 @@
 //!
 //! An arrival, or a parting, that is dropped on the way (a thread that died) cuts the link off: its task's next
 //! letter comes back as [`Closed`]. A link may move again. Late letters are bounded by the holder's mailbox.
+//!
+//! A thread keeps its links on a [`Desk`], which does the counting.
+
+mod desk;
+
+pub use desk::{Desk, Luggage, Moving, Sorted};
 
 use alloc::vec::Vec;
 use core::fmt;

@@ -33,6 +33,11 @@ pub enum Cause {
         /// Whether it went by a panic; else its thread or runtime let go of it.
         by_panic: bool,
     },
+    /// A member does not read its letters any more, so the others cannot keep their promises.
+    Stuck {
+        /// The name it joined under.
+        who: String,
+    },
 }
 
 impl fmt::Display for Cause {
@@ -41,6 +46,7 @@ impl fmt::Display for Cause {
             Self::Asked => f.write_str("asked to stop"),
             Self::Died { who, by_panic: true } => write!(f, "{who} panicked"),
             Self::Died { who, by_panic: false } => write!(f, "{who} was dropped before it had finished"),
+            Self::Stuck { who } => write!(f, "{who} does not read its letters"),
         }
     }
 }

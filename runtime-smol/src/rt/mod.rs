@@ -49,6 +49,24 @@ impl TcpStream {
         Async::<std::net::TcpStream>::connect(address).await.map(Self)
     }
 
+    /// Takes it out of this runtime, for another thread's.
+    ///
+    /// # Errors
+    ///
+    /// When the system does not let go of it.
+    pub fn into_std(self) -> std::io::Result<std::net::TcpStream> {
+        self.0.into_inner()
+    }
+
+    /// Takes what [`Self::into_std`] gave into this runtime.
+    ///
+    /// # Errors
+    ///
+    /// When the system cannot watch it.
+    pub fn from_std(stream: std::net::TcpStream) -> std::io::Result<Self> {
+        Async::new(stream).map(Self)
+    }
+
     /// Whether there may be something to read. Wakes the task when there may be.
     pub fn poll_readable(&self, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
         self.0.poll_readable(context)
@@ -115,6 +133,24 @@ impl TcpListener {
     /// None in practice.
     pub fn local_addr(&self) -> std::io::Result<SocketAddr> {
         self.0.get_ref().local_addr()
+    }
+
+    /// Takes it out of this runtime, for another thread's.
+    ///
+    /// # Errors
+    ///
+    /// When the system does not let go of it.
+    pub fn into_std(self) -> std::io::Result<std::net::TcpListener> {
+        self.0.into_inner()
+    }
+
+    /// Takes what [`Self::into_std`] gave into this runtime.
+    ///
+    /// # Errors
+    ///
+    /// When the system cannot watch it.
+    pub fn from_std(listener: std::net::TcpListener) -> std::io::Result<Self> {
+        Async::new(listener).map(Self)
     }
 
     /// The next connection, and whose it is.
@@ -306,6 +342,26 @@ pub fn run<T>(threads: usize, future: impl Future<Output = T>) -> std::io::Resul
         let _ = helper.join();
     }
     Ok(result)
+}
+
+/// Starts a thread with a runtime of its own, which runs the future that `work` makes there, and then drops
+/// everything that is left. `after` is called last, with the future's result; it does not come to that when the
+/// thread panics or gets no runtime.
+///
+/// # Errors
+///
+/// When the system gives no thread.
+pub fn thread<T, F: Future<Output = T>>(
+    name: &str,
+    work: impl FnOnce() -> F + Send + 'static,
+    after: impl FnOnce(T) + Send + 'static,
+) -> std::io::Result<()> {
+    let body = move || {
+        if let Ok(result) = run(1, async move { work().await }) {
+            after(result);
+        }
+    };
+    thread::Builder::new().name(name.to_owned()).spawn(body).map(drop)
 }
 
 /// This thread works for an executor, until this is dropped.

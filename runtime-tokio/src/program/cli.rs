@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::net::SocketAddr;
+use std::num::{NonZeroU8, NonZeroUsize};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -14,6 +15,13 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// So many shards as an option says, or one for each core.
+#[must_use]
+pub fn shards(threads: Option<u8>) -> NonZeroU8 {
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    NonZeroU8::new(threads.unwrap_or(u8::try_from(cores).unwrap_or(u8::MAX))).unwrap_or(NonZeroU8::MIN)
 }
 
 /// What to do.
@@ -82,6 +90,9 @@ pub struct Demo {
     /// Pause between the SMP server's rounds of notifications, in milliseconds.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=60_000))]
     pub round_ms: u64,
+    /// Threads of the notification server, each with a shard of the subscriber; without it, one for each core.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
+    pub threads: Option<u8>,
     /// Print one JSON object on the last line instead of a table.
     #[arg(long)]
     pub json: bool,
@@ -153,6 +164,9 @@ pub struct Server {
     /// can register a device then makes this server connect there.
     #[arg(long)]
     pub allow_private_addresses: bool,
+    /// Threads, each with a shard of the subscriber; without it, one for each core.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
+    pub threads: Option<u8>,
     /// Keep the process's memory out of swap. Core dumps are off in any case.
     #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
     pub lock_memory: MemoryLock,

@@ -1,12 +1,14 @@
 //! `ntf server`: subscriber and push server in one process.
 
+use std::future::Future;
 use std::net::SocketAddr;
 
+use futures_lite::future::or;
 use ntf_core::base::reach::Reach;
 use ntf_core::model::server::Protocol;
 use ntf_core::model::token::Provider;
 use ntf_core::push::{Config as PushConfig, Push};
-use ntf_core::subscriber::{Config, Subscriber};
+use ntf_core::subscriber::Config;
 use ntf_core::wire::version::{NtfVersion, VersionRange};
 
 use crate::clock::Clock;
@@ -18,7 +20,7 @@ use crate::program::failure::Failure;
 use crate::program::hardening::keep_memory_private;
 use crate::program::signals::stop_asked;
 use crate::rt::spawn;
-use crate::service::run_server;
+use crate::shards::{Plan, Sharded, run_sharded_server};
 use crate::standin::{StandInFault, Trial, TrialFault};
 
 /// Runs until SIGINT or SIGTERM.
@@ -42,31 +44,53 @@ pub async fn run(options: cli::Server) -> Result<(), Failure> {
     if options.allow_private_addresses {
         config.smp.reach = Reach::Anywhere;
     }
-    let subscriber = Subscriber::new(config, randomness()?, clock.now());
     let push = Push::new(apple.push, randomness()?, clock.now());
     let providers = Providers::new(&apple.providers).map_err(|fault| Failure::failed(sentence(&fault)))?;
-    let checked = providers.clone();
     let stop = stop_asked()?;
     let endpoint = identity.endpoint(Protocol::Ntf)?;
-    let both = run_server(subscriber, push, clock, options.listen, endpoint, providers, |_| {})
-        .await
-        .map_err(|error| bind_failure("--listen", options.listen, &error))?;
-    let address = both.subscriber.address().unwrap_or(options.listen);
-    announce(Protocol::Ntf, &identity.address(&options.identity.host, address)?, options.json)?;
+    let plan = Plan {
+        config,
+        threads: cli::shards(options.threads),
+        push,
+        clock,
+        address: options.listen,
+        tls: endpoint,
+        providers,
+        watch: |_| {},
+    };
+    let server =
+        run_sharded_server(plan).await.map_err(|error| bind_failure("--listen", options.listen, &error))?;
+    announce(Protocol::Ntf, &identity.address(&options.identity.host, server.address())?, options.json)?;
     if options.apns.apns.is_some() {
-        // An endpoint that cannot be used is told now, by a warning, and not at the first push.
+        // An endpoint that cannot be used is told now, by a warning, and not at the first push. On a connection
+        // of its own: those of pushes belong to the thread that pushes.
+        let checked = Providers::new(&apple.providers).map_err(|fault| Failure::failed(sentence(&fault)))?;
         spawn(async move { checked.check(Provider::ApnsTest).await.is_ok() });
     }
-    let signal = stop.await;
-    eprintln!(
-        "{signal}: closing connections; tokens and subscriptions were in memory only and are forgotten."
-    );
-    both.subscriber.stop().await;
-    both.push.stop().await;
+    let ended = serve(server, stop).await;
     if let Some(trial) = apple.trial {
         trial.stop().await;
     }
-    Ok(())
+    ended
+}
+
+/// Lets the server work until somebody asks for its end or one of its threads dies.
+async fn serve(server: Sharded, asked: impl Future<Output = &'static str>) -> Result<(), Failure> {
+    let asked = async { Some(asked.await) };
+    let died = async {
+        server.ended().await;
+        None
+    };
+    if let Some(signal) = or(asked, died).await {
+        eprintln!(
+            "{signal}: closing connections; tokens and subscriptions were in memory only and are forgotten."
+        );
+    }
+    server.stop().await.map_err(|cause| {
+        Failure::failed(format!(
+            "The server has stopped because {cause}; start it again, and devices register anew by themselves."
+        ))
+    })
 }
 
 /// How pushes are signed and where they go.
@@ -132,5 +156,57 @@ pub(super) fn trial_failure(option: &str, listen: SocketAddr, fault: &TrialFault
     match fault {
         TrialFault::StandIn(StandInFault::Listen { error, .. }) => bind_failure(option, listen, error),
         TrialFault::StandIn(_) | TrialFault::Key => Failure::failed(sentence(fault)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+    use std::num::NonZeroU8;
+
+    use ntf_core::host::stop::Cause;
+
+    use super::*;
+    use crate::identity::Identity;
+    use crate::rt::run as run_on;
+
+    async fn server() -> Sharded {
+        let (clock, identity) = (Clock::start(), Identity::make("localhost", Protocol::Ntf).unwrap());
+        run_sharded_server(Plan {
+            config: Config::new(identity.credentials()),
+            threads: NonZeroU8::new(3).unwrap(),
+            push: Push::new(PushConfig::default(), randomness().unwrap(), clock.now()),
+            clock,
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            tls: identity.endpoint(Protocol::Ntf).unwrap(),
+            providers: Providers::new(&ProviderConfig::default()).unwrap(),
+            watch: |_| {},
+        })
+        .await
+        .unwrap()
+    }
+
+    #[test]
+    fn a_server_that_was_asked_to_stop_has_done_its_work() {
+        run_on(1, async {
+            assert_eq!(serve(server().await, ready("SIGTERM")).await, Ok(()));
+        })
+        .unwrap();
+    }
+
+    #[test]
+    fn a_server_that_a_thread_has_died_of_fails_and_tells_which() {
+        run_on(1, async {
+            let server = server().await;
+            let who = "subscriber shard 2".to_owned();
+            server.end().drain(Cause::Died { who, by_panic: true });
+            let failure = serve(server, pending()).await.unwrap_err();
+            assert_eq!(failure.exit_code(), 1);
+            assert_eq!(
+                failure.to_string(),
+                "The server has stopped because subscriber shard 2 panicked; start it again, and devices register anew by themselves."
+            );
+        })
+        .unwrap();
     }
 }

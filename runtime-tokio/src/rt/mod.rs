@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::thread;
 use std::time::Instant;
 
 use tokio::runtime::Builder;
@@ -34,6 +35,24 @@ impl TcpStream {
     /// When nobody listens there, or the network does not reach it.
     pub async fn connect(address: SocketAddr) -> std::io::Result<Self> {
         tokio::net::TcpStream::connect(address).await.map(Self)
+    }
+
+    /// Takes it out of this runtime, for another thread's.
+    ///
+    /// # Errors
+    ///
+    /// When the system does not let go of it.
+    pub fn into_std(self) -> std::io::Result<std::net::TcpStream> {
+        self.0.into_std()
+    }
+
+    /// Takes what [`Self::into_std`] gave into this runtime.
+    ///
+    /// # Errors
+    ///
+    /// When the system cannot watch it.
+    pub fn from_std(stream: std::net::TcpStream) -> std::io::Result<Self> {
+        tokio::net::TcpStream::from_std(stream).map(Self)
     }
 
     /// Whether there may be something to read. Wakes the task when there may be.
@@ -101,6 +120,24 @@ impl TcpListener {
     /// None in practice.
     pub fn local_addr(&self) -> std::io::Result<SocketAddr> {
         self.0.local_addr()
+    }
+
+    /// Takes it out of this runtime, for another thread's.
+    ///
+    /// # Errors
+    ///
+    /// When the system does not let go of it.
+    pub fn into_std(self) -> std::io::Result<std::net::TcpListener> {
+        self.0.into_std()
+    }
+
+    /// Takes what [`Self::into_std`] gave into this runtime.
+    ///
+    /// # Errors
+    ///
+    /// When the system cannot watch it.
+    pub fn from_std(listener: std::net::TcpListener) -> std::io::Result<Self> {
+        tokio::net::TcpListener::from_std(listener).map(Self)
     }
 
     /// The next connection, and whose it is.
@@ -209,4 +246,24 @@ pub fn run<T>(threads: usize, future: impl Future<Output = T>) -> std::io::Resul
         _ => Builder::new_multi_thread(),
     };
     Ok(builder.worker_threads(threads.max(1)).enable_all().build()?.block_on(future))
+}
+
+/// Starts a thread with a runtime of its own, which runs the future that `work` makes there, and then drops
+/// everything that is left. `after` is called last, with the future's result; it does not come to that when the
+/// thread panics or gets no runtime.
+///
+/// # Errors
+///
+/// When the system gives no thread.
+pub fn thread<T, F: Future<Output = T>>(
+    name: &str,
+    work: impl FnOnce() -> F + Send + 'static,
+    after: impl FnOnce(T) + Send + 'static,
+) -> std::io::Result<()> {
+    let body = move || {
+        if let Ok(result) = run(1, async move { work().await }) {
+            after(result);
+        }
+    };
+    thread::Builder::new().name(name.to_owned()).spawn(body).map(drop)
 }

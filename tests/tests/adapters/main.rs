@@ -13,8 +13,12 @@ mod on_tokio;
 mod script;
 mod simulated;
 
+use std::num::NonZeroU8;
+
 use ground::Ground;
-use script::{SCENARIOS, play};
+use ntf_core::host::stop::{Cause, Stop};
+use ntf_core::host::wake::block_on;
+use script::{SCENARIOS, play, send_one};
 use simulated::Simulated;
 
 /// Plays all scenarios, each on a ground of its own, and compares with the simulator.
@@ -48,6 +52,69 @@ fn smol_on_its_global_executor_plays_the_script() {
 #[test]
 fn async_std_plays_the_script() {
     conforms(on_smol::start_on_async_std);
+}
+
+/// Shards of a subscriber that has several.
+const SHARDS: u8 = 4;
+
+#[test]
+fn four_shards_in_the_simulator_play_the_script() {
+    conforms(|| Simulated::start_sharded(NonZeroU8::new(SHARDS).expect("some")));
+}
+
+#[test]
+fn four_shards_on_tokio_play_the_script() {
+    conforms(|| {
+        on_tokio::start_sharded(SHARDS, || {
+            assert!(tokio::runtime::Handle::try_current().is_ok(), "tasks run on tokio");
+        })
+    });
+}
+
+#[test]
+fn four_shards_on_smol_play_the_script() {
+    conforms(|| on_smol::start_sharded(SHARDS, on_smol::assert_no_tokio));
+}
+
+/// What an embedder's callback may do wrong.
+fn fail() {
+    panic!("a callback fails on purpose");
+}
+
+fn is_a_shard_that_panicked(cause: &Cause) -> bool {
+    matches!(cause, Cause::Died { who, by_panic: true } if who.starts_with("subscriber shard "))
+}
+
+#[test]
+fn a_callback_that_panics_on_tokio_stops_all_threads_and_is_named() {
+    let ground = send_one(on_tokio::start_sharded(SHARDS, fail));
+    assert!(is_a_shard_that_panicked(&ground.ended()));
+    // Everybody else ends in good order; the server does not claim to.
+    assert_eq!(ground.drain(), ["SMP server", "every device"]);
+}
+
+#[test]
+fn a_callback_that_panics_on_smol_stops_all_threads_and_is_named() {
+    let ground = send_one(on_smol::start_sharded(SHARDS, fail));
+    assert!(is_a_shard_that_panicked(&ground.ended()));
+    assert_eq!(ground.drain(), ["SMP server", "every device"]);
+}
+
+/// All threads end though nobody stopped them, and tell why.
+fn ends_without_its_owner(end: &Stop) {
+    block_on(end.deserted());
+    let cause = end.cause().expect("it has ended");
+    assert_eq!(cause.to_string(), "the owner of the server was dropped before it had finished");
+}
+
+#[test]
+fn an_embedders_tokio_runtime_that_is_dropped_takes_the_threads_along() {
+    ends_without_its_owner(&send_one(on_tokio::start_sharded(SHARDS, || {})).abandon());
+}
+
+#[test]
+fn an_embedders_smol_executor_that_is_dropped_takes_the_threads_along() {
+    ends_without_its_owner(&send_one(on_smol::start_sharded(SHARDS, || {})).abandon());
 }
 
 #[test]

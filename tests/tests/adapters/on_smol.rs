@@ -5,7 +5,7 @@ use ntf_runtime_smol as adapter;
 #[path = "sockets.rs"]
 mod sockets;
 
-pub(crate) use sockets::Sockets;
+pub(crate) use sockets::{Sockets, Where};
 
 /// On an executor of the adapter's own, as its program has it.
 pub(crate) fn start(threads: usize) -> Sockets {
@@ -15,22 +15,30 @@ pub(crate) fn start(threads: usize) -> Sockets {
             assert_no_tokio();
             assert!(async_std::task::try_current().is_none(), "tasks do not run on async-std");
         },
+        Where::Here,
     )
 }
 
 /// On smol's global executor, as an application on smol has it.
 pub(crate) fn start_on_global() -> Sockets {
-    Sockets::start(smol::block_on, assert_no_tokio)
+    Sockets::start(smol::block_on, assert_no_tokio, Where::Here)
 }
 
 /// On async-std.
 pub(crate) fn start_on_async_std() -> Sockets {
-    Sockets::start(async_std::task::block_on, || {
+    let probe = || {
         assert_no_tokio();
         assert!(async_std::task::try_current().is_some(), "tasks run on async-std");
-    })
+    };
+    Sockets::start(async_std::task::block_on, probe, Where::Here)
 }
 
-fn assert_no_tokio() {
+/// With a notification server on so many threads of its own.
+pub(crate) fn start_sharded(shards: u8, probe: fn()) -> Sockets {
+    let enter = |work| adapter::rt::run(1, work).expect("threads");
+    Sockets::start(enter, probe, Where::Threads(shards))
+}
+
+pub(crate) fn assert_no_tokio() {
     assert!(tokio::runtime::Handle::try_current().is_err(), "no tokio runtime is around");
 }

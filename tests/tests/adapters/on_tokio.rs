@@ -1,15 +1,23 @@
-//! The ground of the tokio adapter.
+//! The grounds of the tokio adapter.
 
 use ntf_runtime_tokio as adapter;
 
 #[path = "sockets.rs"]
 mod sockets;
 
-pub(crate) use sockets::Sockets;
+pub(crate) use sockets::{Sockets, Where};
 
 pub(crate) fn start(threads: usize) -> Sockets {
-    Sockets::start(
-        move |work| adapter::rt::run(threads, work).expect("threads"),
-        || assert!(tokio::runtime::Handle::try_current().is_ok(), "tasks run on tokio"),
-    )
+    start_at(threads, Where::Here, || {
+        assert!(tokio::runtime::Handle::try_current().is_ok(), "tasks run on tokio");
+    })
+}
+
+/// With a notification server on so many threads of its own.
+pub(crate) fn start_sharded(shards: u8, probe: fn()) -> Sockets {
+    start_at(1, Where::Threads(shards), probe)
+}
+
+fn start_at(threads: usize, place: Where, probe: fn()) -> Sockets {
+    Sockets::start(move |work| adapter::rt::run(threads, work).expect("threads"), probe, place)
 }

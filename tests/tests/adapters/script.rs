@@ -58,6 +58,15 @@ pub(crate) fn play<G: Ground>(ground: G, scenario: &Scenario) -> Vec<String> {
     stage.told
 }
 
+/// Sends one message to a registered device, and leaves its push on the way.
+pub(crate) fn send_one<G: Ground>(ground: G) -> G {
+    let mut stage = Stage { ground, told: Vec::new(), tags: 0 };
+    let (device, sender) = (stage.registered(1), stage.ground.add_device());
+    let (_, to) = stage.create_queue(device, &[is_subscribed]);
+    stage.send(sender, &to, "one");
+    stage.ground
+}
+
 fn registration<G: Ground>(stage: &mut Stage<G>) {
     stage.registered(1);
     stage.note_knowledge();

@@ -1,5 +1,6 @@
 //! A ground in simulated time, without a network.
 
+use std::num::NonZeroU8;
 use std::time::Duration;
 
 use ntf_core::base::rng::Seed;
@@ -32,7 +33,11 @@ pub(crate) struct Simulated {
 
 impl Simulated {
     pub(crate) fn start() -> Self {
-        let mut world = World::new(Seed::from_number(1), Config::default());
+        Self::start_sharded(NonZeroU8::MIN)
+    }
+
+    pub(crate) fn start_sharded(shards: NonZeroU8) -> Self {
+        let mut world = World::new(Seed::from_number(1), Config { shards, ..Config::default() });
         let smp = world.add_smp("smp.sim", smp::server::Config::new);
         let provider = world.add_provider();
         let config = push::Config {

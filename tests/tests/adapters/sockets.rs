@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::num::NonZeroU8;
 use std::pin::Pin;
 use std::sync::mpsc;
 use std::thread;
@@ -13,6 +14,7 @@ use ntf_core::client::effect::Event;
 use ntf_core::client::input::Command;
 use ntf_core::client::{self, Client};
 use ntf_core::host::mailbox::{self, Receiver, Sender};
+use ntf_core::host::stop::{Cause, Stop};
 use ntf_core::model::knowledge::Fact;
 use ntf_core::model::server::{Protocol, ServerAddress};
 use ntf_core::model::token::DeviceToken;
@@ -27,6 +29,7 @@ use super::adapter::identity::Identity;
 use super::adapter::roles::ClientMail;
 use super::adapter::rt;
 use super::adapter::service::{Both, Running, os_seed, run_client, run_server, run_smp_server};
+use super::adapter::shards::{Plan, Sharded, run_sharded_server};
 use super::adapter::standin::{Fault, Trial};
 use crate::ground::{Ground, Mishap};
 
@@ -65,23 +68,92 @@ enum Job {
     Restart(mpsc::Sender<()>),
     Look(mpsc::Sender<Vec<Fact>>),
     Drain(mpsc::Sender<Vec<&'static str>>),
+    Ended(mpsc::Sender<Cause>),
+    End(mpsc::Sender<Stop>),
+    Abandon(mpsc::Sender<()>),
+}
+
+/// Where the notification server runs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Where {
+    /// Both roles in tasks of the runtime that the test runs on.
+    Here,
+    /// On so many threads of its own.
+    Threads(u8),
+}
+
+/// The notification server.
+enum Notifier {
+    Here(Both),
+    Threads(Sharded),
+}
+
+impl Notifier {
+    fn address(&self) -> SocketAddr {
+        match self {
+            Self::Here(both) => both.subscriber.address().expect("it listens"),
+            Self::Threads(sharded) => sharded.address(),
+        }
+    }
+
+    async fn look(&self) -> Vec<Fact> {
+        match self {
+            Self::Here(both) => both.subscriber.look().await,
+            Self::Threads(sharded) => sharded.look().await,
+        }
+        .expect("it runs")
+    }
+
+    /// Who has come to an orderly end.
+    async fn stop(self) -> Vec<&'static str> {
+        match self {
+            Self::Here(both) => {
+                let subscriber = both.subscriber.stop().await.map(|_| "subscriber");
+                subscriber.into_iter().chain(both.push.stop().await.map(|_| "push server")).collect()
+            }
+            Self::Threads(sharded) => match sharded.stop().await {
+                Ok(()) => vec!["subscriber", "push server"],
+                Err(_) => Vec::new(),
+            },
+        }
+    }
+
+    fn threads(&self) -> &Sharded {
+        match self {
+            Self::Here(_) => panic!("a server on threads of its own"),
+            Self::Threads(sharded) => sharded,
+        }
+    }
 }
 
 impl Sockets {
-    /// Starts everything; `enter` runs it on a runtime. `probe` is called in the subscriber's own task
+    /// Starts everything; `enter` runs it on a runtime, but for a notification server that is to be elsewhere. `probe` is called in the subscriber's own task
     /// whenever a notice comes in or goes out.
-    pub(crate) fn start(enter: impl FnOnce(Work) + Send + 'static, probe: fn()) -> Self {
+    pub(crate) fn start(enter: impl FnOnce(Work) + Send + 'static, probe: fn(), place: Where) -> Self {
         let (jobs, todo) = mailbox::bounded(16);
         let (tell, told) = mpsc::channel();
         let runtime = thread::spawn(move || {
             enter(Box::pin(async move {
-                let network = Network::start(probe).await;
+                let network = Network::start(probe, place).await;
                 tell.send(network.addresses.clone()).expect("the test waits");
                 network.work(todo).await;
             }));
         });
         let addresses = told.recv_timeout(PATIENCE).expect("the servers start");
         Self { jobs, runtime, addresses, devices: Vec::new() }
+    }
+
+    /// Waits until the notification server begins to end by itself; says why.
+    pub(crate) fn ended(&self) -> Cause {
+        self.job(Job::Ended)
+    }
+
+    /// Lets the runtime go while everything works; gives the end of the notification server's threads.
+    pub(crate) fn abandon(self) -> Stop {
+        let stop = self.job(Job::End);
+        self.job(Job::Abandon);
+        self.runtime.join().expect("the runtime ends");
+        stop
     }
 
     fn job<T>(&self, job: impl FnOnce(mpsc::Sender<T>) -> Job) -> T {
@@ -167,16 +239,17 @@ impl Ground for Sockets {
 struct Network {
     clock: Clock,
     probe: fn(),
+    place: Where,
     identity: Identity,
     addresses: Addresses,
     smp: Running<Server>,
-    both: Both,
+    notifier: Notifier,
     trial: Trial,
     clients: Vec<Running<Client>>,
 }
 
 impl Network {
-    async fn start(probe: fn()) -> Self {
+    async fn start(probe: fn(), place: Where) -> Self {
         let clock = Clock::start();
         let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let smp_identity = Identity::make("localhost", Protocol::Smp).expect("certificates");
@@ -189,15 +262,15 @@ impl Network {
         let smp = run_smp_server(role, clock, loopback, tls).await.expect("loopback");
         let trial = Trial::start(loopback, "chat.simplex.app").await.expect("the stand-in");
         let identity = Identity::make("localhost", Protocol::Ntf).expect("certificates");
-        let both = start_both(clock, probe, &identity, &trial, loopback).await;
+        let notifier = start_notifier(clock, probe, place, &identity, &trial, loopback).await;
 
-        let sockets = [smp.address(), both.subscriber.address()].map(|address| address.expect("it listens"));
+        let sockets = [smp.address().expect("it listens"), notifier.address()];
         let addresses = Addresses {
             smp: smp_identity.address("localhost", sockets[0]).expect("an identity"),
             ntf: identity.address("localhost", sockets[1]).expect("an identity"),
             sockets,
         };
-        Self { clock, probe, identity, addresses, smp, both, trial, clients: Vec::new() }
+        Self { clock, probe, place, identity, addresses, smp, notifier, trial, clients: Vec::new() }
     }
 
     /// Does what the script's thread wants, until it drains the network or is gone.
@@ -220,19 +293,28 @@ impl Network {
                     let _ = answer.send(());
                 }
                 Job::Restart(answer) => {
-                    let Both { subscriber, push } = self.both;
-                    subscriber.stop().await.expect("it lived to its end");
-                    push.stop().await.expect("it lived to its end");
-                    let address = self.addresses.sockets[1];
-                    self.both =
-                        start_both(self.clock, self.probe, &self.identity, &self.trial, address).await;
+                    assert_eq!(self.notifier.stop().await, ["subscriber", "push server"]);
+                    let (address, place) = (self.addresses.sockets[1], self.place);
+                    self.notifier =
+                        start_notifier(self.clock, self.probe, place, &self.identity, &self.trial, address)
+                            .await;
                     let _ = answer.send(());
                 }
                 Job::Look(answer) => {
-                    let _ = answer.send(self.both.subscriber.look().await.expect("it runs"));
+                    let _ = answer.send(self.notifier.look().await);
                 }
                 Job::Drain(answer) => {
                     let _ = answer.send(self.drain().await);
+                    return;
+                }
+                Job::Ended(answer) => {
+                    let _ = answer.send(self.notifier.threads().ended().await);
+                }
+                Job::End(answer) => {
+                    let _ = answer.send(self.notifier.threads().end().clone());
+                }
+                Job::Abandon(answer) => {
+                    let _ = answer.send(());
                     return;
                 }
             }
@@ -266,8 +348,7 @@ impl Network {
 
     async fn drain(self) -> Vec<&'static str> {
         let mut ended = Vec::new();
-        ended.extend(self.both.subscriber.stop().await.map(|_| "subscriber"));
-        ended.extend(self.both.push.stop().await.map(|_| "push server"));
+        ended.extend(self.notifier.stop().await);
         ended.extend(self.smp.stop().await.map(|_| "SMP server"));
         let mut all_ended = true;
         for client in self.clients {
@@ -279,20 +360,32 @@ impl Network {
     }
 }
 
-async fn start_both(
+async fn start_notifier(
     clock: Clock,
     probe: fn(),
+    place: Where,
     identity: &Identity,
     trial: &Trial,
     address: SocketAddr,
-) -> Both {
+) -> Notifier {
     let mut config =
         subscriber::Config { allow_test_provider: true, ..subscriber::Config::new(identity.credentials()) };
     config.smp.reach = Reach::Anywhere;
-    let subscriber = Subscriber::new(config, os_seed().expect("randomness"), clock.now());
-    let config = push::Config { later: Duration::from_secs(1), ..trial.push_config() };
-    let push = Push::new(config, os_seed().expect("randomness"), clock.now());
+    let push = push::Config { later: Duration::from_secs(1), ..trial.push_config() };
+    let push = Push::new(push, os_seed().expect("randomness"), clock.now());
     let providers = trial.provider_config().and_then(|config| Providers::new(&config)).expect("its CA");
     let tls = identity.endpoint(Protocol::Ntf).expect("its own key");
-    run_server(subscriber, push, clock, address, tls, providers, move |_| probe()).await.expect("loopback")
+    let watch = move |_| probe();
+    match place {
+        Where::Here => {
+            let subscriber = Subscriber::new(config, os_seed().expect("randomness"), clock.now());
+            let both = run_server(subscriber, push, clock, address, tls, providers, watch).await;
+            Notifier::Here(both.expect("loopback"))
+        }
+        Where::Threads(threads) => {
+            let threads = NonZeroU8::new(threads).expect("at least one");
+            let plan = Plan { config, threads, push, clock, address, tls, providers, watch };
+            Notifier::Threads(run_sharded_server(plan).await.expect("loopback"))
+        }
+    }
 }

@@ -51,7 +51,7 @@ pub async fn run(options: cli::Demo) -> Result<(), Failure> {
     }
 
     let summary = ledger.summary();
-    let parties = scene.stop().await;
+    let parties = scene.stop().await?;
     show.summary(&summary, &parties);
     if summary.lost > 0 {
         return Err(Failure::failed(format!(

@@ -18,19 +18,21 @@ use ntf_core::model::server::{Protocol, SenderAddress, ServerAddress};
 use ntf_core::model::token::{DeviceToken, Provider, TokenStatus};
 use ntf_core::push::{Config as PushConfig, Push};
 use ntf_core::smp::server::{Config as SmpConfig, Server};
+use ntf_core::subscriber::Config as SubscriberConfig;
 use ntf_core::subscriber::effect::Milestone;
-use ntf_core::subscriber::{Config as SubscriberConfig, Subscriber};
 
 use crate::clock::Clock;
 use crate::driver::LETTERS_MAX;
 use crate::http2::Providers;
 use crate::identity::Identity;
+use crate::link::Traffic;
 use crate::program::announce::{randomness, sentence};
 use crate::program::cli;
 use crate::program::failure::Failure;
 use crate::roles::ClientMail;
 use crate::rt::spawn;
-use crate::service::{Both, Running, run_client, run_server, run_smp_server};
+use crate::service::{Running, run_client, run_smp_server};
+use crate::shards::{Plan, Sharded, run_sharded_server};
 use crate::standin::{StandIn, Trial};
 use crate::wait::timeout;
 
@@ -81,7 +83,7 @@ pub(super) struct Party {
 pub(super) struct Scene {
     clock: Clock,
     smp: Running<Server>,
-    both: Both,
+    server: Sharded,
     trial: Trial,
     devices: Vec<(Running<Client>, DeviceToken)>,
     senders: Running<Client>,
@@ -117,7 +119,6 @@ impl Scene {
             ..SubscriberConfig::new(ntf_identity.credentials())
         };
         subscriber_config.smp.reach = Reach::Anywhere;
-        let subscriber = Subscriber::new(subscriber_config, randomness()?, clock.now());
         let push = Push::new(
             PushConfig { devices_counted_max: 1000, ..trial.push_config() },
             randomness()?,
@@ -128,25 +129,26 @@ impl Scene {
             .and_then(|config| Providers::new(&config))
             .map_err(|fault| Failure::failed(sentence(&fault)))?;
         let milestones = sight.clone();
-        let both = run_server(
-            subscriber,
+        let watch = move |milestone| {
+            if let Milestone::Received { nonce } = milestone {
+                let _ = milestones.try_send(Sight { at: clock.now().mono, what: Seen::Noticed { nonce } });
+            }
+        };
+        let server = run_sharded_server(Plan {
+            config: subscriber_config,
+            threads: cli::shards(options.threads),
             push,
             clock,
-            loopback,
-            ntf_identity.endpoint(Protocol::Ntf)?,
+            address: loopback,
+            tls: ntf_identity.endpoint(Protocol::Ntf)?,
             providers,
-            move |milestone| {
-                if let Milestone::Received { nonce } = milestone {
-                    let _ =
-                        milestones.try_send(Sight { at: clock.now().mono, what: Seen::Noticed { nonce } });
-                }
-            },
-        )
+            watch,
+        })
         .await
         .map_err(unbound)?;
 
         let smp_address = smp_identity.address("localhost", smp.address().unwrap_or(loopback))?;
-        let ntf_address = ntf_identity.address("localhost", both.subscriber.address().unwrap_or(loopback))?;
+        let ntf_address = ntf_identity.address("localhost", server.address())?;
 
         let mut devices = Vec::new();
         for number in 0..usize::try_from(options.devices).unwrap_or(1) {
@@ -160,14 +162,14 @@ impl Scene {
         let senders = run_client(role, clock, watch_client(None, clock, sight));
 
         let queues = Vec::new();
-        Ok(Self { clock, smp, both, trial, devices, senders, sights, queues, smp_address, ntf_address })
+        Ok(Self { clock, smp, server, trial, devices, senders, sights, queues, smp_address, ntf_address })
     }
 
     /// Where the parties listen, in the words of the table.
     pub(super) fn addresses(&self) -> [(&'static str, Option<SocketAddr>); 3] {
         [
             ("SMP server", self.smp.address()),
-            ("subscriber and push server", self.both.subscriber.address()),
+            ("subscriber and push server", Some(self.server.address())),
             ("stand-in for Apple", Some(self.trial.stand_in().address())),
         ]
     }
@@ -253,40 +255,45 @@ impl Scene {
     }
 
     /// Stops everything, senders first, and asks each party what it knows.
-    pub(super) async fn stop(self) -> Vec<Party> {
+    ///
+    /// # Errors
+    ///
+    /// When a thread of the notification server had died.
+    pub(super) async fn stop(self) -> Result<Vec<Party>, Failure> {
+        let moved = |traffic: &Traffic| Some((traffic.received(), traffic.sent()));
         // Devices tell and go first: what they still had to acknowledge is then acknowledged.
         let mut told = Vec::new();
         for (number, (device, _)) in self.devices.into_iter().enumerate() {
             if number == 0 {
-                told.push(party("device 1", device.look().await, Some(&device.traffic())));
+                told.push(party("device 1", device.look().await, moved(&device.traffic())));
             }
             device.stop().await;
         }
         self.senders.stop().await;
         let smp_facts = self.smp.look().await;
-        let subscriber_facts = self.both.subscriber.look().await;
-        let push_facts = self.both.push.look().await;
+        let subscriber_facts = self.server.look().await;
+        let push_facts = self.server.look_push().await;
         let mut parties = vec![
-            party("SMP server", smp_facts, Some(&self.smp.traffic())),
-            party("subscriber", subscriber_facts, Some(&self.both.subscriber.traffic())),
+            party("SMP server", smp_facts, moved(&self.smp.traffic())),
+            party("subscriber", subscriber_facts, Some((self.server.received(), self.server.sent()))),
             party("push server", push_facts, None),
             party("Apple (stand-in)", Some(self.trial.stand_in().knowledge()), None),
         ];
         parties.append(&mut told);
-        self.both.subscriber.stop().await;
-        self.both.push.stop().await;
+        let ended = self.server.stop().await;
         self.smp.stop().await;
         self.trial.stop().await;
-        parties
+        ended.map_err(|cause| Failure::failed(sentence(&cause)))?;
+        Ok(parties)
     }
 }
 
-fn party(name: &str, facts: Option<Vec<Fact>>, traffic: Option<&crate::link::Traffic>) -> Party {
+fn party(name: &str, facts: Option<Vec<Fact>>, moved: Option<(u64, u64)>) -> Party {
     Party {
         name: name.to_owned(),
         facts: facts.unwrap_or_default(),
-        received: traffic.map(crate::link::Traffic::received),
-        sent: traffic.map(crate::link::Traffic::sent),
+        received: moved.map(|(received, _)| received),
+        sent: moved.map(|(_, sent)| sent),
     }
 }
 

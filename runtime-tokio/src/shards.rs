@@ -1,0 +1,305 @@
+//! A notification server on several threads, which share nothing: each has a runtime, a shard of the subscriber,
+//! and connections of its own.
+//!
+//! The first thread also has the push server and accepts connections for all, one for each thread in turn. A
+//! socket of its own in each thread (`SO_REUSEPORT`) would let another process of the same user listen beside us
+//! without a word, and spread connections by chance.
+//!
+//! Threads end together. When one dies, by a panic of ours or of a callback, the others close their links and
+//! stop, and [`Sharded::ended`] and [`Sharded::stop`] tell which it was.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::num::NonZeroU8;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures_lite::future::zip;
+use ntf_core::base::rng::Seed;
+use ntf_core::host::mailbox::Sender;
+use ntf_core::host::oneshot;
+use ntf_core::host::stop::{Cause, Member, Stage, Stop};
+use ntf_core::model::knowledge::Fact;
+use ntf_core::model::push::PushOutcome;
+use ntf_core::model::shard::ShardPlan;
+use ntf_core::push::Push;
+use ntf_core::subscriber::effect::Milestone;
+use ntf_core::subscriber::shard::Sharding;
+use ntf_core::subscriber::{Config, Subscriber};
+use ntf_core::tls::ServerEndpoint;
+
+use crate::clock::Clock;
+use crate::connect::Connector;
+use crate::driver::{Driver, Letter};
+use crate::http2::Providers;
+use crate::link::Traffic;
+use crate::listen::{Door, Listener, Visitor, door};
+use crate::peers::{Peers, shard_name};
+use crate::roles::{PushMail, SubscriberReport};
+use crate::rt::{self, TcpListener, spawn};
+use crate::service::{links_max, os_seed, push_telling};
+
+/// A notification server on threads of its own.
+///
+/// Dropped, it stops as if it had died: [`stop`](Self::stop) is the orderly way.
+pub struct Sharded {
+    address: SocketAddr,
+    shards: Vec<Sender<Letter<PushOutcome>>>,
+    push: Sender<Letter<PushMail>>,
+    traffic: Vec<Arc<Traffic>>,
+    stop: Stop,
+    owner: Member,
+}
+
+impl fmt::Debug for Sharded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sharded({} shards)", self.shards.len())
+    }
+}
+
+/// What [`run_sharded_server`] needs.
+pub struct Plan<W> {
+    /// Of the subscriber as a whole.
+    pub config: Config,
+    /// Shards, a thread for each.
+    pub threads: NonZeroU8,
+    /// The push server.
+    pub push: Push,
+    /// What both read.
+    pub clock: Clock,
+    /// Where to listen.
+    pub address: SocketAddr,
+    /// As whom.
+    pub tls: ServerEndpoint,
+    /// Where pushes go.
+    pub providers: Providers,
+    /// Sees every step of a notice, in the thread of its shard; must not block.
+    pub watch: W,
+}
+
+impl<W> fmt::Debug for Plan<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Plan({} shards at {})", self.threads, self.address)
+    }
+}
+
+/// Starts a notification server.
+///
+/// # Errors
+///
+/// When the address cannot be bound, or the system gives no randomness or no thread.
+pub async fn run_sharded_server<W>(plan: Plan<W>) -> io::Result<Sharded>
+where
+    W: FnMut(Milestone) + Clone + Send + 'static,
+{
+    let Plan { config, threads, push, clock, address, tls, providers, watch } = plan;
+    let socket = TcpListener::bind(address).await?;
+    let address = socket.local_addr()?;
+    let stop = Stop::new();
+    let places = links_max();
+    let (mut entries, mut shards, mut traffic, mut waiting) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let shared: Seed = os_seed()?;
+    for (sharding, peers) in Sharding::all(threads, &shared).zip(Peers::all(threads, &stop)) {
+        let own = sharding.plan();
+        let role = Subscriber::new(config.for_shard(sharding), os_seed()?, clock.now());
+        let bytes = Arc::new(Traffic::default());
+        let driver = Driver::among(role, clock, Connector::new(clock, bytes.clone()), peers);
+        let (entry, door) = door(places.div_ceil(threads.get().into()));
+        entries.push(entry);
+        shards.push(driver.mailbox());
+        let shard = Shard {
+            plan: own,
+            driver,
+            door,
+            tls: tls.clone(),
+            clock,
+            traffic: bytes.clone(),
+            member: stop.join(&shard_name(own.own())),
+        };
+        traffic.push(bytes);
+        waiting.push(shard);
+    }
+    let outcomes = shards.clone();
+    let (push, _, running) = push_telling(push, clock, providers, move |outcome: PushOutcome| {
+        let shard = ShardPlan::new(0, threads).unwrap_or_default().of_number(outcome.id.0);
+        if let Some(shard) = outcomes.get(usize::from(shard.number())) {
+            let _ = shard.try_send(Letter::Mail(outcome));
+        }
+    });
+    let mut first = Some(First {
+        socket: socket.into_std()?,
+        entries,
+        places,
+        push: Box::pin(running),
+        push_mailbox: push.clone(),
+        member: stop.join("the push server"),
+    });
+    // Made before the threads: if one cannot be started, this goes, and with it those that were.
+    let sharded =
+        Sharded { address, shards, push, traffic, owner: stop.join("the owner of the server"), stop };
+    for shard in waiting {
+        shard.start(first.take(), sharded.push.clone(), watch.clone())?;
+    }
+    Ok(sharded)
+}
+
+impl Sharded {
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Bytes received so far.
+    #[must_use]
+    pub fn received(&self) -> u64 {
+        self.traffic.iter().map(|shard| shard.received()).sum()
+    }
+
+    /// Bytes sent so far.
+    #[must_use]
+    pub fn sent(&self) -> u64 {
+        self.traffic.iter().map(|shard| shard.sent()).sum()
+    }
+
+    /// What the subscriber knows, all shards together. `None` when one has ended.
+    pub async fn look(&self) -> Option<Vec<Fact>> {
+        let asked: Vec<_> = self.shards.iter().map(ask).collect();
+        let mut told = Vec::new();
+        for facts in asked {
+            told.push(facts?.await.ok()?);
+        }
+        Some(Fact::together(told))
+    }
+
+    /// What the push server knows. `None` when it has ended.
+    pub async fn look_push(&self) -> Option<Vec<Fact>> {
+        ask(&self.push)?.await.ok()
+    }
+
+    /// The end that the threads have in common: for whoever must know of it from elsewhere.
+    #[must_use]
+    pub const fn end(&self) -> &Stop {
+        &self.stop
+    }
+
+    /// Waits until the threads begin to end, which they do only when one has died; says which.
+    pub async fn ended(&self) -> Cause {
+        self.stop.reached(Stage::Draining).await;
+        self.stop.cause().unwrap_or(Cause::Asked)
+    }
+
+    /// Stops accepting, closes all links, stops the push server, and waits until every thread has ended.
+    ///
+    /// # Errors
+    ///
+    /// When it did not end because of this: who died before.
+    pub async fn stop(self) -> Result<(), Cause> {
+        let Self { stop, owner, .. } = self;
+        stop.drain(Cause::Asked);
+        owner.finished();
+        stop.deserted().await;
+        match stop.cause() {
+            None | Some(Cause::Asked) => Ok(()),
+            Some(cause) => Err(cause),
+        }
+    }
+}
+
+fn ask<M>(mailbox: &Sender<Letter<M>>) -> Option<oneshot::Receiver<Vec<Fact>>> {
+    let (answer, facts) = oneshot::channel();
+    mailbox.try_send(Letter::Look(answer)).ok()?;
+    Some(facts)
+}
+
+/// A thread that is yet to start.
+struct Shard {
+    plan: ShardPlan,
+    driver: Driver<Subscriber>,
+    door: Door,
+    tls: ServerEndpoint,
+    clock: Clock,
+    traffic: Arc<Traffic>,
+    member: Member,
+}
+
+/// What the first thread does besides.
+struct First {
+    socket: std::net::TcpListener,
+    entries: Vec<Sender<Visitor>>,
+    places: usize,
+    push: Pin<Box<dyn Future<Output = Push> + Send>>,
+    push_mailbox: Sender<Letter<PushMail>>,
+    member: Member,
+}
+
+impl Shard {
+    fn start(
+        self,
+        first: Option<First>,
+        orders: Sender<Letter<PushMail>>,
+        watch: impl FnMut(Milestone) + Send + 'static,
+    ) -> io::Result<()> {
+        let name = format!("ntf-shard-{}", self.plan.own().number());
+        // Members have finished when their runtime is gone, with every socket in it.
+        rt::thread(
+            &name,
+            || self.run(first, orders, watch),
+            |members| {
+                members.into_iter().for_each(Member::finished);
+            },
+        )
+    }
+
+    /// Works until the common end; gives those who have come to their own in good order.
+    async fn run(
+        self,
+        first: Option<First>,
+        orders: Sender<Letter<PushMail>>,
+        mut watch: impl FnMut(Milestone),
+    ) -> Vec<Member> {
+        let Self { driver, door, tls, clock, traffic, member, .. } = self;
+        let (mailbox, drained) = (driver.mailbox(), member.stop().reached(Stage::Draining));
+        let mut members = vec![member];
+        let visitors = spawn(door.serve(tls, clock, driver.link_mailbox(), traffic));
+        let mut listener = None;
+        let mut pushing = None;
+        if let Some(First { socket, entries, places, push, push_mailbox, member }) = first {
+            // Without either there is nothing to do: the member goes, and that tells.
+            let Ok(started) =
+                TcpListener::from_std(socket).and_then(|socket| Listener::accepting(socket, entries, places))
+            else {
+                return Vec::new();
+            };
+            listener = Some(started);
+            let task = spawn(async move {
+                push.await;
+                member
+            });
+            pushing = Some((push_mailbox, task));
+        }
+        let work = driver.run(move |_, report| match report {
+            SubscriberReport::Push(order) => {
+                let _ = orders.try_send(Letter::Mail(PushMail::Order(order)));
+            }
+            SubscriberReport::Milestone(milestone) => watch(milestone),
+        });
+        let end = async {
+            drained.await;
+            if let Some(listener) = listener.take() {
+                listener.close().await;
+            }
+            visitors.cancel().await;
+            let _ = mailbox.send(Letter::Stop).await;
+        };
+        zip(work, end).await;
+        if let Some((mailbox, task)) = pushing {
+            let _ = mailbox.send(Letter::Stop).await;
+            members.extend(task.await.ok());
+        }
+        members
+    }
+}
