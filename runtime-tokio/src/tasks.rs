@@ -12,23 +12,30 @@ const PRUNE_MIN: usize = 16;
 pub(crate) struct Tasks {
     running: VecDeque<Task<()>>,
     prune_at: usize,
+    /// Taken in since it was last looked for those that have ended.
+    added: usize,
 }
 
 impl Tasks {
     /// Takes a task in. Those that have ended are let go each time the number has doubled.
     pub(crate) fn add(&mut self, task: Task<()>) {
         if self.running.len() >= self.prune_at {
-            self.running.retain(|task| !task.is_finished());
-            self.prune_at = (self.running.len() * 2).max(PRUNE_MIN);
+            self.prune();
         }
         self.running.push_back(task);
+        self.added += 1;
     }
 
     /// Takes a task in; if that makes more than `bound`, ends the oldest.
+    ///
+    /// Those that have ended make room first. In a flood of tasks that do not end, they are looked for only
+    /// each time a quarter of `bound` has come in, so that one more costs the same however many there are;
+    /// while more than three quarters run, the oldest may have to go a little early.
     pub(crate) fn add_within(&mut self, bound: usize, task: Task<()>) {
         self.running.push_back(task);
-        if self.running.len() > bound {
-            self.running.retain(|task| !task.is_finished());
+        self.added += 1;
+        if self.running.len() > bound && self.added > bound / 4 {
+            self.prune();
         }
         if self.running.len() > bound
             && let Some(oldest) = self.running.pop_front()
@@ -37,9 +44,17 @@ impl Tasks {
         }
     }
 
-    /// Ends all, and waits until what they held is dropped.
+    fn prune(&mut self) {
+        self.running.retain(|task| !task.is_finished());
+        self.prune_at = (self.running.len() * 2).max(PRUNE_MIN);
+        self.added = 0;
+    }
+
+    /// Ends all, and waits until what they held is dropped. If it is itself dropped meanwhile, they are ended
+    /// all the same.
     pub(crate) async fn cancel(mut self) {
-        for task in std::mem::take(&mut self.running) {
+        // One by one: `drop` ends those that are still in there.
+        while let Some(task) = self.running.pop_front() {
             task.cancel().await;
         }
     }
@@ -57,7 +72,7 @@ impl Drop for Tasks {
 mod tests {
     use std::future::pending;
 
-    use futures_lite::future::yield_now;
+    use futures_lite::future::{poll_once, yield_now};
     use ntf_core::host::mailbox;
 
     use super::*;
@@ -71,6 +86,30 @@ mod tests {
             assert_eq!(spawn(async { 7 }).await, Ok(7));
         })
         .unwrap();
+    }
+
+    #[test]
+    fn the_result_of_a_task_waits_for_whoever_takes_it() {
+        run(1, async {
+            let mut task = spawn(async { 7 });
+            for _ in 0..2 {
+                task.ended().await;
+                assert!(task.is_finished());
+            }
+            assert_eq!((&mut task).await, Ok(7));
+            task.ended().await;
+            assert_eq!(task.await, Err(Died), "it was taken");
+        })
+        .unwrap();
+    }
+
+    #[test]
+    fn a_task_whose_runtime_is_gone_is_told_as_dead() {
+        for threads in [1, 2] {
+            let mut task = run(threads, async { spawn(pending::<()>()) }).unwrap();
+            run(1, task.ended()).unwrap();
+            assert_eq!(run(1, task).unwrap(), Err(Died));
+        }
     }
 
     #[test]
@@ -110,6 +149,65 @@ mod tests {
                 }
                 assert_eq!(heard.recv().await, None);
             }
+        })
+        .unwrap();
+    }
+
+    #[test]
+    fn tasks_that_are_being_cancelled_end_though_nobody_waits() {
+        run(1, async {
+            let mut tasks = Tasks::default();
+            let mut ends = Vec::new();
+            for _ in 0..3 {
+                let (held, heard) = mailbox::bounded::<()>(1);
+                ends.push(heard);
+                tasks.add(spawn(async move {
+                    let _held = held;
+                    pending().await
+                }));
+            }
+            assert_eq!(poll_once(tasks.cancel()).await, None, "given up half-way");
+            for mut end in ends {
+                assert_eq!(end.recv().await, None);
+            }
+        })
+        .unwrap();
+    }
+
+    #[test]
+    fn a_flood_is_not_looked_through_for_each_that_comes() {
+        const BOUND: usize = 64;
+        run(1, async {
+            let mut tasks = Tasks::default();
+            let mut looks = 0;
+            for _ in 0..1000 {
+                tasks.add_within(BOUND, spawn(pending()));
+                assert!(tasks.running.len() <= BOUND);
+                looks += usize::from(tasks.added == 0);
+            }
+            assert!(looks <= 1000 / (BOUND / 4), "{looks} looks");
+        })
+        .unwrap();
+    }
+
+    #[test]
+    fn those_that_have_ended_make_room_before_the_oldest_goes() {
+        run(1, async {
+            let mut tasks = Tasks::default();
+            let (held, mut heard) = mailbox::bounded::<()>(1);
+            let oldest = async move {
+                let _held = held;
+                pending().await
+            };
+            tasks.add_within(8, spawn(oldest));
+            for _ in 0..100 {
+                let task = spawn(async {});
+                while !task.is_finished() {
+                    yield_now().await;
+                }
+                tasks.add_within(8, task);
+            }
+            assert!(poll_once(heard.recv()).await.is_none(), "the oldest runs");
         })
         .unwrap();
     }

@@ -14,7 +14,7 @@ pub mod io;
 use std::any::Any;
 use std::cell::RefCell;
 use std::fmt;
-use std::future::{Future, pending};
+use std::future::{Future, pending, poll_fn};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::panic::AssertUnwindSafe;
@@ -27,6 +27,7 @@ use std::thread;
 use std::time::Instant;
 
 use async_signal::{Signal, Signals};
+use async_task::FallibleTask;
 use futures_lite::future::FutureExt;
 use futures_lite::stream::StreamExt;
 use ntf_core::host::stop::{Cause, Stage, Stop};
@@ -194,29 +195,30 @@ pub fn spawn<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static
         return Task(Handle::AsyncStd { task, lives });
     }
     Task(Handle::Smol(match current {
-        Some(executor) => executor.spawn(future),
-        None => smol::spawn(future),
+        Some(executor) => executor.spawn(future).fallible(),
+        None => smol::spawn(future).fallible(),
     }))
 }
 
-/// A task. Dropping this lets it run on; awaiting it gives its result.
+/// A task. Dropping this lets it run on; awaiting it gives its result, once.
 pub struct Task<T>(Handle<T>);
 
 type Caught<T> = Result<T, Box<dyn Any + Send>>;
 
 enum Handle<T> {
-    Smol(smol::Task<Caught<T>>),
+    /// Fallible, as its executor may go before it.
+    Smol(FallibleTask<Caught<T>>),
     #[cfg(feature = "async-std")]
     AsyncStd {
         task: async_std::task::JoinHandle<Caught<T>>,
         /// Whether the task lives, which async-std's handle does not tell.
         lives: Weak<()>,
     },
-    /// Let go.
-    Gone,
+    /// What came of it, until somebody takes that.
+    Ended(Option<Result<T, Died>>),
 }
 
-/// A task has panicked, or was ended from outside.
+/// A task has panicked, was ended from outside or with its runtime, or its result was taken before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Died;
 
@@ -236,49 +238,72 @@ impl<T: Send + 'static> Task<T> {
             Handle::Smol(task) => task.is_finished(),
             #[cfg(feature = "async-std")]
             Handle::AsyncStd { lives, .. } => lives.strong_count() == 0,
-            Handle::Gone => true,
+            Handle::Ended(_) => true,
         }
     }
 
     /// Ends it where it waits next, some time soon.
     pub fn abort(mut self) {
-        match std::mem::replace(&mut self.0, Handle::Gone) {
+        match std::mem::replace(&mut self.0, Handle::Ended(None)) {
             // smol's own way to say it.
             Handle::Smol(task) => drop(task),
             #[cfg(feature = "async-std")]
             Handle::AsyncStd { task, .. } => drop(async_std::task::spawn(task.cancel())),
-            Handle::Gone => {}
+            Handle::Ended(_) => {}
         }
     }
 
     /// Ends it where it waits next, and waits until everything it held is dropped.
     pub async fn cancel(mut self) {
-        match std::mem::replace(&mut self.0, Handle::Gone) {
+        match std::mem::replace(&mut self.0, Handle::Ended(None)) {
             Handle::Smol(task) => drop(task.cancel().await),
             #[cfg(feature = "async-std")]
             Handle::AsyncStd { task, .. } => drop(task.cancel().await),
-            Handle::Gone => {}
+            Handle::Ended(_) => {}
         }
     }
 }
+
+impl<T> Task<T> {
+    /// Waits until it has come to its end. Its result waits on.
+    pub async fn ended(&mut self) {
+        poll_fn(|context| self.poll_outcome(context).map(drop)).await;
+    }
+
+    fn poll_outcome(&mut self, context: &mut Context<'_>) -> Poll<&mut Option<Result<T, Died>>> {
+        let caught = match &mut self.0 {
+            Handle::Smol(task) => ready!(Pin::new(task).poll(context)),
+            #[cfg(feature = "async-std")]
+            Handle::AsyncStd { task, .. } => Some(ready!(Pin::new(task).poll(context))),
+            Handle::Ended(_) => None,
+        };
+        if !matches!(self.0, Handle::Ended(_)) {
+            // The executor took the task along, or it panicked.
+            self.0 = Handle::Ended(Some(caught.and_then(Result::ok).ok_or(Died)));
+        }
+        match &mut self.0 {
+            Handle::Ended(outcome) => Poll::Ready(outcome),
+            Handle::Smol(_) => Poll::Pending,
+            #[cfg(feature = "async-std")]
+            Handle::AsyncStd { .. } => Poll::Pending,
+        }
+    }
+}
+
+/// Nothing points into the result that waits.
+impl<T> Unpin for Task<T> {}
 
 impl<T> Future for Task<T> {
     type Output = Result<T, Died>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let caught = match &mut self.0 {
-            Handle::Smol(task) => ready!(Pin::new(task).poll(context)),
-            #[cfg(feature = "async-std")]
-            Handle::AsyncStd { task, .. } => ready!(Pin::new(task).poll(context)),
-            Handle::Gone => return Poll::Pending,
-        };
-        Poll::Ready(caught.map_err(|_| Died))
+        self.poll_outcome(context).map(|outcome| outcome.take().unwrap_or(Err(Died)))
     }
 }
 
 impl<T> Drop for Task<T> {
     fn drop(&mut self) {
-        if let Handle::Smol(task) = std::mem::replace(&mut self.0, Handle::Gone) {
+        if let Handle::Smol(task) = std::mem::replace(&mut self.0, Handle::Ended(None)) {
             task.detach();
         }
     }
@@ -323,25 +348,34 @@ pub fn stop_signal() -> std::io::Result<impl Future<Output = &'static str>> {
 /// When the system gives no threads.
 pub fn run<T>(threads: usize, future: impl Future<Output = T>) -> std::io::Result<T> {
     let executor = Arc::new(Executor::new());
-    let stop = Stop::new();
-    let mut helpers = Vec::new();
+    let mut helpers = Helpers { stop: Stop::new(), threads: Vec::new() };
     for number in 1..threads {
-        let (executor, stop) = (executor.clone(), stop.clone());
+        let (executor, stop) = (executor.clone(), helpers.stop.clone());
         let work = move || {
             let _here = Here::enter(executor.clone());
             smol::block_on(executor.run(stop.reached(Stage::Stopped)));
         };
-        helpers.push(thread::Builder::new().name(format!("smol-{number}")).spawn(work)?);
+        helpers.threads.push(thread::Builder::new().name(format!("smol-{number}")).spawn(work)?);
     }
-    let here = Here::enter(executor.clone());
-    let result = smol::block_on(executor.run(future));
-    stop.stop(Cause::Asked);
-    drop(here);
-    for helper in helpers {
-        // Tasks catch their own panics, so none of these has one.
-        let _ = helper.join();
+    // Dropped before the helpers, and these before the executor.
+    let _here = Here::enter(executor.clone());
+    Ok(smol::block_on(executor.run(future)))
+}
+
+/// Threads that work for an executor. Dropping this ends them and waits for that, in a panic too.
+struct Helpers {
+    stop: Stop,
+    threads: Vec<thread::JoinHandle<()>>,
+}
+
+impl Drop for Helpers {
+    fn drop(&mut self) {
+        self.stop.stop(Cause::Asked);
+        for helper in self.threads.drain(..) {
+            // Tasks catch their own panics, so none of these has one.
+            let _ = helper.join();
+        }
     }
-    Ok(result)
 }
 
 /// Starts a thread with a runtime of its own, which runs the future that `work` makes there, and then drops
@@ -376,5 +410,26 @@ impl Here {
 impl Drop for Here {
     fn drop(&mut self) {
         CURRENT.set(self.0.take());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::catch_unwind;
+
+    use super::*;
+
+    #[test]
+    fn a_program_that_panics_leaves_no_thread_behind() {
+        let (tell, told) = std::sync::mpsc::channel();
+        let ended = catch_unwind(AssertUnwindSafe(|| {
+            run(3, async {
+                let executor = CURRENT.with_borrow(|current| current.as_ref().map(Arc::downgrade));
+                tell.send(executor.expect("it runs on one")).unwrap();
+                panic!("on purpose");
+            })
+        }));
+        assert!(ended.is_err());
+        assert_eq!(told.recv().unwrap().strong_count(), 0, "no thread works for the executor any more");
     }
 }

@@ -8,15 +8,15 @@
 pub mod io;
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 
@@ -165,14 +165,21 @@ pub async fn lookup(host: &str, port: u16) -> std::io::Result<Vec<SocketAddr>> {
 ///
 /// When called outside a tokio runtime.
 pub fn spawn<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> Task<T> {
-    Task(tokio::spawn(future))
+    Task(Handle::Runs(tokio::spawn(future)))
 }
 
-/// A task. Dropping this lets it run on; awaiting it gives its result.
+/// A task. Dropping this lets it run on; awaiting it gives its result, once.
 #[derive(Debug)]
-pub struct Task<T>(JoinHandle<T>);
+pub struct Task<T>(Handle<T>);
 
-/// A task has panicked, or was ended from outside.
+#[derive(Debug)]
+enum Handle<T> {
+    Runs(JoinHandle<T>),
+    /// What came of it, until somebody takes that.
+    Ended(Option<Result<T, Died>>),
+}
+
+/// A task has panicked, was ended from outside or with its runtime, or its result was taken before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Died;
 
@@ -188,27 +195,53 @@ impl<T> Task<T> {
     /// Whether it has come to its end.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.0.is_finished()
+        match &self.0 {
+            Handle::Runs(task) => task.is_finished(),
+            Handle::Ended(_) => true,
+        }
     }
 
     /// Ends it where it waits next, some time soon.
     pub fn abort(self) {
-        self.0.abort();
+        if let Handle::Runs(task) = self.0 {
+            task.abort();
+        }
     }
 
     /// Ends it where it waits next, and waits until everything it held is dropped.
     pub async fn cancel(self) {
-        self.0.abort();
-        // It has ended by itself, or it has been ended: there is no other outcome.
-        let _ = self.0.await;
+        if let Handle::Runs(task) = self.0 {
+            task.abort();
+            // It has ended by itself, or it has been ended: there is no other outcome.
+            let _ = task.await;
+        }
+    }
+
+    /// Waits until it has come to its end. Its result waits on.
+    pub async fn ended(&mut self) {
+        poll_fn(|context| self.poll_outcome(context).map(drop)).await;
+    }
+
+    fn poll_outcome(&mut self, context: &mut Context<'_>) -> Poll<&mut Option<Result<T, Died>>> {
+        if let Handle::Runs(task) = &mut self.0 {
+            let outcome = ready!(Pin::new(task).poll(context));
+            self.0 = Handle::Ended(Some(outcome.map_err(|_| Died)));
+        }
+        match &mut self.0 {
+            Handle::Ended(outcome) => Poll::Ready(outcome),
+            Handle::Runs(_) => Poll::Pending,
+        }
     }
 }
+
+/// Nothing points into the result that waits.
+impl<T> Unpin for Task<T> {}
 
 impl<T> Future for Task<T> {
     type Output = Result<T, Died>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        Poll::Ready(ready!(Pin::new(&mut self.0).poll(context)).map_err(|_| Died))
+        self.poll_outcome(context).map(|outcome| outcome.take().unwrap_or(Err(Died)))
     }
 }
 
@@ -234,8 +267,12 @@ pub fn stop_signal() -> std::io::Result<impl Future<Output = &'static str>> {
     })
 }
 
+/// A program that ends gives calls that nobody can interrupt this long: a question to the system's resolver,
+/// for one, may take a minute. Source: ours.
+const BLOCKED_MAX: Duration = Duration::from_secs(1);
+
 /// Runs a program on `threads` threads, at least one, until `future` completes. Tasks that are left then
-/// are ended.
+/// are ended; a look-up that hangs in the system's resolver is left behind after a second.
 ///
 /// # Errors
 ///
@@ -245,7 +282,51 @@ pub fn run<T>(threads: usize, future: impl Future<Output = T>) -> std::io::Resul
         0 | 1 => Builder::new_current_thread(),
         _ => Builder::new_multi_thread(),
     };
-    Ok(builder.worker_threads(threads.max(1)).enable_all().build()?.block_on(future))
+    let ending = Ending(Some(builder.worker_threads(threads.max(1)).enable_all().build()?));
+    Ok(ending.0.as_ref().expect("it is taken out by `drop` only").block_on(future))
+}
+
+/// Ends a runtime when dropped, in a panic too.
+struct Ending(Option<Runtime>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_timeout(BLOCKED_MAX);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::thread;
+
+    use super::*;
+
+    /// Nothing that ends takes this long.
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    #[test]
+    fn a_program_ends_though_the_resolver_does_not_answer() {
+        for threads in [1, 2] {
+            let (answer, question) = mpsc::channel::<()>();
+            let (tell, told) = mpsc::channel();
+            thread::spawn(move || {
+                let ended = run(threads, async move {
+                    let (begun, begins) = tokio::sync::oneshot::channel();
+                    tokio::task::spawn_blocking(move || {
+                        let _ = begun.send(());
+                        question.recv()
+                    });
+                    begins.await
+                });
+                tell.send(ended.is_ok())
+            });
+            assert_eq!(told.recv_timeout(PATIENCE), Ok(true));
+            drop(answer);
+        }
+    }
 }
 
 /// Starts a thread with a runtime of its own, which runs the future that `work` makes there, and then drops
