@@ -180,9 +180,13 @@ impl Wire {
     /// Sends what was handed over and says goodbye, if the peer takes it in time.
     async fn close(&mut self, mut unsealed: VecDeque<Block>) -> DownReason {
         let goodbye = async {
-            while self.seal(&mut unsealed).is_ok_and(|sealed| sealed > 0) {
+            while !unsealed.is_empty() {
                 if self.flush().await.is_err() {
                     return;
+                }
+                // No room though nothing waits: the peer has said goodbye, and takes no more.
+                if self.seal(&mut unsealed).unwrap_or(0) == 0 {
+                    break;
                 }
             }
             self.session.close();
@@ -352,7 +356,7 @@ mod tests {
     use super::*;
     use std::net::Ipv4Addr;
 
-    use futures_lite::future::zip;
+    use futures_lite::future::{yield_now, zip};
     use ntf_core::Wall;
     use ntf_core::base::limits::SMP_BLOCK_LEN;
     use ntf_core::model::server::{Fingerprint, Protocol};
@@ -366,6 +370,9 @@ mod tests {
 
     /// More than the sockets of both sides hold.
     const FLOOD: usize = 4000;
+
+    /// Bytes asked of the system for a socket's buffers; it may give a few times that.
+    const SOCKET_LEN: usize = 64 * 1024;
 
     const LINK: LinkId = LinkId::accepted(0);
 
@@ -419,19 +426,25 @@ mod tests {
                 pair.send(LinkCommand::Send(block(number)));
             }
             pair.send(LinkCommand::Close);
-            let mut got = Vec::new();
-            let read = async {
-                loop {
-                    pair.peer.stream.readable().await.unwrap();
-                    let end = pair.peer.try_read();
-                    got.extend(pair.peer.blocks.drain(..).map(|block| block[0]));
-                    if end.is_err() || pair.peer.session.is_closed() {
-                        return;
-                    }
-                }
-            };
-            timeout(PATIENCE, read).await.expect("the link closes");
-            assert_eq!(got, (0..100).collect::<Vec<u8>>());
+            assert_eq!(pair.read_to_the_end().await, (0..100).collect::<Vec<u8>>());
+            assert_eq!(pair.down().await, DownReason::Asked);
+        })
+        .unwrap();
+    }
+
+    #[test]
+    fn what_the_session_had_no_room_for_arrives_too() {
+        run(1, async {
+            let mut pair = Pair::connect(STALL_MAX).await;
+            // More than the session and the sockets take before the peer reads.
+            for number in 0..100 {
+                pair.send(LinkCommand::Send(block(number)));
+            }
+            while pair.commands.depth().len > 0 {
+                yield_now().await;
+            }
+            pair.send(LinkCommand::Close);
+            assert_eq!(pair.read_to_the_end().await, (0..100).collect::<Vec<u8>>());
             assert_eq!(pair.down().await, DownReason::Asked);
         })
         .unwrap();
@@ -460,6 +473,8 @@ mod tests {
             let mut peer =
                 Wire::new(TcpStream::connect(address).await.unwrap(), session, Arc::new(Traffic::default()));
             let (stream, _) = listener.accept().await.unwrap();
+            SockRef::from(&peer.stream).set_recv_buffer_size(SOCKET_LEN).unwrap();
+            SockRef::from(&stream).set_send_buffer_size(SOCKET_LEN).unwrap();
             let mut wire = Wire::new(stream, Session::accept(&endpoint, wall), Arc::new(Traffic::default()));
             wire.stall_max = stall_max;
             let (here, there) = zip(wire.handshake(), peer.handshake()).await;
@@ -474,6 +489,23 @@ mod tests {
 
         fn send(&self, command: LinkCommand) {
             self.commands.try_send(command).unwrap();
+        }
+
+        /// The first byte of every block that arrives.
+        async fn read_to_the_end(&mut self) -> Vec<u8> {
+            let mut got = Vec::new();
+            let read = async {
+                loop {
+                    self.peer.stream.readable().await.unwrap();
+                    let end = self.peer.try_read();
+                    got.extend(self.peer.blocks.drain(..).map(|block| block[0]));
+                    if end.is_err() || self.peer.session.is_closed() {
+                        return;
+                    }
+                }
+            };
+            timeout(PATIENCE, read).await.expect("the link closes");
+            got
         }
 
         async fn down(&mut self) -> DownReason {
