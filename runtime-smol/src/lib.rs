@@ -6,6 +6,7 @@
 //!
 //! Only [`rt`] knows which runtime this is; every other file is also the tokio adapter's.
 
+mod attempts;
 pub mod clock;
 pub mod connect;
 pub mod driver;

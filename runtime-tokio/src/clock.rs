@@ -1,11 +1,18 @@
 //! The clocks that machines are handed.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::future::pending;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ntf_core::{Mono, Now, Wall};
 
+use crate::wait::sleep;
+
+/// The timers of a runtime stand still while the machine is suspended, so nobody sleeps longer than this without
+/// a look at the clock. Source: ours; a wake-up every half minute costs nothing.
+const SLEEP_MAX: Duration = Duration::from_secs(30);
+
 /// Reads both clocks. The monotonic one counts time spent suspended where the system has such a clock
-/// (Linux: `CLOCK_BOOTTIME`), so that timers are due at once when a laptop wakes.
+/// (Linux: `CLOCK_BOOTTIME`), so that a deadline which passed meanwhile is met within half a minute of waking.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     start_micros: u64,
@@ -27,6 +34,22 @@ impl Clock {
             wall: Wall::from_millis(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX)),
         }
     }
+
+    /// Waits until the monotonic clock shows this, or for ever.
+    pub(crate) async fn reach(self, at: Option<Mono>) {
+        reach(at, SLEEP_MAX, || self.now().mono).await;
+    }
+}
+
+async fn reach(at: Option<Mono>, sleep_max: Duration, now: impl Fn() -> Mono) {
+    let Some(at) = at else { return pending().await };
+    loop {
+        let left = at.since(now());
+        if left == Duration::ZERO {
+            return;
+        }
+        sleep(left.min(sleep_max)).await;
+    }
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -43,4 +66,37 @@ fn suspend_aware_micros() -> u64 {
     use std::time::Instant;
     static START: OnceLock<Instant> = OnceLock::new();
     u64::try_from(START.get_or_init(Instant::now).elapsed().as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::rt::run;
+    use crate::wait::timeout;
+
+    #[test]
+    fn a_deadline_that_passed_while_suspended_is_met_at_the_next_look() {
+        run(1, async {
+            // An hour goes by between the first look and the second, and no timer has noticed.
+            let shown = Cell::new(0);
+            let clock = || Mono::from_micros(shown.replace(3_600_000_000));
+            let reached = reach(Some(Mono::from_micros(3_600_000_000)), Duration::from_millis(1), clock);
+            timeout(Duration::from_secs(30), reached).await.expect("it looks again");
+        })
+        .unwrap();
+    }
+
+    #[test]
+    fn a_deadline_is_not_met_early() {
+        run(1, async {
+            let clock = Clock::start();
+            let at = clock.now().mono + Duration::from_millis(20);
+            reach(Some(at), Duration::from_millis(1), || clock.now().mono).await;
+            assert!(clock.now().mono >= at);
+            clock.reach(Some(at)).await;
+        })
+        .unwrap();
+    }
 }

@@ -217,7 +217,7 @@ impl<R: Role> Driver<R> {
         if stopping.is_some_and(|until| until <= now) {
             return Event::GraceOver;
         }
-        let due = left.map(|left| now + left);
+        let (clock, due) = (self.clock, deadline.map(|deadline| deadline.at));
         let (link_letters, mail) = (&mut self.link_letters.1, &mut self.mail.1);
         let post = self.peers.inbox();
         // This driver holds a sender of each mailbox, so none ever ends.
@@ -227,7 +227,7 @@ impl<R: Role> Driver<R> {
         let timers = async {
             or(
                 async {
-                    sleep_or_never(due).await;
+                    clock.reach(due).await;
                     Event::Due
                 },
                 async {
@@ -268,6 +268,7 @@ impl<R: Role> Driver<R> {
             LinkAction::Send { link, block } => self.command(link, LinkCommand::Send(block)),
             LinkAction::Close { link } if self.connecting.contains(&link) => {
                 self.abandoned.insert(link);
+                self.connector.cancel(link);
             }
             LinkAction::Close { link } => self.command(link, LinkCommand::Close),
         }

@@ -6,6 +6,7 @@
 //!
 //! Only [`rt`] knows which runtime this is; every other file is also the other adapters'.
 
+mod attempts;
 pub mod clock;
 pub mod connect;
 pub mod driver;
