@@ -94,6 +94,13 @@ impl Listener {
             tasks.cancel().await;
         }
     }
+
+    /// Stops accepting, and waits until the socket is closed: its address is free then.
+    pub async fn close(mut self) {
+        if let Some(task) = self.task.take() {
+            task.cancel().await;
+        }
+    }
 }
 
 impl Drop for Listener {
@@ -188,22 +195,31 @@ mod tests {
     /// Nothing on loopback takes this long.
     const PATIENCE: Duration = Duration::from_secs(30);
 
+    async fn listen(identity: &Identity, clock: Clock, letters: Sender<LinkLetter>) -> Listener {
+        let address = SocketAddr::from(([127, 0, 0, 1], 0));
+        let endpoint = identity.endpoint(Protocol::Smp).unwrap();
+        Listener::start(address, endpoint, clock, letters, Arc::default(), 8).await.unwrap()
+    }
+
+    #[test]
+    fn the_address_of_a_closed_listener_is_free() {
+        run(1, async {
+            let identity = Identity::make("localhost", Protocol::Smp).unwrap();
+            let listener = listen(&identity, Clock::start(), mailbox::bounded(16).0).await;
+            let address = listener.address();
+            listener.close().await;
+            TcpListener::bind(address).await.expect("nobody listens there any more");
+        })
+        .unwrap();
+    }
+
     #[test]
     fn connections_that_say_nothing_make_room_for_later_ones() {
         run(1, async {
             let identity = Identity::make("localhost", Protocol::Smp).unwrap();
             let clock = Clock::start();
             let (letters, mut heard) = mailbox::bounded(16);
-            let listener = Listener::start(
-                SocketAddr::from(([127, 0, 0, 1], 0)),
-                identity.endpoint(Protocol::Smp).unwrap(),
-                clock,
-                letters,
-                Arc::default(),
-                8,
-            )
-            .await
-            .unwrap();
+            let listener = listen(&identity, clock, letters).await;
 
             let mut silent = Vec::new();
             for _ in 0..20 {

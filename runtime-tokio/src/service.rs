@@ -61,7 +61,8 @@ pub(crate) fn links_max() -> usize {
     usize::try_from(allowed.saturating_sub(FILES_SPARE).clamp(1, LINKS_MAX)).unwrap_or(usize::MAX)
 }
 
-/// A role that runs in a task of its own.
+/// A role that runs in a task of its own. Dropping this tells it to stop, and does not wait for that: it closes
+/// its links, for at most five seconds, and ends.
 #[derive(Debug)]
 pub struct Running<R: Role> {
     mailbox: Sender<Letter<R::Mail>>,
@@ -104,16 +105,24 @@ impl<R: Role> Running<R> {
     /// Stops accepting, tells the role to stop, waits for its links to end, and gives the role back for a
     /// last look. `None` when its task had died.
     pub async fn stop(mut self) -> Option<R> {
-        if let Some(listener) = &mut self.listener {
-            listener.stop();
+        if let Some(listener) = self.listener.take() {
+            listener.close().await;
         }
         let _ = self.mailbox.send(Letter::Stop).await;
-        self.task.await.ok()
+        (&mut self.task).await.ok()
     }
 
-    /// Completes when the role's task has ended, which it does not do by itself unless it died.
+    /// Completes when the role's task has ended, which it does not do by itself unless it died. What it left
+    /// is for [`stop`](Self::stop) to give back.
     pub async fn ended(&mut self) {
-        let _ = (&mut self.task).await;
+        self.task.ended().await;
+    }
+}
+
+impl<R: Role> Drop for Running<R> {
+    fn drop(&mut self) {
+        // Refused by a role that has ended. One that has a million letters to read gets to none of them.
+        let _ = self.mailbox.try_send(Letter::Stop);
     }
 }
 
@@ -225,4 +234,52 @@ pub fn run_client(
     let mailbox = driver.mailbox();
     let task = spawn(driver.run(move |_, event| tell(event)));
     Running { mailbox, task, listener: None, traffic }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use ntf_core::client;
+    use ntf_core::host::mailbox::{self, Receiver};
+
+    use super::*;
+    use crate::rt::run;
+    use crate::wait::timeout;
+
+    /// More than a role without links takes to end.
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    /// A client, and what ends with its task.
+    fn start() -> (Running<Client>, Receiver<Event>) {
+        let (clock, (tell, told)) = (Clock::start(), mailbox::bounded(16));
+        let role = Client::new(client::Config::default(), os_seed().unwrap(), clock.now());
+        (run_client(role, clock, move |event| drop(tell.try_send(event))), told)
+    }
+
+    #[test]
+    fn a_role_that_has_ended_is_given_back_all_the_same() {
+        run(1, async {
+            let (mut running, _told) = start();
+            running.mailbox().try_send(Letter::Stop).unwrap();
+            for _ in 0..2 {
+                timeout(PATIENCE, running.ended()).await.expect("it ends when told to");
+            }
+            assert!(running.stop().await.is_some());
+        })
+        .unwrap();
+    }
+
+    #[test]
+    fn a_role_that_nobody_holds_ends() {
+        run(1, async {
+            let (running, mut told) = start();
+            let mailbox = running.mailbox();
+            drop(running);
+            let end = timeout(PATIENCE, told.recv()).await.expect("its task ends");
+            assert_eq!(end, None);
+            assert!(mailbox.is_closed());
+        })
+        .unwrap();
+    }
 }
