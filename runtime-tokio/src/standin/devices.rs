@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Instant;
 
 use hyper::body::Bytes;
-use ntf_core::host::mailbox::{self, Receiver, Refused, Sender};
+use ntf_core::host::mailbox::{self, Receiver, Sender};
 use ntf_core::model::knowledge::Fact;
 
 /// A push on its way to a device.
@@ -51,22 +51,33 @@ pub(super) enum Delivery {
     Dropped,
 }
 
+/// Where an accepted push is.
+pub(super) enum Placed {
+    /// Where it stays.
+    Here(Delivery),
+    /// On its way to whoever waits for it.
+    For(Sender<AcceptedPush>, AcceptedPush),
+}
+
 impl Devices {
     pub(super) fn new(devices_max: usize, waiting_max: usize) -> Self {
         let waiting_max = waiting_max.max(1);
         Self { by_token: HashMap::new(), devices_max, waiting_max, sample: None, pushed_to: 0 }
     }
 
-    pub(super) fn subscribe(&mut self, token: &str) -> Receiver<AcceptedPush> {
+    /// Waits for the pushes of a device. Dropping the second of the pair tells whoever waited before.
+    pub(super) fn subscribe(
+        &mut self,
+        token: &str,
+    ) -> (Receiver<AcceptedPush>, Option<Sender<AcceptedPush>>) {
         let (sender, receiver) = mailbox::bounded(self.waiting_max);
-        if let Some(device) = self.device(token) {
-            if let Some(latest) = device.latest.take() {
-                // An empty channel has room for one.
-                let _ = sender.try_send(latest);
-            }
-            device.receiver = Some(sender);
+        let Some(device) = self.device(token) else { return (receiver, None) };
+        if let Some(latest) = device.latest.take() {
+            // An empty channel has room for one.
+            let _ = sender.try_send(latest);
         }
-        receiver
+        let before = device.receiver.replace(sender);
+        (receiver, before)
     }
 
     pub(super) fn unregister(&mut self, token: &str, since_millis: u64) {
@@ -79,26 +90,21 @@ impl Devices {
         self.by_token.get(token)?.gone_since_millis
     }
 
-    pub(super) fn deliver(&mut self, token: &str, push: AcceptedPush) -> Delivery {
+    pub(super) fn place(&mut self, token: &str, push: AcceptedPush) -> Placed {
         self.sample.get_or_insert_with(|| token.chars().take(8).chain(['…']).collect());
-        let Some(device) = self.device(token) else { return Delivery::Dropped };
+        let Some(device) = self.device(token) else { return Placed::Here(Delivery::Dropped) };
         let is_first = !std::mem::replace(&mut device.was_pushed_to, true);
-        let handed = match &device.receiver {
-            Some(receiver) => receiver.try_send(push),
-            None => Err(Refused::Closed(push)),
-        };
-        let delivery = match handed {
-            Ok(()) => Delivery::Done,
-            Err(Refused::Full(_)) => Delivery::Dropped,
+        let placed = match &device.receiver {
+            Some(receiver) if !receiver.is_closed() => Placed::For(receiver.clone(), push),
             // Nobody waits: the latest push is kept, earlier ones are gone.
-            Err(Refused::Closed(push)) => {
+            Some(_) | None => {
                 device.receiver = None;
                 device.latest = Some(push);
-                Delivery::Done
+                Placed::Here(Delivery::Done)
             }
         };
         self.pushed_to += u64::from(is_first);
-        delivery
+        placed
     }
 
     pub(super) fn fact(&self) -> Fact {

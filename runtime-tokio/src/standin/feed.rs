@@ -39,7 +39,7 @@ pub(super) async fn serve(
     shared: Arc<Shared>,
 ) {
     let token = request.uri().path().trim_start_matches(PATH).to_owned();
-    let mut pushes = shared.inner().devices.subscribe(&token);
+    let mut pushes = shared.subscribe(&token);
     let Ok(mut stream) = respond.send_response(Response::new(()), false) else { return };
     loop {
         let gone = async {

@@ -29,13 +29,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use ntf_core::host::mailbox::Receiver;
+use ntf_core::host::mailbox::{Receiver, Refused};
 use ntf_core::host::stop::{Cause, Stop};
 use ntf_core::host::sync::{Guard, Lock};
 use ntf_core::model::knowledge::Fact;
 
 use crate::rt::{Task, TcpListener, spawn};
-use crate::standin::devices::Devices;
+use crate::standin::devices::{Delivery, Devices, Placed};
 use crate::standin::fault::FaultSwitch;
 use crate::standin::provider_token::Verifier;
 
@@ -125,6 +125,29 @@ impl Shared {
     fn inner(&self) -> Guard<'_, Inner> {
         self.inner.lock()
     }
+
+    /// Delivers a push. Whoever waits for it is woken, which is not done under the lock.
+    fn deliver(&self, token: &str, mut push: AcceptedPush) -> Delivery {
+        loop {
+            let placed = self.inner().devices.place(token, push);
+            let (receiver, waiting) = match placed {
+                Placed::Here(delivery) => return delivery,
+                Placed::For(receiver, waiting) => (receiver, waiting),
+            };
+            match receiver.try_send(waiting) {
+                Ok(()) => return Delivery::Done,
+                Err(Refused::Full(_)) => return Delivery::Dropped,
+                // Whoever waited has just gone.
+                Err(Refused::Closed(returned)) => push = returned,
+            }
+        }
+    }
+
+    fn subscribe(&self, token: &str) -> Receiver<AcceptedPush> {
+        // Dropped after the lock: whoever waited before is woken.
+        let (receiver, _before) = self.inner().devices.subscribe(token);
+        receiver
+    }
 }
 
 impl StandIn {
@@ -180,7 +203,7 @@ impl StandIn {
     /// The latest push accepted while nobody waited comes first; Apple keeps no more either.
     #[must_use]
     pub fn subscribe(&self, device_token: &str) -> Receiver<AcceptedPush> {
-        self.shared.inner().devices.subscribe(device_token)
+        self.shared.subscribe(device_token)
     }
 
     /// Makes the next `count` requests fail this way, after those already told to.

@@ -125,30 +125,36 @@ async fn serve(
         sleep(delay).await;
     }
     let at_secs = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
-    let response = {
+    let checked = {
         let mut inner = shared.inner();
         inner.counts.body_bytes += u64::try_from(body.len()).unwrap_or(u64::MAX);
         match check::request(&head, &body, &shared.topic, &mut inner, at_secs) {
             Ok(token) => {
                 inner.counts.accepted += 1;
-                let id = apns_id(inner.counts.accepted);
-                let headers = head
-                    .headers
-                    .iter()
-                    .filter(|(name, _)| name.as_str().starts_with("apns-"))
-                    .map(|(name, value)| (name.to_string(), value.to_str().unwrap_or_default().to_owned()))
-                    .collect();
-                let push = AcceptedPush { body, headers, at: Instant::now() };
-                if inner.devices.deliver(token, push) == Delivery::Dropped {
-                    inner.counts.dropped += 1;
-                }
-                build(Response::builder().status(200).header("apns-id", id), Bytes::new())
+                Ok((token, inner.counts.accepted))
             }
-            Err(Refusal { status, reason, timestamp_millis }) => {
+            Err(refusal) => {
                 inner.counts.refused += 1;
-                explain(status, reason, timestamp_millis, None)
+                Err(refusal)
             }
         }
+    };
+    let response = match checked {
+        Ok((token, number)) => {
+            let headers = head
+                .headers
+                .iter()
+                .filter(|(name, _)| name.as_str().starts_with("apns-"))
+                .map(|(name, value)| (name.to_string(), value.to_str().unwrap_or_default().to_owned()))
+                .collect();
+            let push = AcceptedPush { body, headers, at: Instant::now() };
+            if shared.deliver(token, push) == Delivery::Dropped {
+                shared.inner().counts.dropped += 1;
+            }
+            let id = apns_id(number);
+            build(Response::builder().status(200).header("apns-id", id), Bytes::new())
+        }
+        Err(Refusal { status, reason, timestamp_millis }) => explain(status, reason, timestamp_millis, None),
     };
     answer(respond, response);
 }

@@ -2,16 +2,22 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
+use std::sync::{Arc, mpsc};
+use std::task::{Context, Wake, Waker};
+use std::thread;
+use std::time::{Duration, Instant};
+
 use base64ct::{Base64UrlUnpadded, Encoding};
 use http::request::{Builder, Parts};
 use http::{Method, Request};
 use ntf_core::crypto::es256::Es256Key;
+use ntf_core::host::sync::Lock;
 
 use crate::standin::check::{self, BODY_LEN_MAX};
-use crate::standin::devices::Devices;
+use crate::standin::devices::{Delivery, Devices};
 use crate::standin::fault::{Fault, FaultSwitch};
 use crate::standin::provider_token::Verifier;
-use crate::standin::{Counts, Inner, make_provider_key};
+use crate::standin::{AcceptedPush, Counts, Inner, Shared, make_provider_key};
 
 const AT: u64 = 1_764_000_000;
 const TOPIC: &str = "chat.simplex.app";
@@ -200,18 +206,57 @@ fn faults_come_in_order_and_as_often_as_told() {
     assert_eq!(faults.take(), None);
 }
 
+fn push() -> AcceptedPush {
+    AcceptedPush { body: "{}".into(), headers: Vec::new(), at: Instant::now() }
+}
+
+fn shared(devices: Devices) -> Shared {
+    let inner = Inner { devices, ..Checker::new().inner };
+    Shared { topic: TOPIC.to_owned(), streams_max: 1, inner: Lock::new(inner) }
+}
+
 #[test]
 fn devices_have_a_bound_and_so_have_their_receivers() {
-    use crate::standin::AcceptedPush;
-    use crate::standin::devices::Delivery;
-    let push = || AcceptedPush { body: "{}".into(), headers: Vec::new(), at: std::time::Instant::now() };
-    let mut devices = Devices::new(2, 2);
-    let mut receiver = devices.subscribe("aa");
+    let stand_in = shared(Devices::new(2, 2));
+    let mut receiver = stand_in.subscribe("aa");
     for expected in [Delivery::Done, Delivery::Done, Delivery::Dropped] {
-        assert_eq!(devices.deliver("aa", push()), expected);
+        assert_eq!(stand_in.deliver("aa", push()), expected);
     }
-    assert_eq!(devices.deliver("bb", push()), Delivery::Done);
-    assert_eq!(devices.deliver("cc", push()), Delivery::Dropped, "a third device");
-    assert_eq!(devices.fact().count, 2);
+    assert_eq!(stand_in.deliver("bb", push()), Delivery::Done);
+    assert_eq!(stand_in.deliver("cc", push()), Delivery::Dropped, "a third device");
+    assert_eq!(stand_in.inner().devices.fact().count, 2);
     assert!(receiver.try_recv().is_ok() && receiver.try_recv().is_ok() && receiver.try_recv().is_err());
+    // The latest push of a device for which nobody waits any more is kept for the next who does.
+    drop(receiver);
+    assert_eq!(stand_in.deliver("aa", push()), Delivery::Done);
+    assert!(stand_in.subscribe("aa").try_recv().is_ok());
+}
+
+/// When it is woken, it says whether the tables are free then.
+struct Looker(Arc<Shared>, mpsc::Sender<bool>);
+
+impl Wake for Looker {
+    fn wake(self: Arc<Self>) {
+        let (shared, (tell, told)) = (self.0.clone(), mpsc::channel());
+        thread::spawn(move || {
+            let _ = tell.send(shared.inner().counts);
+        });
+        let _ = self.1.send(told.recv_timeout(Duration::from_secs(10)).is_ok());
+    }
+}
+
+#[test]
+fn whoever_waits_for_a_push_is_woken_without_the_lock() {
+    let stand_in = Arc::new(shared(Devices::new(2, 2)));
+    let (tell, told) = mpsc::channel();
+    let waker = Waker::from(Arc::new(Looker(stand_in.clone(), tell)));
+    let mut receiver = stand_in.subscribe("aa");
+    assert!(receiver.poll_recv(&mut Context::from_waker(&waker)).is_pending());
+    assert_eq!(stand_in.deliver("aa", push()), Delivery::Done);
+    assert_eq!(told.try_recv(), Ok(true), "by a push");
+    assert!(receiver.try_recv().is_ok());
+
+    assert!(receiver.poll_recv(&mut Context::from_waker(&waker)).is_pending());
+    let _next = stand_in.subscribe("aa");
+    assert_eq!(told.try_recv(), Ok(true), "by whoever waits next");
 }
