@@ -7,7 +7,7 @@
 #![allow(clippy::disallowed_methods, reason = "clocks and sockets are on this side of the core")]
 
 use std::error::Error;
-use std::io::{self, Read};
+use std::io::{ErrorKind, Read};
 use std::net::TcpStream;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -55,18 +55,17 @@ type Link = (LinkId, TcpStream, Session);
 fn turn(client: &mut Client, link: &mut Option<Link>) -> Result<Option<Event>, Box<dyn Error>> {
     let deadline = loop {
         match client.poll() {
+            Step::Idle(Some(deadline)) if deadline.at <= now().mono => client.handle(now(), Input::Tick),
             Step::Idle(deadline) => break deadline,
             Step::Do(Effect::Event(event)) => return Ok(Some(event)),
             Step::Do(Effect::Link(LinkAction::Connect { link: id, protocol, server, .. })) => {
                 let host = server.hosts.first().ok_or("an address has a host")?;
                 let port = server.port.parse().unwrap_or(protocol.default_port());
-                let stream = TcpStream::connect((&**host, port))?;
                 let session = Session::connect(&protocol.into(), &server.identity, now().wall)?;
-                *link = Some((id, stream, session));
+                *link = Some((id, TcpStream::connect((&**host, port))?, session));
             }
             Step::Do(Effect::Link(LinkAction::Send { block, .. })) => {
-                let (_, _, session) = link.as_mut().ok_or("a client sends on a link that is up")?;
-                session.queue_block(&block)?;
+                link.as_mut().ok_or("a client sends on a link that is up")?.2.queue_block(&block)?;
             }
             Step::Do(Effect::Link(LinkAction::Close { link: id })) => {
                 *link = None;
@@ -89,14 +88,15 @@ fn turn(client: &mut Client, link: &mut Option<Link>) -> Result<Option<Event>, B
         client.handle(now(), Input::Link(LinkEvent::Up { link: *id, transport }));
         return Ok(None);
     }
+    if let blocks @ 1.. = session.take_sent() {
+        client.handle(now(), Input::Link(LinkEvent::Sent { link: *id, blocks }));
+        return Ok(None);
+    }
     // Zero would mean no timeout at all.
     stream.set_read_timeout(deadline.map(|it| it.at.since(now().mono).max(Duration::from_millis(1))))?;
     let mut bytes = [0; 16_384];
     let count = match stream.read(&mut bytes) {
-        Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
-            client.handle(now(), Input::Tick);
-            return Ok(None);
-        }
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => return Ok(None),
         Ok(0) => return Err("the server has closed the connection".into()),
         read => read?,
     };
