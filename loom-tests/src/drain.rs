@@ -11,7 +11,7 @@ use crate::check;
 /// Drain against late hand-offs: a shard that drains closes its mailbox and takes what is in it; a link that comes
 /// too late goes back to its old holder. Exactly one of the two has it, and the link's task can post to that one.
 ///
-/// Mutants: `closed_takes_letters`, `handoff_gives_up_when_closed`.
+/// Mutants: `closed_takes_letters`, `closed_loses_letters`.
 #[test]
 fn a_link_handed_over_too_late_stays() {
     check(|| {
@@ -31,7 +31,7 @@ fn a_link_handed_over_too_late_stays() {
         };
         let taken = draining.join().unwrap();
         assert!(taken.is_some() != kept.is_some(), "both have the link, or neither");
-        block_on(line.post(7)).unwrap();
+        assert_eq!(block_on(line.post(7)), Ok(()));
         match taken {
             Some((_settled, mut new_mailbox)) => assert_eq!(new_mailbox.try_recv(), Ok(7)),
             None => assert_eq!(old_mailbox.try_recv(), Ok(7)),

@@ -2,7 +2,8 @@
 //!
 //! Each model has at most three threads with four operations each. [`check`] says how far it is explored. Its doc
 //! names the mutants that it must notice: rules of the code that can be broken on purpose. `mutants` beside this
-//! crate breaks them one by one.
+//! crate reads them there and breaks them one by one. What must be true is said with `assert`: no other panic
+//! counts as noticing a mutant, but for loom's report of a deadlock.
 
 #![cfg(all(ntf_loom, test))]
 

@@ -79,7 +79,7 @@ fn letters_stay_in_order_through_a_full_mailbox() {
 /// Close against send: a letter is either among those that can still be taken, or back with its sender; a sender
 /// that waits is told.
 ///
-/// Mutants: `close_wakes_nobody`, `closed_takes_letters`.
+/// Mutants: `close_wakes_nobody`, `closed_takes_letters`, `closed_loses_letters`.
 #[test]
 fn close_against_send() {
     check(|| {

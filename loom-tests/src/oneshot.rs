@@ -6,9 +6,9 @@ use ntf_core::host::wake::block_on;
 
 use crate::check;
 
-/// An answer reaches whoever waits, or comes back.
+/// An answer reaches whoever waits, or comes back; when nobody waits any more, it always comes back.
 ///
-/// Mutants: `oneshot_abandons_silently`.
+/// Mutants: `oneshot_abandons_silently`, `oneshot_answers_nobody`.
 #[test]
 fn an_answer_arrives_or_comes_back() {
     check(|| {
@@ -23,6 +23,10 @@ fn an_answer_arrives_or_comes_back() {
         drop(receiver);
         let answered = answering.join().unwrap();
         assert!(taken != Ok(Some(7)) || answered == Ok(()), "it was taken and came back: {answered:?}");
+
+        let (sender, receiver) = channel();
+        thread::spawn(move || drop(receiver)).join().unwrap();
+        assert_eq!(sender.send(7), Err(7));
     });
 }
 

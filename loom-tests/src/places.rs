@@ -10,7 +10,7 @@ use crate::{check, poll_once};
 
 /// One place is held by one at a time, and whoever waits for it gets it, though another gives up.
 ///
-/// Mutants: `place_lost_on_cancel`.
+/// Mutants: `place_lost_on_cancel`, `place_is_given_twice`.
 #[test]
 fn one_place_is_held_by_one_at_a_time() {
     check(|| {

@@ -26,7 +26,7 @@ fn late_waiters_hear_of_the_stop() {
 
 /// Drain, then stop: whoever waits for the stop is not let go by the drain.
 ///
-/// Mutants: `stop_looks_then_waits`.
+/// Mutants: `stop_looks_then_waits`, `drain_counts_as_stop`.
 #[test]
 fn drain_comes_before_stop() {
     check(|| {

@@ -389,6 +389,9 @@ impl<T> Receiver<T> {
     }
 
     fn take(state: &mut State<T>) -> Result<(T, Option<Waker>), NoLetter> {
+        if !state.is_open && mutant("closed_loses_letters") {
+            return Err(NoLetter::Ended);
+        }
         match state.letters.pop_front() {
             Some(letter) => {
                 let next = state.places.give_back();

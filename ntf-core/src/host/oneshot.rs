@@ -50,7 +50,7 @@ impl<T> Sender<T> {
     /// Gives the answer back when nobody waits for it any more.
     pub fn send(self, answer: T) -> Result<(), T> {
         let mut state = self.shared.lock();
-        if !state.is_asked {
+        if !state.is_asked && !mutant("oneshot_answers_nobody") {
             return Err(answer);
         }
         state.answer = Some(answer);

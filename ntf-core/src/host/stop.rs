@@ -191,6 +191,7 @@ impl Future for Wait {
         let this = self.get_mut();
         let mut state = this.stop.shared.lock();
         let is_over = match this.until {
+            Until::Stage(_) if mutant("drain_counts_as_stop") => state.stage > Stage::Running,
             Until::Stage(stage) => state.stage >= stage,
             Until::Deserted => state.members == 0,
         };
