@@ -8,8 +8,8 @@
 //! Everything waits through [`core::task::Waker`] alone: it works under tokio, smol, async-std, or a thread
 //! that parks ([`wake::block_on`]). Nothing is read from a clock, and no thread or task is started.
 //!
-//! With `--cfg ntf_loom` the locks and atomic numbers under [`sync`] are loom's, and `loom-tests` runs every
-//! interleaving of the same code.
+//! With `--cfg ntf_loom` the locks and atomic numbers under [`sync`] are loom's, and `loom-tests` runs the same
+//! code in every interleaving with up to three preemptions, in models of up to three threads.
 //!
 //! Three rules keep it free of deadlocks, whatever the executor or the letters do:
 //! a lock is held for a bounded number of steps and never across a wait; wakers are called, and letters and
