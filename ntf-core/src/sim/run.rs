@@ -10,23 +10,23 @@
 //! *probing again* shows that it did. *Clearing*: everything is deleted, and nothing may be left.
 
 use crate::base::time::Mono;
-use crate::client::effect::Event;
-use crate::client::input::{Command, QueueId, RequestTag};
+use crate::client::input::QueueId;
 use crate::model::server::SenderAddress;
-use crate::model::token::{DeviceToken, Provider, TokenStatus};
-use crate::sim::fault::Fault;
 use crate::sim::laws::Laws;
-use crate::sim::oracle::{EXCUSES, Excuse, Judgement, Law, Oracle, SETTLE, Violation};
-use crate::sim::scenario::{Deed, Entry, Scenario};
-use crate::sim::sight::{Loss, Sight};
+use crate::sim::oracle::{EXCUSES, Judgement, Law, Oracle, SETTLE, Violation};
+use crate::sim::scenario::Scenario;
 use crate::sim::town::{self, Nodes};
 use crate::sim::trace::TraceHash;
 use crate::sim::world::{NodeId, World};
 use alloc::collections::BTreeMap;
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
+
+mod deeds;
+mod excuses;
+mod sights;
 
 /// A scenario as it happens.
 pub struct Run {
@@ -110,10 +110,6 @@ const OPENING: Duration = Duration::from_secs(120);
 
 /// From a probe to its judgement. Source: ours; twice what is promised without trouble.
 const PROBE: Duration = Duration::from_secs(60);
-
-/// How long a link may be dead before an end notices. Source: `link::keepalive`, two minutes by default,
-/// and what was sent in the last moment.
-const LINK_LOSS: Duration = Duration::from_secs(200);
 
 /// From opening every app to the moment at which everything must be back. Source: ours; nothing is wrong any
 /// more, and waits that began before end within 5 minutes.
@@ -326,17 +322,6 @@ impl Run {
         self.enter(Phase::Busy, Duration::from_millis(self.scenario.lasts_millis));
     }
 
-    fn open(&mut self) {
-        for number in 0..self.people.len() {
-            self.give_token(number);
-            self.register(number);
-            let queues = self.scenario.town.devices.get(number).copied().unwrap_or(1);
-            for queue in 0..queues {
-                self.create_queue(number, usize::from(queue));
-            }
-        }
-    }
-
     fn is_open(&self) -> bool {
         self.people.iter().zip(&self.scenario.town.devices).all(|(person, queues)| {
             let queues = usize::from(*queues);
@@ -344,383 +329,14 @@ impl Run {
         })
     }
 
-    fn perform(&mut self, deed: Deed) {
-        let now = self.now();
-        if !matches!(deed, Deed::Send { .. }) {
-            self.oracle.on_disturbance(now);
-        }
-        if !matches!(deed, Deed::Fault(_) | Deed::Send { .. }) {
-            self.world.tell(self.nodes.sender, || format!("*** {deed:?}"));
-        }
-        match deed {
-            Deed::Send { device, queue } => self.send(device.into(), queue.into()),
-            Deed::CreateQueue { device, smp } => self.create_queue(device.into(), smp.into()),
-            Deed::DeleteQueue { device, queue } => self.delete_queue(device.into(), queue.into()),
-            Deed::Open { device } => self.register(device.into()),
-            Deed::Check { device } => {
-                if let Some(person) = self.people.get(usize::from(device)) {
-                    self.world.command(person.node, Command::Check);
-                }
-            }
-            Deed::Replace { device } => {
-                self.give_token(device.into());
-                self.is_unverified(device.into());
-                // A second one on the heels of the first may need a registration with other keys.
-                self.laws.keys_changed(device.into());
-                let wants_pushes =
-                    self.people.get(usize::from(device)).is_some_and(|person| person.wants_pushes);
-                if wants_pushes {
-                    self.register(device.into());
-                }
-            }
-            Deed::Unregister { device } => self.unregister(device.into()),
-            Deed::Fault(fault) => self.fault(fault),
-        }
-    }
-
-    fn send(&mut self, device: usize, queue: usize) {
-        let Some((id, to)) = self.queue_of(device, queue) else { return };
-        let number = self.oracle.on_send(self.now(), device, id);
-        self.world.tell(self.nodes.sender, || {
-            format!("sends message {number} to queue {} of device {}", id.0, device + 1)
-        });
-        let tag = RequestTag(u64::try_from(number).unwrap_or(u64::MAX));
-        let message = number.to_string().into_bytes();
-        self.world.command(self.nodes.sender, Command::Send { tag, to, message });
-    }
-
-    fn queue_of(&self, device: usize, queue: usize) -> Option<(QueueId, SenderAddress)> {
-        let queues = &self.people.get(device)?.queues;
-        let place = queue.checked_rem(queues.len())?;
-        queues.iter().nth(place).map(|(id, address)| (*id, address.clone()))
-    }
-
-    fn create_queue(&mut self, device: usize, smp: usize) {
-        let Some(person) = self.people.get(device) else { return };
-        let Some((_, server)) = smp.checked_rem(self.nodes.smp.len()).and_then(|at| self.nodes.smp.get(at))
-        else {
-            return;
-        };
-        let command = Command::CreateQueue { tag: RequestTag(0), server: server.clone() };
-        self.world.command(person.node, command);
-    }
-
-    fn delete_queue(&mut self, device: usize, queue: usize) {
-        let Some((id, _)) = self.queue_of(device, queue) else { return };
-        let Some(person) = self.people.get_mut(device) else { return };
-        person.queues.remove(&id);
-        self.oracle.on_deleted(device, id);
-        self.laws.keys_changed(device);
-        self.world.command(person.node, Command::DeleteQueue { queue: id });
-    }
-
-    /// The provider gives a device a token, and no longer takes the one before.
-    fn give_token(&mut self, device: usize) {
-        let Some(person) = self.people.get_mut(device) else { return };
-        if person.tokens > 0 {
-            self.world.uninstall(self.nodes.provider, &token_of(device, person.tokens));
-        }
-        person.tokens += 1;
-        self.world.install(self.nodes.provider, &token_of(device, person.tokens), person.node);
-    }
-
-    fn register(&mut self, device: usize) {
-        let Some(person) = self.people.get_mut(device) else { return };
-        let Some((_, server)) = self.nodes.subscribers.get(person.subscriber) else { return };
-        if !core::mem::replace(&mut person.wants_pushes, true) {
-            self.laws.keys_changed(device);
-        }
-        let token = token_of(device, person.tokens).into();
-        let device = DeviceToken { provider: Provider::ApnsTest, token };
-        self.world.command(person.node, Command::Register { server: server.clone(), device });
-    }
-
-    fn unregister(&mut self, device: usize) {
-        let Some(person) = self.people.get_mut(device) else { return };
-        if !core::mem::replace(&mut person.wants_pushes, false) {
-            return;
-        }
-        let node = person.node;
-        self.is_unverified(device);
-        self.laws.keys_changed(device);
-        self.world.command(node, Command::Unregister);
-    }
-
-    fn is_unverified(&mut self, device: usize) {
-        if let Some(person) = self.people.get_mut(device) {
-            person.is_active = false;
-            self.oracle.excuse_from(device, Excuse::NotVerified);
-        }
-    }
-
-    fn fault(&mut self, fault: Fault) {
-        let now = self.now();
-        if let Fault::Restart(node) = fault {
-            let forgetting: Vec<_> = self
-                .people
-                .iter()
-                .enumerate()
-                .filter(|(_, person)| {
-                    self.nodes.subscribers.get(person.subscriber).is_some_and(|(id, _)| *id == node)
-                })
-                .map(|(number, _)| number)
-                .collect();
-            for device in forgetting {
-                self.oracle.excuse_from(device, Excuse::SubscriberForgot);
-                self.laws.keys_changed(device);
-            }
-            if let Some(device) = self.device_of(node) {
-                self.oracle.excuse(now, device, Excuse::AppEnded);
-                self.laws.keys_changed(device);
-            }
-            self.laws.restarted(&self.nodes, node);
-        }
-        self.may_lose_notices(fault);
-        self.world.apply(fault);
-    }
-
-    /// Excuses what a fault between a subscriber and an SMP server may cost.
-    fn may_lose_notices(&mut self, fault: Fault) {
-        let is_smp = |node| self.nodes.smp.iter().any(|(smp, _)| *smp == node);
-        let subscriber = |node| self.nodes.subscribers.iter().position(|(id, _)| *id == node);
-        let excuse = match fault {
-            Fault::Calendar(node, _) if is_smp(node) => Excuse::WrongCalendar,
-            Fault::Calendar(..) | Fault::Provider(..) => return,
-            Fault::Partition(a, b) | Fault::Heal(a, b) => {
-                let is_between = is_smp(a) && subscriber(b).is_some() || is_smp(b) && subscriber(a).is_some();
-                if !is_between {
-                    return;
-                }
-                Excuse::NoticeLost
-            }
-            Fault::Cut(node)
-            | Fault::HalfOpen(node)
-            | Fault::Slow(node, _)
-            | Fault::SwitchOff(node)
-            | Fault::SwitchOn(node)
-            | Fault::Restart(node) => {
-                if !is_smp(node) && subscriber(node).is_none() {
-                    return;
-                }
-                Excuse::NoticeLost
-            }
-        };
-        let only =
-            subscriber(fault.node()).filter(|_| !matches!(fault, Fault::Partition(..) | Fault::Heal(..)));
-        let until = self.now() + LINK_LOSS;
-        for (device, person) in self.people.iter().enumerate() {
-            if only.is_some_and(|only| only != person.subscriber) {
-                continue;
-            }
-            if excuse == Excuse::WrongCalendar {
-                self.oracle.excuse_from(device, excuse);
-            } else {
-                self.oracle.excuse(until, device, excuse);
-            }
-        }
-    }
-
-    /// Commands on a slow connection that a device gave up may be executed after those on its next one. That
-    /// concerns devices that made credentials while something was slow.
-    fn excuse_races(&mut self) {
-        let is_slow = |entry: &Entry| {
-            matches!(entry.deed, Deed::Fault(Fault::Slow(..) | Fault::Partition(..) | Fault::Heal(..)))
-        };
-        if !self.scenario.schedule.iter().any(is_slow) {
-            return;
-        }
-        for device in 0..self.people.len() {
-            let made_queues = |entry: &Entry| matches!(entry.deed, Deed::CreateQueue { device: maker, .. } if usize::from(maker) == device);
-            if self.laws.has_changed(device) || self.scenario.schedule.iter().any(made_queues) {
-                self.oracle.excuse_from(device, Excuse::CredentialsRaced);
-            }
-        }
-    }
-
-    /// What was broken between subscribers and SMP servers until now may cost notices for a little longer.
-    fn lose_more_notices(&mut self) {
-        let until = self.now() + LINK_LOSS;
-        for device in 0..self.people.len() {
-            if self.oracle.has_had(device, Excuse::NoticeLost) {
-                self.oracle.excuse(until, device, Excuse::NoticeLost);
-            }
-        }
-    }
-
     fn device_of(&self, node: NodeId) -> Option<usize> {
         self.people.iter().position(|person| person.node == node)
-    }
-
-    /// A message to each queue that is to be watched.
-    fn probe(&mut self) {
-        let queues: Vec<_> = self
-            .people
-            .iter()
-            .enumerate()
-            .filter(|(_, person)| person.wants_pushes)
-            .flat_map(|(device, person)| (0..person.queues.len()).map(move |queue| (device, queue)))
-            .collect();
-        for (device, queue) in queues {
-            self.send(device, queue);
-        }
-    }
-
-    fn check_everybody(&mut self) {
-        for device in 0..self.people.len() {
-            self.laws.keys_changed(device);
-            let Some(person) = self.people.get(device).filter(|person| person.wants_pushes) else { continue };
-            let node = person.node;
-            self.register(device);
-            self.world.command(node, Command::Check);
-        }
-    }
-
-    /// Whoever checked and is verified has no excuse from here on.
-    fn end_excuses(&mut self) {
-        let now = self.now();
-        for (device, person) in self.people.iter().enumerate() {
-            if !person.wants_pushes {
-                continue;
-            }
-            self.oracle.excuse_until(now, device, Excuse::SubscriberForgot);
-            self.oracle.excuse_until(now, device, Excuse::NotVerified);
-            self.oracle.excuse_until(now, device, Excuse::CredentialsRaced);
-            if self.world.client(person.node).and_then(|client| client.token_status())
-                != Some(TokenStatus::Active)
-            {
-                self.oracle.broke(
-                    now,
-                    Law::Learned,
-                    format!("device {} checked and is not verified", device + 1),
-                );
-            }
-        }
-    }
-
-    fn clear(&mut self) {
-        for device in 0..self.people.len() {
-            while self.people.get(device).is_some_and(|person| !person.queues.is_empty()) {
-                self.delete_queue(device, 0);
-            }
-            let Some(node) = self.people.get(device).map(|person| person.node) else { continue };
-            // An app that ended while it made a queue has one that it never spoke of.
-            let rest: Vec<_> =
-                self.world.client(node).map(|client| client.queues().collect()).unwrap_or_default();
-            for queue in rest {
-                self.world.command(node, Command::DeleteQueue { queue });
-            }
-            self.unregister(device);
-        }
     }
 
     fn judge_end(&mut self) {
         for (law, what) in Laws::at_end(&self.world, &self.nodes, self.queues_told) {
             self.oracle.broke(self.world.now().mono, law, what);
         }
-    }
-
-    /// Takes in what was seen, and looks at what it touched.
-    fn observe(&mut self) {
-        for (at, sight) in self.world.take_sights() {
-            self.see(at, sight);
-        }
-        for what in self.world.take_violations() {
-            self.oracle.broke(self.world.now().mono, Law::Contract, what);
-        }
-        if let Some(node) = self.world.take_touched() {
-            for (law, what) in Laws::after_step(&self.world, node) {
-                self.oracle.broke(self.world.now().mono, law, what);
-            }
-        }
-        if self.phase == Phase::Opening && self.is_open() {
-            self.until = self.now();
-        }
-    }
-
-    fn see(&mut self, at: Mono, sight: Sight) {
-        match sight {
-            Sight::Told { device, event } if device == self.nodes.sender => self.sender_told(event),
-            Sight::Told { device, event } => {
-                if let Some(device) = self.device_of(device) {
-                    self.told(at, device, event);
-                }
-            }
-            Sight::Ordered { subscriber, order } => {
-                let owner = self.owner_of(&order.device.token);
-                let is_theirs = owner.and_then(|(device, _)| self.people.get(device)).is_some_and(|person| {
-                    self.nodes.subscribers.get(person.subscriber).is_some_and(|(node, _)| *node == subscriber)
-                });
-                if !is_theirs {
-                    let what = "a push is ordered for a device of another subscriber".into();
-                    self.oracle.broke(at, Law::OrderFits, what);
-                }
-                if let Some((law, what)) = self.laws.on_order(at, subscriber, &order, owner) {
-                    self.oracle.broke(at, law, what);
-                }
-            }
-            Sight::Ended { push, outcome } => {
-                if let Some(device) = self.laws.on_outcome(&self.nodes, push, outcome) {
-                    self.oracle.excuse(at, device, Excuse::ProviderRefused);
-                }
-            }
-            Sight::Requested { body, .. } => {
-                if let Some((law, what)) = self.laws.on_request(&body) {
-                    self.oracle.broke(at, law, what);
-                }
-            }
-            Sight::Delivered { .. } => {}
-            Sight::Lost { device, loss } => {
-                let Some(device) = self.device_of(device) else { return };
-                let excuse = match loss {
-                    Loss::Dropped => Excuse::ProviderDropped,
-                    Loss::Replaced => Excuse::PushReplaced,
-                };
-                self.oracle.excuse(at, device, excuse);
-            }
-        }
-    }
-
-    #[expect(clippy::wildcard_enum_match_arm, reason = "an application attends to what it waits for")]
-    fn sender_told(&mut self, event: Event) {
-        match event {
-            Event::Sent { tag } => self.oracle.on_taken(usize::try_from(tag.0).unwrap_or(usize::MAX)),
-            Event::Failed { tag: Some(tag), .. } => {
-                self.oracle.on_refused(usize::try_from(tag.0).unwrap_or(usize::MAX));
-            }
-            _ => {}
-        }
-    }
-
-    #[expect(clippy::wildcard_enum_match_arm, reason = "an application attends to what it waits for")]
-    fn told(&mut self, at: Mono, device: usize, event: Event) {
-        let Some(person) = self.people.get_mut(device) else { return };
-        match event {
-            Event::QueueCreated { queue, address, .. } => {
-                person.queues.insert(queue, address);
-                self.queues_told += 1;
-            }
-            Event::Subscription { .. } => person.watched += 1,
-            Event::Token(TokenStatus::Active) if person.wants_pushes => {
-                person.is_active = true;
-                self.oracle.excuse_until(at, device, Excuse::NotVerified);
-            }
-            Event::Message { queue, message, .. } => self.oracle.on_learned(at, device, queue, &message),
-            Event::PushRejected { why } => {
-                if let Some((law, what)) = self.laws.on_rejected(device, why) {
-                    self.oracle.broke(at, law, what);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// Whose device token this is, and which of its tokens.
-    fn owner_of(&self, token: &[u8]) -> Option<(usize, u32)> {
-        self.people.iter().enumerate().find_map(|(device, person)| {
-            (1..=person.tokens)
-                .find(|number| token_of(device, *number) == token)
-                .map(|number| (device, number))
-        })
     }
 }
 

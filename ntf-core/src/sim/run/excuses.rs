@@ -1,0 +1,105 @@
+//! Which excuse begins and ends when: what each fault may cost, and for how long.
+
+use crate::model::token::TokenStatus;
+use crate::sim::fault::Fault;
+use crate::sim::oracle::{Excuse, Law};
+use crate::sim::run::Run;
+use crate::sim::scenario::{Deed, Entry};
+use alloc::format;
+use core::time::Duration;
+
+/// How long a link may be dead before an end notices. Source: `link::keepalive`, two minutes by default,
+/// and what was sent in the last moment.
+const LINK_LOSS: Duration = Duration::from_secs(200);
+
+impl Run {
+    /// Excuses what a fault between a subscriber and an SMP server may cost.
+    pub(super) fn may_lose_notices(&mut self, fault: Fault) {
+        let is_smp = |node| self.nodes.smp.iter().any(|(smp, _)| *smp == node);
+        let subscriber = |node| self.nodes.subscribers.iter().position(|(id, _)| *id == node);
+        let excuse = match fault {
+            Fault::Calendar(node, _) if is_smp(node) => Excuse::WrongCalendar,
+            Fault::Calendar(..) | Fault::Provider(..) => return,
+            Fault::Partition(a, b) | Fault::Heal(a, b) => {
+                let is_between = is_smp(a) && subscriber(b).is_some() || is_smp(b) && subscriber(a).is_some();
+                if !is_between {
+                    return;
+                }
+                Excuse::NoticeLost
+            }
+            Fault::Cut(node)
+            | Fault::HalfOpen(node)
+            | Fault::Slow(node, _)
+            | Fault::SwitchOff(node)
+            | Fault::SwitchOn(node)
+            | Fault::Restart(node) => {
+                if !is_smp(node) && subscriber(node).is_none() {
+                    return;
+                }
+                Excuse::NoticeLost
+            }
+        };
+        let only =
+            subscriber(fault.node()).filter(|_| !matches!(fault, Fault::Partition(..) | Fault::Heal(..)));
+        let until = self.now() + LINK_LOSS;
+        for (device, person) in self.people.iter().enumerate() {
+            if only.is_some_and(|only| only != person.subscriber) {
+                continue;
+            }
+            if excuse == Excuse::WrongCalendar {
+                self.oracle.excuse_from(device, excuse);
+            } else {
+                self.oracle.excuse(until, device, excuse);
+            }
+        }
+    }
+
+    /// Commands on a slow connection that a device gave up may be executed after those on its next one. That
+    /// concerns devices that made credentials while something was slow.
+    pub(super) fn excuse_races(&mut self) {
+        let is_slow = |entry: &Entry| {
+            matches!(entry.deed, Deed::Fault(Fault::Slow(..) | Fault::Partition(..) | Fault::Heal(..)))
+        };
+        if !self.scenario.schedule.iter().any(is_slow) {
+            return;
+        }
+        for device in 0..self.people.len() {
+            let made_queues = |entry: &Entry| matches!(entry.deed, Deed::CreateQueue { device: maker, .. } if usize::from(maker) == device);
+            if self.laws.has_changed(device) || self.scenario.schedule.iter().any(made_queues) {
+                self.oracle.excuse_from(device, Excuse::CredentialsRaced);
+            }
+        }
+    }
+
+    /// What was broken between subscribers and SMP servers until now may cost notices for a little longer.
+    pub(super) fn lose_more_notices(&mut self) {
+        let until = self.now() + LINK_LOSS;
+        for device in 0..self.people.len() {
+            if self.oracle.has_had(device, Excuse::NoticeLost) {
+                self.oracle.excuse(until, device, Excuse::NoticeLost);
+            }
+        }
+    }
+
+    /// Whoever checked and is verified has no excuse from here on.
+    pub(super) fn end_excuses(&mut self) {
+        let now = self.now();
+        for (device, person) in self.people.iter().enumerate() {
+            if !person.wants_pushes {
+                continue;
+            }
+            self.oracle.excuse_until(now, device, Excuse::SubscriberForgot);
+            self.oracle.excuse_until(now, device, Excuse::NotVerified);
+            self.oracle.excuse_until(now, device, Excuse::CredentialsRaced);
+            if self.world.client(person.node).and_then(|client| client.token_status())
+                != Some(TokenStatus::Active)
+            {
+                self.oracle.broke(
+                    now,
+                    Law::Learned,
+                    format!("device {} checked and is not verified", device + 1),
+                );
+            }
+        }
+    }
+}
