@@ -14,7 +14,7 @@
 #![forbid(unsafe_code)]
 
 extern crate alloc;
-#[cfg(any(feature = "std", test))]
+#[cfg(any(feature = "std", test, ntf_mutants, ntf_loom))]
 extern crate std;
 
 pub mod base;

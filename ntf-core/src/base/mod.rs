@@ -11,6 +11,7 @@ pub mod id;
 pub mod limits;
 pub(crate) mod list;
 pub mod meter;
+pub(crate) mod mutant;
 pub mod outbox;
 pub mod reach;
 pub mod rng;

@@ -5,6 +5,7 @@
 //! device connects seldom and its blocks are full. TCHK goes first: where the token is gone, so are all
 //! subscriptions, and there is no need to ask for each.
 
+use crate::base::mutant;
 use crate::base::time::{Mono, Now};
 use crate::client::Client;
 use crate::client::effect::Event;
@@ -161,7 +162,7 @@ impl Client {
                 self.on_token_status(now, status);
             }
             NtfAnswer::Lost => {}
-            NtfAnswer::Error(ErrorCode::Auth) => {
+            NtfAnswer::Error(ErrorCode::Auth) if !mutant::is("forgotten_token_stays") => {
                 self.restart_token(now);
                 return self
                     .fail(None, "TCHK: the subscriber has forgotten the token (AUTH); registering anew");

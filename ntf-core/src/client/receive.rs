@@ -5,6 +5,7 @@
 //! notices that were merged or lost on the way lose no message.
 
 use crate::base::id::EntityId;
+use crate::base::mutant;
 use crate::base::time::Now;
 use crate::client::Client;
 use crate::client::body::{Body, SealedText};
@@ -239,6 +240,7 @@ impl Client {
                     self.end_fetch(now, id);
                 }
             },
+            SmpAnswer::Lost if mutant::is("lost_get_not_repeated") => self.end_fetch(now, id),
             SmpAnswer::Lost => self.fetch_later(now, id),
             SmpAnswer::Error(code) => {
                 self.end_fetch(now, id);
@@ -286,6 +288,9 @@ impl Client {
                     self.fail(None, "a message does not open with the key of its queue; it is dropped");
                 }
             }
+        }
+        if mutant::is("ack_left_out") {
+            return self.end_fetch(now, id);
         }
         self.ask_ack(now, id, message);
     }

@@ -10,12 +10,6 @@ mod kind {
     pub(in crate::host) use loom::sync::atomic::{AtomicBool, AtomicU64, Ordering};
     pub(super) use loom::sync::{Condvar, Mutex};
     pub(in crate::host) use loom::thread::yield_now as pause;
-
-    /// Whether a rule is broken on purpose, for a model to notice: the one that `NTF_MUTANT` names.
-    pub(in crate::host) fn mutant(rule: &str) -> bool {
-        static CHOSEN: std::sync::OnceLock<Option<std::string::String>> = std::sync::OnceLock::new();
-        CHOSEN.get_or_init(|| std::env::var("NTF_MUTANT").ok()).as_deref() == Some(rule)
-    }
 }
 
 #[cfg(not(ntf_loom))]
@@ -25,18 +19,14 @@ mod kind {
     pub(in crate::host) use core::hint::spin_loop as pause;
     pub(in crate::host) use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
     pub(super) use std::sync::{Condvar, Mutex};
-
-    /// Whether a rule is broken on purpose: never, outside models.
-    pub(in crate::host) const fn mutant(_rule: &str) -> bool {
-        false
-    }
 }
 
+pub(super) use crate::base::mutant::is as mutant;
 use core::fmt;
 use std::sync::PoisonError;
 
 pub use kind::{Arc, Guard};
-pub(super) use kind::{AtomicBool, AtomicU64, Ordering, mutant, pause};
+pub(super) use kind::{AtomicBool, AtomicU64, Ordering, pause};
 /// What [`Waker`](core::task::Waker) wants its owner in, whatever the locks are.
 pub(super) use std::sync::Arc as SharedWake;
 

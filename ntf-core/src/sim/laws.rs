@@ -183,6 +183,13 @@ impl Laws {
                 (*node, "tokens in line", count(gauges.in_line)),
                 (*node, "periodic tokens", count(gauges.periodics)),
                 (*node, "effects", count(gauges.effects)),
+                (*node, "notices in no order", count(gauges.fresh)),
+                (*node, "verifications", count(gauges.verifications)),
+                (*node, "claims", count(gauges.claims)),
+                (*node, "waiting commands", count(gauges.waits)),
+                (*node, "busy servers", count(gauges.servers_busy)),
+                (*node, "commands to servers", count(gauges.in_flight)),
+                (*node, "links with servers", count(gauges.server_links)),
             ]);
         }
         for node in &nodes.pushes {
@@ -240,15 +247,17 @@ fn unbalanced(counters: &Counters, gauges: &Gauges) -> Option<&'static str> {
         delivery.forgotten.total(),
     ];
     let ended: u64 = ended.iter().sum();
-    let held = u64::try_from(gauges.notices).unwrap_or(u64::MAX);
-    if ended > delivery.taken_in.total() || delivery.taken_in.total() > ended + held {
+    if delivery.taken_in.total() != ended + u64::try_from(gauges.fresh).unwrap_or(u64::MAX) {
         return Some("notices taken in and ended do not add up");
     }
     let ordered = delivery.message_orders.total()
+        + delivery.alert_orders.total()
         + delivery.verification_orders.total()
         + delivery.periodic_orders.total();
     let landed = delivery.accepted.total()
         + delivery.put_off.total()
+        + delivery.throttled.total()
+        + delivery.too_large.total()
         + delivery.refused.total()
         + delivery.token_invalid.total()
         + delivery.lost.total();
@@ -257,7 +266,11 @@ fn unbalanced(counters: &Counters, gauges: &Gauges) -> Option<&'static str> {
         return Some("more orders ended than were made");
     }
     // An order needs a notice that is new to it, or one that came back.
-    let causes = delivery.taken_in.total() + delivery.put_off.total() * 6 + delivery.lost.total() * 6;
+    let bounced = delivery.put_off.total()
+        + delivery.throttled.total()
+        + delivery.too_large.total()
+        + delivery.lost.total();
+    let causes = delivery.taken_in.total() + bounced * 6;
     if delivery.message_orders.total() > causes {
         return Some("more pushes are ordered than notices came");
     }

@@ -25,6 +25,12 @@ pub const SETTLE: Duration = Duration::from_secs(30 * 60);
 /// of up to 3.5 s.
 pub const PROMPT: Duration = Duration::from_secs(30);
 
+/// How long before a mishap a message may have been sent that it still concerns: until then it has been learned, or
+/// something else has happened to it.
+///
+/// Source: ours; two of [`SETTLE`], for one fault after another.
+const REACH: Duration = Duration::from_secs(2 * 30 * 60);
+
 /// A promise that was broken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
@@ -152,8 +158,16 @@ enum Fate {
 struct Alibi {
     device: usize,
     excuse: Excuse,
+    from: Mono,
     /// `None` while it lasts.
     until: Option<Mono>,
+}
+
+impl Alibi {
+    /// Whether it holds for a message sent then.
+    fn covers(&self, sent: Mono) -> bool {
+        self.from <= sent + REACH && self.until.is_none_or(|until| until >= sent)
+    }
 }
 
 /// Knows what people did, and what must come of it.
@@ -220,14 +234,14 @@ impl Oracle {
         self.disturbances.push(at);
     }
 
-    /// An excuse for a device, for everything sent until then.
-    pub(super) fn excuse(&mut self, at: Mono, device: usize, excuse: Excuse) {
-        self.alibis.push(Alibi { device, excuse, until: Some(at) });
+    /// An excuse for a device, for what is on its way or sent between two moments.
+    pub(super) fn excuse(&mut self, from: Mono, until: Mono, device: usize, excuse: Excuse) {
+        self.alibis.push(Alibi { device, excuse, from, until: Some(until) });
     }
 
-    /// An excuse for a device that lasts, also for what was sent before it began and is not learned yet.
-    pub(super) fn excuse_from(&mut self, device: usize, excuse: Excuse) {
-        self.alibis.push(Alibi { device, excuse, until: None });
+    /// An excuse for a device that lasts, also for what is on its way when it begins.
+    pub(super) fn excuse_from(&mut self, from: Mono, device: usize, excuse: Excuse) {
+        self.alibis.push(Alibi { device, excuse, from, until: None });
     }
 
     /// Whether a device was given this excuse at any time.
@@ -317,10 +331,36 @@ impl Oracle {
         }
         let of_device = self.alibis.iter().filter(|alibi| alibi.device == message.device);
         let mut holding = of_device.filter(|alibi| match judgement {
-            Judgement::AsItStands => alibi.until.is_none_or(|until| until >= message.asked_at),
+            Judgement::AsItStands => alibi.covers(message.asked_at),
             // Only what still lasts.
             Judgement::AfterCheck => alibi.until.is_none(),
         });
         holding.next().map(|alibi| alibi.excuse)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    #[test]
+    fn an_excuse_holds_for_its_device_and_its_time_and_no_longer() {
+        let at = |hours: u32| Mono::ZERO + HOUR * hours;
+        let unlearned = |from: u32, until: u32, device: usize| {
+            let mut oracle = Oracle::default();
+            let number = oracle.on_send(at(5), 0, QueueId(1));
+            oracle.on_taken(number);
+            oracle.excuse(at(from), at(until), device, Excuse::ProviderDropped);
+            let needed: u64 = oracle.judge(at(80), Judgement::AsItStands).iter().sum();
+            (needed, oracle.violations().len())
+        };
+        assert_eq!(unlearned(5, 5, 0), (1, 0));
+        assert_eq!(unlearned(1, 70, 0), (1, 0));
+        assert_eq!(unlearned(6, 6, 0), (1, 0), "it may have been on its way for so long");
+        assert_eq!(unlearned(70, 70, 0), (0, 1), "what happened days later has nothing to do with it");
+        assert_eq!(unlearned(1, 4, 0), (0, 1), "nor what was over");
+        assert_eq!(unlearned(5, 5, 1), (0, 1), "nor what happened to others");
     }
 }

@@ -214,6 +214,23 @@ impl Scenario {
         Self { seed, town, schedule, lasts_millis }
     }
 
+    /// A calm town to measure by: devices with queues each, and a message a minute to one of them, for so many hours.
+    #[must_use]
+    pub fn steady(seed: u64, devices: u8, queues: u8, hours: u32) -> Self {
+        let mut rng = Seed::from_number(seed).stream(Stream::Scenario);
+        let size = Size { devices, queues, ..Size::long(hours) };
+        let mut town = Town::draw(&mut rng, size);
+        town.devices = vec![queues; usize::from(devices)];
+        let any = |rng: &mut Rng, count: u8| u8::try_from(rng.below(u64::from(count.max(1)))).unwrap_or(0);
+        let schedule = (0..u64::from(hours) * 60)
+            .map(|minute| Entry {
+                at_millis: minute * 60_000,
+                deed: Deed::Send { device: any(&mut rng, devices), queue: any(&mut rng, queues) },
+            })
+            .collect();
+        Self { seed, town, schedule, lasts_millis: u64::from(hours) * 3_600_000 }
+    }
+
     /// Whether anything goes wrong in it.
     #[must_use]
     pub fn is_calm(&self) -> bool {
@@ -416,6 +433,15 @@ mod tests {
         let draw = |seed| Scenario::draw(seed, Size::SHORT);
         assert_eq!(draw(1), draw(1));
         assert_ne!(draw(1), draw(2));
+    }
+
+    #[test]
+    fn a_steady_town_is_calm_and_gets_a_message_a_minute() {
+        let steady = Scenario::steady(1, 10, 20, 2);
+        assert!(steady.is_calm());
+        assert_eq!(steady.town.devices, [20; 10]);
+        let times: Vec<_> = steady.schedule.iter().map(|entry| entry.at_millis).collect();
+        assert_eq!(times, (0..120).map(|minute| minute * 60_000).collect::<Vec<_>>());
     }
 
     #[test]

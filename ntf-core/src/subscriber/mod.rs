@@ -31,6 +31,7 @@ pub mod sources;
 pub use config::{Config, SealedTokens};
 
 use crate::base::id::{LinkId, TokenId};
+use crate::base::mutant;
 use crate::base::outbox::Outbox;
 use crate::base::rng::{Rng, Seed, Stream};
 use crate::base::secret::Secret;
@@ -216,7 +217,8 @@ impl Subscriber {
 
     /// Drops a registration with everything that hangs on it, here and at the engines.
     fn drop_token(&mut self, token: TokenIndex) -> Option<TokenId> {
-        for subscription in self.subscriptions.owned_by(token) {
+        let owned = self.subscriptions.owned_by(token);
+        for subscription in owned.into_iter().skip(usize::from(mutant::is("subscription_outlives_token"))) {
             self.counters.subscriptions.dropped.count();
             self.drop_subscription(subscription);
         }

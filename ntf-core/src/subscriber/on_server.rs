@@ -4,6 +4,7 @@
 //! Source: `ntf-protocol` 4.5, 4.7, `smp-transport` 6 and 7.
 
 use crate::base::backoff::{Backoff, BackoffPlan};
+use crate::base::mutant;
 use crate::base::rng::Seed;
 use crate::link::engine::{Inbox, LinkNumbers, Loss};
 use crate::link::event::{DownReason, LinkAction, LinkEvent};
@@ -248,7 +249,7 @@ impl Subscriber {
             Message::End => match index {
                 // Subscribed in this very session, so another client has taken it. What is not was ended
                 // by our own newer session.
-                Some(index) if self.subscriptions.is_live(index) => {
+                Some(index) if self.subscriptions.is_live(index) || mutant::is("old_end_honoured") => {
                     if self.subscriptions.over(index, Over::Taken) {
                         self.counters.subscriptions.ended.count();
                     }
@@ -290,6 +291,10 @@ impl Subscriber {
         self.counters.received.count();
         let wanted = index.and_then(|index| {
             let owner = self.subscriptions.get(index)?.owner();
+            let owner = match mutant::is("notice_to_another") {
+                true => self.subscriptions.iter().next()?.owner(),
+                false => owner,
+            };
             let is_active = matches!(self.tokens.get(owner)?.state(), State::Active(_));
             is_active.then_some((index, owner))
         });

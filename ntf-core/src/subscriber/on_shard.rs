@@ -1,6 +1,7 @@
 //! Letters of other shards, and links that come from them. [`crate::subscriber::shard`] tells the story.
 
 use crate::base::id::LinkId;
+use crate::base::mutant;
 use crate::link::event::LinkAction;
 use crate::link::responder::ReplyTo;
 use crate::model::index::{SubscriptionIndex, TokenIndex};
@@ -127,7 +128,8 @@ impl Subscriber {
 
     /// Ends the other registrations of a device; says how many words will come to confirm it.
     pub(super) fn drop_rivals(&mut self, token: TokenIndex) -> (Ticket, usize) {
-        for rival in self.tokens.rivals(token) {
+        let rivals = self.tokens.rivals(token);
+        for rival in rivals.into_iter().filter(|_| !mutant::is("rivals_stay")) {
             self.counters.tokens.superseded.count();
             self.drop_token(rival);
         }

@@ -1,6 +1,8 @@
 //! Orders for the push server: contents gathered, padded, encrypted to the device.
 
 use crate::base::budget::Admit;
+use crate::base::limits::NONCE_LEN;
+use crate::base::mutant;
 use crate::base::rng::Rng;
 use crate::crypto::boxed::BoxKey;
 use crate::crypto::pad;
@@ -120,7 +122,7 @@ fn padded_len(configured: usize, shrinks: u8) -> usize {
 
 /// Pads and encrypts what a push carries. Source: `ntf-protocol` 3.2.
 fn seal(key: &BoxKey, nonces: &mut Rng, message: &[u8], padded_len: usize) -> Sealed {
-    let nonce = nonces.bytes();
+    let nonce = if mutant::is("nonce_used_again") { [7; NONCE_LEN] } else { nonces.bytes() };
     let ciphertext = key
         .seal_padded(&nonce, message, padded_len)
         .expect("a code is shorter than the smallest padded length, and notices are chosen to fit");

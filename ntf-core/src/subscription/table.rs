@@ -6,6 +6,7 @@
 use crate::base::hash::HashKey;
 use crate::base::id::SubscriptionId;
 use crate::base::list::{Links, List, Threads};
+use crate::base::mutant;
 use crate::base::rng::Rng;
 use crate::base::secret::Secret;
 use crate::base::slab::Slab;
@@ -393,6 +394,9 @@ impl Subscriptions {
         let Some(server) = self.servers.rows.get_mut(server.0) else { return };
         server.session = server.session.wrapping_add(1);
         server.is_served = false;
+        if mutant::is("live_ones_do_not_wait") {
+            return;
+        }
         let mut live = core::mem::take(&mut server.live);
         server.waiting.append(&mut OnServer(&mut self.rows), &mut live);
     }

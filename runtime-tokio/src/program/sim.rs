@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use ntf_core::host::mailbox;
 use ntf_core::host::wake::block_on;
-use ntf_core::sim::{EXCUSES, Recording, Report, Run, Scenario, Size};
+use ntf_core::sim::{EXCUSES, Phase, Recording, Report, Run, Scenario, Size};
 use serde_json::json;
 
 use crate::program::cli::{Replay, Sim};
@@ -39,6 +39,9 @@ struct Total {
 ///
 /// When a run broke a promise, or the trace cannot be written.
 pub fn run(options: &Sim) -> Result<(), Failure> {
+    if options.speed {
+        return measure(options.from);
+    }
     let started = Instant::now();
     let size = options.hours.map_or(Size::SHORT, Size::long);
     let total = play(options.from, options.seeds, size, started);
@@ -67,6 +70,33 @@ pub fn run(options: &Sim) -> Result<(), Failure> {
     match total.failed.len() {
         0 => Ok(()),
         failed => Err(Failure::failed(format!("{failed} of {} runs broke a promise.", total.runs))),
+    }
+}
+
+/// Hours of the town that is measured.
+const HOURS_MEASURED: u32 = 24;
+
+/// Measures how fast simulated time goes by in a town where something happens: the beginning, and the half day of
+/// silence at the end, do not count.
+fn measure(seed: u64) -> Result<(), Failure> {
+    let mut run = Run::new(Scenario::steady(seed, 10, 20, HOURS_MEASURED));
+    while run.phase() == Phase::Opening && run.step() {}
+    let (began, before) = (Instant::now(), run.report());
+    while run.phase() == Phase::Busy && run.step() {}
+    let (wall, after) = (began.elapsed(), run.report());
+    let simulated = after.simulated.saturating_sub(before.simulated);
+    while run.step() {}
+    println!(
+        "{} messages to 10 devices with 20 queues each, {} steps: {:.1} hours in {:.2} s, {:.0} times as fast as real time",
+        after.sent,
+        after.steps - before.steps,
+        simulated.as_secs_f64() / 3600.0,
+        wall.as_secs_f64(),
+        simulated.as_secs_f64() / wall.as_secs_f64().max(0.001),
+    );
+    match run.report().violations.first() {
+        None => Ok(()),
+        Some(violation) => Err(Failure::failed(format!("A promise was broken: {violation}."))),
     }
 }
 

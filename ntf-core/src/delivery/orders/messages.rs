@@ -1,5 +1,6 @@
 //! The orders of notices: which are made, held or left to an alert, and what their outcomes lead to.
 
+use crate::base::mutant;
 use crate::base::rng::Rng;
 use crate::base::time::{Mono, Now};
 use crate::delivery::notices::{Held, Selection};
@@ -195,11 +196,16 @@ impl Delivery {
                 self.pacing.throttled(token, now.mono + *after);
                 self.put_in_line(token);
             }
+            PushResult::TryLater { .. } if mutant::is("put_off_counts_as_landed") => {
+                self.notices_landed(token)
+            }
             PushResult::TryLater { after } | PushResult::Throttled { after } => {
                 mailbox.notices.bounced();
                 mailbox.turn = Turn::Pausing;
                 let pause = mailbox.backoff.next_delay(self.limits.retry, jitter).max(*after);
-                self.timers.set(Timer::Retry(token), now.mono + pause);
+                if !mutant::is("retry_timer_not_set") {
+                    self.timers.set(Timer::Retry(token), now.mono + pause);
+                }
                 match kind {
                     PushKind::Hidden => self.pacing.refund(now.mono, token),
                     PushKind::Alert => self.alert_again_at(token, now.mono),
@@ -215,7 +221,9 @@ impl Delivery {
         mailbox.backoff.reset();
         mailbox.notices.landed();
         self.held = (self.held + mailbox.notices.len()).saturating_sub(before);
-        self.put_in_line(token);
+        if !mutant::is("notices_of_meanwhile_stay") {
+            self.put_in_line(token);
+        }
     }
 
     /// The alert for held notices has come to an end; the notices wait on.

@@ -128,7 +128,7 @@ impl Run {
     fn is_unverified(&mut self, device: usize) {
         if let Some(person) = self.people.get_mut(device) {
             person.is_active = false;
-            self.oracle.excuse_from(device, Excuse::NotVerified);
+            self.oracle.excuse_from(self.world.now().mono, device, Excuse::NotVerified);
         }
     }
 
@@ -145,11 +145,11 @@ impl Run {
                 .map(|(number, _)| number)
                 .collect();
             for device in forgetting {
-                self.oracle.excuse_from(device, Excuse::SubscriberForgot);
+                self.oracle.excuse_from(now, device, Excuse::SubscriberForgot);
                 self.laws.keys_changed(device);
             }
             if let Some(device) = self.device_of(node) {
-                self.oracle.excuse(now, device, Excuse::AppEnded);
+                self.oracle.excuse(now, now, device, Excuse::AppEnded);
                 self.laws.keys_changed(device);
             }
             self.laws.restarted(&self.nodes, node);

@@ -41,15 +41,15 @@ impl Run {
         };
         let only =
             subscriber(fault.node()).filter(|_| !matches!(fault, Fault::Partition(..) | Fault::Heal(..)));
-        let until = self.now() + LINK_LOSS;
+        let now = self.now();
         for (device, person) in self.people.iter().enumerate() {
             if only.is_some_and(|only| only != person.subscriber) {
                 continue;
             }
             if excuse == Excuse::WrongCalendar {
-                self.oracle.excuse_from(device, excuse);
+                self.oracle.excuse_from(now, device, excuse);
             } else {
-                self.oracle.excuse(until, device, excuse);
+                self.oracle.excuse(now, now + LINK_LOSS, device, excuse);
             }
         }
     }
@@ -60,23 +60,22 @@ impl Run {
         let is_slow = |entry: &Entry| {
             matches!(entry.deed, Deed::Fault(Fault::Slow(..) | Fault::Partition(..) | Fault::Heal(..)))
         };
-        if !self.scenario.schedule.iter().any(is_slow) {
-            return;
-        }
+        let Some(first) = self.scenario.schedule.iter().find(|entry| is_slow(entry)) else { return };
+        let from = self.began + Duration::from_millis(first.at_millis);
         for device in 0..self.people.len() {
             let made_queues = |entry: &Entry| matches!(entry.deed, Deed::CreateQueue { device: maker, .. } if usize::from(maker) == device);
             if self.laws.has_changed(device) || self.scenario.schedule.iter().any(made_queues) {
-                self.oracle.excuse_from(device, Excuse::CredentialsRaced);
+                self.oracle.excuse_from(from, device, Excuse::CredentialsRaced);
             }
         }
     }
 
     /// What was broken between subscribers and SMP servers until now may cost notices for a little longer.
     pub(super) fn lose_more_notices(&mut self) {
-        let until = self.now() + LINK_LOSS;
+        let now = self.now();
         for device in 0..self.people.len() {
             if self.oracle.has_had(device, Excuse::NoticeLost) {
-                self.oracle.excuse(until, device, Excuse::NoticeLost);
+                self.oracle.excuse(now, now + LINK_LOSS, device, Excuse::NoticeLost);
             }
         }
     }

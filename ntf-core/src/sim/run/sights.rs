@@ -50,7 +50,7 @@ impl Run {
             }
             Sight::Ended { push, outcome } => {
                 if let Some(device) = self.laws.on_outcome(&self.nodes, push, outcome) {
-                    self.oracle.excuse(at, device, Excuse::ProviderRefused);
+                    self.oracle.excuse(at, at, device, Excuse::ProviderRefused);
                 }
             }
             Sight::Requested { body, .. } => {
@@ -65,7 +65,7 @@ impl Run {
                     Loss::Dropped => Excuse::ProviderDropped,
                     Loss::Replaced => Excuse::PushReplaced,
                 };
-                self.oracle.excuse(at, device, excuse);
+                self.oracle.excuse(at, at, device, excuse);
             }
         }
     }
