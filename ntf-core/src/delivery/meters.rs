@@ -1,6 +1,6 @@
 //! What delivery counts.
 
-use crate::base::meter::{Counter, meters};
+use crate::base::meter::{Counter, Histogram, meters};
 
 /// What became of notices and orders.
 ///
@@ -44,6 +44,9 @@ pub struct DeliveryCounters {
     pub periodic_held: Counter,
     /// Orders that the provider took.
     pub accepted: Counter,
+    /// Time from the coming of a notice to the provider's acceptance of the push that brings it, or of the alert
+    /// that stands for it.
+    pub acceptance_ms: Histogram,
     /// Orders put off.
     pub put_off: Counter,
     /// Orders that the push server held back because the device had its share of hidden pushes.
@@ -79,6 +82,7 @@ meters!(DeliveryCounters {
     periodic_skipped,
     periodic_held,
     accepted,
+    acceptance_ms,
     put_off,
     throttled,
     too_large,

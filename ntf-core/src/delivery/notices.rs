@@ -4,6 +4,7 @@
 //! pushes, because Apple replaces a push that the device has not fetched yet by the next one.
 //! Source: `ntf-protocol` 4.5 and H15.
 
+use crate::base::time::Mono;
 use crate::model::index::SubscriptionIndex;
 use crate::model::notification::{NOTICES_PER_PUSH_MAX, Notice};
 use alloc::collections::VecDeque;
@@ -16,6 +17,8 @@ pub struct Held {
     pub subscription: SubscriptionIndex,
     /// What came.
     pub notice: Notice,
+    /// When it came.
+    came: Mono,
     stage: Stage,
 }
 
@@ -72,12 +75,18 @@ impl Notices {
     ///
     /// At most `bound` queues wait. What has gone out already is kept only while there are no more than
     /// six notices.
-    pub fn take_in(&mut self, subscription: SubscriptionIndex, notice: Notice, bound: usize) -> Ended {
+    pub fn take_in(
+        &mut self,
+        now: Mono,
+        subscription: SubscriptionIndex,
+        notice: Notice,
+        bound: usize,
+    ) -> Ended {
         let mut ended = Ended::default();
         if let Some(earlier) = self.remove(subscription) {
             ended.merged += u32::from(earlier.is_fresh());
         }
-        self.held.push_back(Held { subscription, notice, stage: Stage::Fresh });
+        self.held.push_back(Held { subscription, notice, came: now, stage: Stage::Fresh });
         self.trim();
         while self.held.len() > bound.max(1) {
             let oldest = self.held.iter().position(Held::is_wanted).and_then(|place| self.held.remove(place));
@@ -170,6 +179,11 @@ impl Notices {
         first
     }
 
+    /// When each notice in the order that is out came.
+    pub fn flying_since(&self) -> impl Iterator<Item = Mono> {
+        self.held.iter().filter(|held| held.stage == Stage::Flying).map(|held| held.came)
+    }
+
     /// The order that was out has come to an end, good or bad: its notices need no other.
     pub fn landed(&mut self) {
         self.turn(Stage::Done);
@@ -240,7 +254,7 @@ mod tests {
     }
 
     fn took(notices: &mut Notices, number: u32, time: i64) -> Ended {
-        notices.take_in(queue(number), notice(time), 64)
+        notices.take_in(Mono::default(), queue(number), notice(time), 64)
     }
 
     /// Orders with room for everything; gives the times of the notices in it.
@@ -330,7 +344,8 @@ mod tests {
     fn too_many_waiting_queues_displace_the_oldest() {
         let mut notices = Notices::default();
         for time in 0..8 {
-            let ended = notices.take_in(queue(u32::try_from(time).unwrap()), notice(time), 7);
+            let ended =
+                notices.take_in(Mono::default(), queue(u32::try_from(time).unwrap()), notice(time), 7);
             assert_eq!(ended.displaced, u32::from(time == 7), "time = {time}");
         }
         assert_eq!(order(&mut notices), [1, 2, 3, 4, 5, 6]);

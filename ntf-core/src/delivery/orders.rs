@@ -137,7 +137,13 @@ impl Delivery {
 
     /// Takes a notice in; says whether there was room. Never blocks: what is too much merges or is dropped
     /// and counted.
-    pub fn take_in(&mut self, token: TokenIndex, subscription: SubscriptionIndex, notice: Notice) -> bool {
+    pub fn take_in(
+        &mut self,
+        now: Mono,
+        token: TokenIndex,
+        subscription: SubscriptionIndex,
+        notice: Notice,
+    ) -> bool {
         let mailbox = self.mailboxes.get(&token).map_or(0, |mailbox| mailbox.notices.len());
         // A full table lets tokens replace their own notices, and takes nothing for others.
         let bound = if self.held < self.limits.notices { self.limits.queues_per_token } else { mailbox };
@@ -148,7 +154,7 @@ impl Delivery {
         self.counters.taken_in.count();
         let mailbox = self.mailboxes.entry(token).or_default();
         let before = mailbox.notices.len();
-        let ended = mailbox.notices.take_in(subscription, notice, bound);
+        let ended = mailbox.notices.take_in(now, subscription, notice, bound);
         self.held = (self.held + mailbox.notices.len()).saturating_sub(before);
         match mailbox.turn {
             Turn::Idle => self.put_in_line(token),

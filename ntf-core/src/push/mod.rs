@@ -52,7 +52,7 @@ use core::time::Duration;
 
 use crate::base::backoff::BackoffPlan;
 use crate::base::budget::BudgetPlan;
-use crate::base::meter::Counter;
+use crate::base::meter::{Counter, meters};
 use crate::base::outbox::Outbox;
 use crate::base::rng::{Rng, Seed, Stream};
 use crate::base::time::{Deadline, Now};
@@ -199,6 +199,47 @@ pub struct Counters {
     pub jwt_signed: Counter,
 }
 
+/// What a push server holds now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gauges {
+    /// Orders without an outcome.
+    pub in_hand: usize,
+    /// Of these, orders that wait for their turn.
+    pub waiting: usize,
+    /// Requests without an answer.
+    pub in_flight: usize,
+    /// Providers to which nothing, or one request to see, is sent for now.
+    pub lanes_held: usize,
+    /// Devices whose budgets are used up in part.
+    pub devices_paced: usize,
+}
+
+meters!(Counters {
+    orders,
+    repeated,
+    accepted,
+    token_invalid,
+    try_later,
+    queue_full,
+    timed_out,
+    unreachable,
+    broken,
+    throttled,
+    too_large,
+    refused,
+    refused_provider_token,
+    refused_topic,
+    not_configured,
+    dropped,
+    requests,
+    retried,
+    late_answers,
+    body_bytes,
+    jwt_signed
+});
+
+meters!(Gauges { in_hand, waiting, in_flight, lanes_held, devices_paced });
+
 /// The push server.
 pub struct Push {
     config: Config,
@@ -278,6 +319,18 @@ impl Push {
     #[must_use]
     pub fn devices_paced(&self) -> usize {
         self.shares.len()
+    }
+
+    /// What it holds now.
+    #[must_use]
+    pub fn gauges(&self) -> Gauges {
+        Gauges {
+            in_hand: self.in_hand(),
+            waiting: self.orders.waiting(),
+            in_flight: self.in_flight(),
+            lanes_held: self.orders.lanes_held(),
+            devices_paced: self.devices_paced(),
+        }
     }
 
     /// What was counted since the start.

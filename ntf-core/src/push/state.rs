@@ -162,6 +162,19 @@ impl Orders {
         self.by_request.len()
     }
 
+    pub(super) fn waiting(&self) -> usize {
+        self.lanes().iter().map(|lane| lane.waiting.len()).sum()
+    }
+
+    pub(super) fn lanes_held(&self) -> usize {
+        self.lanes().iter().filter(|lane| lane.gate != Gate::Open).count()
+    }
+
+    /// All lanes, production first.
+    const fn lanes(&self) -> [&Lane; 3] {
+        [&self.prod, &self.dev, &self.test]
+    }
+
     pub(super) fn has(&self, id: PushId) -> bool {
         self.by_id.contains_key(&id)
     }
@@ -193,7 +206,7 @@ impl Orders {
 
     /// The order that should leave next. Production goes before the others; each lane has room of its own.
     pub(super) fn next_ready(&self, in_flight_max: usize) -> Option<PushId> {
-        [&self.prod, &self.dev, &self.test].into_iter().find_map(|lane| lane.next_ready(in_flight_max))
+        self.lanes().into_iter().find_map(|lane| lane.next_ready(in_flight_max))
     }
 
     /// Marks an order as in flight.

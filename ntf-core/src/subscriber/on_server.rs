@@ -304,7 +304,7 @@ impl Subscriber {
         };
         self.subscriptions.heard(index);
         let nonce = notice.nonce;
-        if self.delivery.take_in(owner, index, notice) {
+        if self.delivery.take_in(self.now.mono, owner, index, notice) {
             self.outbox.push(Effect::Milestone(Milestone::Received { nonce }));
         }
     }

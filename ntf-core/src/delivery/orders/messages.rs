@@ -178,6 +178,11 @@ impl Delivery {
         }
         let Some(mailbox) = self.mailboxes.get_mut(&token) else { return };
         mailbox.turn = Turn::Idle;
+        if *result == PushResult::Accepted {
+            for came in mailbox.notices.flying_since() {
+                self.counters.acceptance_ms.record(now.mono.since(came));
+            }
+        }
         match result {
             // Refused for good: the notices ride along with later ones. Source: `ntf-protocol` 3.8.
             PushResult::Accepted | PushResult::Refused | PushResult::TokenInvalid { .. } => {

@@ -48,7 +48,8 @@ fn world(limits: DeliveryLimits) -> World {
 
 impl World {
     fn take_in(&mut self, owner: u32, queue: u32, time: i64) -> bool {
-        self.delivery.take_in(token(owner), SubscriptionIndex(index(queue)), notice(time))
+        let came = now(u64::try_from(time).unwrap()).mono;
+        self.delivery.take_in(came, token(owner), SubscriptionIndex(index(queue)), notice(time))
     }
 
     /// Orders everything that is ready; gives the orders with the times of their notices.
