@@ -16,6 +16,7 @@ pub mod link;
 pub mod listen;
 pub mod peers;
 pub mod program;
+pub mod relay;
 pub mod roles;
 pub mod rt;
 pub mod service;

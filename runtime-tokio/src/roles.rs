@@ -8,11 +8,16 @@ use ntf_core::client::effect::{Effect as ClientEffect, Event};
 use ntf_core::client::input::{Command, Input as ClientInput};
 use ntf_core::link::event::LinkEvent;
 use ntf_core::model::knowledge::Fact;
-use ntf_core::model::push::{PushOrder, PushOutcome};
+use ntf_core::model::push::{PushId, PushOrder, PushOutcome};
 use ntf_core::model::shard::ShardId;
+use ntf_core::model::token::DeviceTag;
 use ntf_core::push::Push;
 use ntf_core::push::effect::{Effect as PushEffect, RequestId};
 use ntf_core::push::input::Input as PushInput;
+use ntf_core::relay::push_end::{Effect as PushEndEffect, Input as PushEndInput, PushEnd};
+use ntf_core::relay::subscriber_end::{
+    Effect as SubscriberEndEffect, Input as SubscriberEndInput, SubscriberEnd,
+};
 use ntf_core::smp::server::{Effect as SmpEffect, Input as SmpInput, Server};
 use ntf_core::subscriber::Subscriber;
 use ntf_core::subscriber::effect::{Effect as SubscriberEffect, Milestone};
@@ -87,8 +92,23 @@ pub enum ShardWord {
     },
 }
 
+/// What reaches a subscriber besides links.
+#[derive(Debug)]
+pub enum SubscriberMail {
+    /// The push server tells what became of an order.
+    Outcome(PushOutcome),
+    /// The push server tells what it calls the device of an order, whose token it alone can read.
+    Recognised(PushId, DeviceTag),
+}
+
+impl From<PushOutcome> for SubscriberMail {
+    fn from(outcome: PushOutcome) -> Self {
+        Self::Outcome(outcome)
+    }
+}
+
 impl Role for Subscriber {
-    type Mail = PushOutcome;
+    type Mail = SubscriberMail;
     type Report = SubscriberReport;
     type Word = ShardWord;
 
@@ -96,8 +116,13 @@ impl Role for Subscriber {
         SubscriberInput::Link(event)
     }
 
-    fn on_mail(&mut self, now: Now, mail: PushOutcome) {
-        self.handle(now, SubscriberInput::Outcome(mail));
+    fn on_mail(&mut self, now: Now, mail: SubscriberMail) {
+        match mail {
+            SubscriberMail::Outcome(outcome) => self.handle(now, SubscriberInput::Outcome(outcome)),
+            SubscriberMail::Recognised(push, device) => {
+                self.handle(now, SubscriberInput::Recognised { push, device });
+            }
+        }
     }
 
     fn on_word(&mut self, now: Now, from: ShardId, word: ShardWord) {
@@ -181,6 +206,100 @@ impl Role for Push {
 
     fn sort(effect: PushEffect) -> Sorted<Self> {
         Sorted::Report(effect)
+    }
+}
+
+/// What the subscriber's end of a relay link tells its subscriber.
+#[derive(Debug)]
+pub enum SubscriberEndReport {
+    /// What the push server calls the device of an order.
+    Recognised(PushId, DeviceTag),
+    /// What became of an order.
+    Outcome(PushOutcome),
+}
+
+impl Role for SubscriberEnd {
+    type Mail = PushOrder;
+    type Report = SubscriberEndReport;
+
+    fn link_input(event: LinkEvent<'_>) -> SubscriberEndInput<'_> {
+        SubscriberEndInput::Link(event)
+    }
+
+    fn on_mail(&mut self, now: Now, order: PushOrder) {
+        self.handle(now, SubscriberEndInput::Order(order));
+    }
+
+    fn tick_input() -> SubscriberEndInput<'static> {
+        SubscriberEndInput::Tick
+    }
+
+    fn stop_input() -> SubscriberEndInput<'static> {
+        SubscriberEndInput::Stop
+    }
+
+    fn facts(&self) -> Vec<Fact> {
+        self.knowledge()
+    }
+
+    fn sort(effect: SubscriberEndEffect) -> Sorted<SubscriberEndReport> {
+        match effect {
+            SubscriberEndEffect::Link(action) => Sorted::Link(action),
+            SubscriberEndEffect::Recognised { push, device } => {
+                Sorted::Report(SubscriberEndReport::Recognised(push, device))
+            }
+            SubscriberEndEffect::Outcome(outcome) => Sorted::Report(SubscriberEndReport::Outcome(outcome)),
+        }
+    }
+}
+
+/// What reaches the push server's end of relay links besides the links.
+#[derive(Debug)]
+pub enum PushEndMail {
+    /// The push server tells what became of an order.
+    Outcome(PushOutcome),
+    /// Take no further orders.
+    Drain,
+}
+
+impl From<PushOutcome> for PushEndMail {
+    fn from(outcome: PushOutcome) -> Self {
+        Self::Outcome(outcome)
+    }
+}
+
+impl Role for PushEnd {
+    type Mail = PushEndMail;
+    type Report = PushOrder;
+
+    fn link_input(event: LinkEvent<'_>) -> PushEndInput<'_> {
+        PushEndInput::Link(event)
+    }
+
+    fn on_mail(&mut self, now: Now, mail: PushEndMail) {
+        match mail {
+            PushEndMail::Outcome(outcome) => self.handle(now, PushEndInput::Outcome(outcome)),
+            PushEndMail::Drain => self.handle(now, PushEndInput::Drain),
+        }
+    }
+
+    fn tick_input() -> PushEndInput<'static> {
+        PushEndInput::Tick
+    }
+
+    fn stop_input() -> PushEndInput<'static> {
+        PushEndInput::Stop
+    }
+
+    fn facts(&self) -> Vec<Fact> {
+        self.knowledge()
+    }
+
+    fn sort(effect: PushEndEffect) -> Sorted<PushOrder> {
+        match effect {
+            PushEndEffect::Link(action) => Sorted::Link(action),
+            PushEndEffect::Order(order) => Sorted::Report(order),
+        }
     }
 }
 

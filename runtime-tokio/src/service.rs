@@ -65,10 +65,10 @@ pub(crate) fn links_max() -> usize {
 /// its links, for at most five seconds, and ends.
 #[derive(Debug)]
 pub struct Running<R: Role> {
-    mailbox: Sender<Letter<R::Mail>>,
-    task: Task<R>,
-    listener: Option<Listener>,
-    traffic: Arc<Traffic>,
+    pub(crate) mailbox: Sender<Letter<R::Mail>>,
+    pub(crate) task: Task<R>,
+    pub(crate) listener: Option<Listener>,
+    pub(crate) traffic: Arc<Traffic>,
 }
 
 impl<R: Role> Running<R> {
@@ -93,6 +93,13 @@ impl<R: Role> Running<R> {
     #[must_use]
     pub fn traffic(&self) -> Arc<Traffic> {
         self.traffic.clone()
+    }
+
+    /// Stops accepting links. Those that are open stay open.
+    pub fn stop_listening(&mut self) {
+        if let Some(listener) = &mut self.listener {
+            listener.stop();
+        }
     }
 
     /// Asks the role what it knows. `None` when it has ended.
@@ -147,14 +154,14 @@ pub async fn run_smp_server(
 }
 
 /// Runs a push server that sends through `providers`; outcomes go to `outcomes`.
-pub fn run_push(
+pub fn run_push<M: From<PushOutcome> + Send + 'static>(
     role: Push,
     clock: Clock,
     providers: Providers,
-    outcomes: Sender<Letter<PushOutcome>>,
+    outcomes: Sender<Letter<M>>,
 ) -> Running<Push> {
     let (mailbox, traffic, running) = push_telling(role, clock, providers, move |outcome| {
-        let _ = outcomes.try_send(Letter::Mail(outcome));
+        let _ = outcomes.try_send(Letter::Mail(outcome.into()));
     });
     Running { mailbox, task: spawn(running), listener: None, traffic }
 }

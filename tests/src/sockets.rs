@@ -161,6 +161,12 @@ impl Network {
         self.trial.stand_in()
     }
 
+    /// The same with its signing key.
+    #[must_use]
+    pub const fn trial(&self) -> &Trial {
+        &self.trial
+    }
+
     /// Looks again and again until `is_so`.
     ///
     /// # Panics

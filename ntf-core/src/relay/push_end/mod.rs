@@ -16,6 +16,8 @@ mod requests;
 pub use config::{Admitted, Config, Counters, Limits, LinkCounters, OrderCounters, TokensAllowed};
 
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
+use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -25,10 +27,14 @@ use crate::base::time::{Deadline, Now};
 use crate::base::timers::Timers;
 use crate::link::event::{LinkAction, LinkEvent};
 use crate::machine::{Machine, Step};
+use crate::model::knowledge::Fact;
 use crate::model::push::{PushId, PushOrder, PushOutcome};
 use crate::model::server::Fingerprint;
 use crate::model::token::DeviceTag;
 use crate::relay::push_end::peer::{Link, Peer, Phase};
+
+/// Orders that the push server has, as [`PushEnd::knowledge`] names them.
+pub const ORDERS_IN_HAND: &str = "orders in hand";
 
 /// An input of the push server's end.
 #[derive(Debug)]
@@ -154,6 +160,21 @@ impl PushEnd {
     #[must_use]
     pub fn is_connected(&self, name: &str) -> Option<bool> {
         self.peers.iter().find(|peer| &*peer.name == name).map(|peer| peer.link.is_some())
+    }
+
+    /// What it holds: who its subscribers are, and which orders are on their way.
+    #[must_use]
+    pub fn knowledge(&self) -> Vec<Fact> {
+        let number = |what, count| Fact { what, count, sample: None };
+        let count = |len: usize| u64::try_from(len).unwrap_or(u64::MAX);
+        let connected = self.peers.iter().filter(|peer| peer.link.is_some());
+        let sample = connected.clone().next().map(|peer| String::from(&*peer.name));
+        vec![
+            Fact { what: "subscribers", count: count(connected.count()), sample },
+            number(ORDERS_IN_HAND, count(self.in_hand())),
+            number("orders", self.counters.orders.received.total()),
+            number("sealed device tokens opened", self.counters.orders.sealed.total()),
+        ]
     }
 
     fn on_timer(&mut self) {

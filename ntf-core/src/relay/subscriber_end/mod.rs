@@ -14,6 +14,8 @@ mod on_link;
 pub use config::{Config, Counters};
 
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec;
+use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
@@ -28,9 +30,13 @@ use crate::link::engine::LinkNumbers;
 use crate::link::event::{Block, LinkAction, LinkEvent};
 use crate::link::keepalive::{Keepalive, Silence};
 use crate::machine::{Machine, Step};
+use crate::model::knowledge::Fact;
 use crate::model::push::{PushId, PushOrder, PushOutcome, PushPayload, PushResult};
 use crate::model::token::DeviceTag;
 use crate::relay::frame::{BlockWriter, CIPHERTEXT_LEN_MAX, Farewell, Frame, INSTANCE_LEN, Order, Room};
+
+/// Orders without an outcome, as [`SubscriberEnd::knowledge`] names them.
+pub const ORDERS_HELD: &str = "orders in hand";
 
 /// An input of the subscriber's end.
 #[derive(Debug)]
@@ -184,6 +190,14 @@ impl SubscriberEnd {
     #[must_use]
     pub const fn is_open(&self) -> bool {
         matches!(self.state, State::Open(_))
+    }
+
+    /// What it holds: orders on their way, and nothing of what has been answered.
+    #[must_use]
+    pub fn knowledge(&self) -> Vec<Fact> {
+        let number = |what, count| Fact { what, count, sample: None };
+        let held = u64::try_from(self.held()).unwrap_or(u64::MAX);
+        vec![number(ORDERS_HELD, held), number("orders", self.counters.orders.total())]
     }
 
     fn on_order(&mut self, order: PushOrder) {

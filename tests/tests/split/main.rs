@@ -1,0 +1,97 @@
+//! Subscriber and push server as separate processes, over real sockets: each on a runtime of its own, of one
+//! kind or of two, with the peer killed at every step of a push.
+
+#![allow(clippy::indexing_slicing, clippy::panic, reason = "tests")]
+
+mod on_smol;
+mod on_tokio;
+mod pins;
+mod town;
+
+use std::time::Duration;
+
+use ntf_runtime_tokio::standin::Fault;
+use town::{Kind, Town};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn messages_arrive_over_a_relay_link_of_every_pair_of_runtimes() {
+    for pair in [
+        (Kind::Tokio, Kind::Tokio),
+        (Kind::Smol, Kind::Smol),
+        (Kind::Smol, Kind::Tokio),
+        (Kind::Tokio, Kind::Smol),
+    ] {
+        let town = Town::start(pair).await;
+        let mut person = town.person().await;
+        for round in 0..3 {
+            person.hears(&format!("message {round} over {pair:?}")).await;
+        }
+        let pushes = town.apple_accepted();
+        person.stop().await;
+        let (subscriber_end, push_end) = town.stop().await;
+        assert_eq!(subscriber_end.welcomed.total(), 1, "{pair:?}: one link for all of it");
+        assert_eq!(push_end.orders.handed_on.total(), pushes, "{pair:?}: each order is one push");
+        assert_eq!(subscriber_end.answered.total(), pushes, "{pair:?}: each order is answered");
+        assert_eq!(push_end.links.strangers.total(), 0, "{pair:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_push_server_that_is_killed_before_an_order_gets_it_when_it_is_back() {
+    for pair in [(Kind::Tokio, Kind::Tokio), (Kind::Smol, Kind::Tokio)] {
+        let mut town = Town::start(pair).await;
+        let mut person = town.person().await;
+        person.hears("with a push server").await;
+        let before = town.apple_accepted();
+        town.kill_push_server();
+        person.is_sent("without one").await;
+        town.start_push_server();
+        person.has("without one").await;
+        // The outcome of the first push may have died with the push server; then that one is made again.
+        town.until("a push, late", |counts| counts.accepted > before).await;
+        assert!(town.apple_accepted() <= before + 2, "{pair:?}");
+        person.stop().await;
+        town.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_in_the_hands_of_a_killed_push_server_is_made_by_the_next_one() {
+    let mut town = Town::start((Kind::Tokio, Kind::Tokio)).await;
+    let mut person = town.person().await;
+    person.hears("before").await;
+    let before = town.apple().counts();
+    // The provider has the request and keeps quiet.
+    town.apple().fail_next(1, Fault::Silence);
+    person.is_sent("in the middle").await;
+    town.until("the provider has the request", |counts| counts.requests == before.requests + 1).await;
+    town.kill_push_server();
+    town.start_push_server();
+    person.has("in the middle").await;
+    // The device may have met the message while it fetched the one before; the push comes all the same.
+    town.until("the push of the next one", |counts| counts.accepted > before.accepted).await;
+    person.stop().await;
+    let (subscriber_end, _) = town.stop().await;
+    assert!(subscriber_end.resent.total() >= 1, "the order was asked for again");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn outcomes_for_a_killed_subscriber_are_dropped_and_the_next_one_is_served() {
+    let mut town = Town::start((Kind::Tokio, Kind::Smol)).await;
+    let mut person = town.person().await;
+    person.hears("before").await;
+    let before = town.apple().counts();
+    town.apple().fail_next(1, Fault::Delay(Duration::from_millis(500)));
+    person.is_sent("while it dies").await;
+    town.until("the provider has the request", |counts| counts.requests == before.requests + 1).await;
+    town.kill_subscriber();
+    person.has("while it dies").await;
+    town.start_subscriber();
+    // Its memory is gone; the device notices and registers anew.
+    person.registers_again(&town).await;
+    person.hears("after").await;
+    person.stop().await;
+    let (_, push_end) = town.stop().await;
+    assert_eq!(push_end.orders.orphaned.total(), 1, "the outcome for who is no more");
+    assert_eq!(push_end.links.welcomed.total(), 2, "one link of each");
+}
