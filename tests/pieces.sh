@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # The pieces as separate processes, as the README runs them: an SMP server, a subscriber with a stand-in for Apple, a
-# device, and a message sent by a fourth process. Then each server is asked to stop.
+# device, and a message sent by a fourth process; then the same with a push server of its own. At the end each server is
+# asked to stop.
 #
-#   tests/pieces.sh target/release/ntf
+#   tests/pieces.sh target/release/ntf [target/release/ntf-smol]
 set -eu
 ntf=$(realpath "$1")
+smol=${2:+$(realpath "$2")}
 work=$(mktemp -d)
 pids=()
 finish() {
@@ -87,6 +89,55 @@ for trust in wrong right; do
   fi
   line_of "server-$trust.out.err" "$words" >/dev/null
 done
+
+# The split: a push server and a subscriber as processes of their own, set up as the manual says. With a second
+# program (ntf-smol), each plays either part.
+split() {
+  local name=$1 subscriber=$2 push=$3 first=${#pids[@]} apple relay device
+  "$subscriber" init subscriber --dir "$name" --listen 127.0.0.1:0 >"$name-subscriber.init" 2>/dev/null
+  "$push" init push --dir "$name-push" --listen 127.0.0.1:0 >"$name-push.init" 2>/dev/null
+  [ "$(stat -c %a "$name-push/sealing.key" "$name-push/server.key" "$name/server.key" "$name-push/push.toml" | sort -u)" = 600 ]
+  grep -q '^sealing key ' "$name-push.init"
+  expect 1 'push_server.address is missing' "$subscriber" subscriber --config "$name/subscriber.toml"
+  expect 1 'File exists' "$push" init push --dir "$name-push"
+
+  "$ntf" stand-in --listen 127.0.0.1:0 --dir "$name-apple" >"$name-apple.out" 2>/dev/null &
+  pids+=($!)
+  apple=$(line_of "$name-apple.out" '^https://')
+  sed -i -e '/^\[apns\]/,/^\[/ {' -e "s|^#key = .*|key = \"$work/$name-apple/apns-key.p8\"|" \
+    -e 's|^#key_id = .*|key_id = "STANDINKEY"|' -e 's|^#team_id = .*|team_id = "STANDINORG"|' \
+    -e "s|^#test_url = .*|test_url = \"$apple\"|" -e "s|^#test_ca = .*|test_ca = \"$work/$name-apple/ca.crt\"|" -e '}' \
+    "$name-push/push.toml"
+  printf '[[subscribers]]\nname = "%s"\nfingerprint = "%s"\n' "$name" \
+    "$(sed -n 's/^fingerprint //p' "$name-subscriber.init")" >>"$name-push/push.toml"
+  "$push" push --config "$name-push/push.toml" >"$name-push.out" 2>"$name-push.out.err" &
+  pids+=($!)
+  relay=$(line_of "$name-push.out" '^relay://')
+  sed -i -e '/^\[push_server\]/,/^\[/ s|^#address = .*|address = "'"$relay"'"|' \
+    -e 's/^#allow_private_addresses = .*/allow_private_addresses = true/' \
+    -e 's/^#allow_test_provider = .*/allow_test_provider = true/' "$name/subscriber.toml"
+  "$subscriber" subscriber --config "$name/subscriber.toml" >"$name.out" 2>"$name.out.err" &
+  pids+=($!)
+  "$ntf" device watch --server "$(line_of "$name.out" '^ntf://')" --smp "$smp" --stand-in "$apple" \
+    --stand-in-ca "$name-apple/ca.crt" --messages 1 >"$name-device.out" 2>"$name-device.out.err" &
+  device=$!
+  "$ntf" device send "$(line_of "$name-device.out" '^smp://')" 'Hello over a relay link'
+  line_of "$name-device.out" '^Hello over a relay link$'
+  wait "$device"
+  for pid in "${pids[@]:first+1:2}"; do
+    kill -TERM "$pid"
+    wait "$pid"
+  done
+  grep -q ' orders received, ' "$name-push.out.err"
+  grep -q ' pushes ordered, ' "$name.out.err"
+  kill "${pids[first]}"
+  pids=("${pids[@]:0:first}")
+}
+split alone "$ntf" "$ntf"
+if [ -n "$smol" ]; then
+  split smol-subscriber "$smol" "$ntf"
+  split smol-push "$ntf" "$smol"
+fi
 
 "$ntf" device send "$queue" 'again'
 line_of device.out '^again$'

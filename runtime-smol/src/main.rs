@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use ntf_runtime_smol::program::failure::Failure;
-use ntf_runtime_smol::program::{cli, demo, logging, server, smp};
+use ntf_runtime_smol::program::{cli, config, demo, logging, push, server, smp, subscriber};
 use ntf_runtime_smol::rt;
 
 /// Private push notifications for the SimpleX network, on smol.
@@ -23,6 +23,12 @@ enum Command {
     Demo(cli::Demo),
     /// Run the notifications subscriber and the push server in one process.
     Server(cli::Server),
+    /// Run the notifications subscriber alone; its push server is another process.
+    Subscriber(cli::WithConfig),
+    /// Run the push server alone, for subscribers that are other processes.
+    Push(cli::WithConfig),
+    /// Write the settings and keys of a server, and print what others need to know of it.
+    Init(cli::Init),
     /// Run a small SMP server: queues in memory, for trying things out.
     Smp(cli::Smp),
 }
@@ -47,6 +53,9 @@ fn run(cli: Cli) -> Result<(), Failure> {
         match cli.command {
             Command::Demo(options) => demo::run(options).await,
             Command::Server(options) => server::run(options).await,
+            Command::Subscriber(options) => subscriber::run(options).await,
+            Command::Push(options) => push::run(options).await,
+            Command::Init(options) => config::init(&options),
             Command::Smp(options) => smp::run(options).await,
         }
     };

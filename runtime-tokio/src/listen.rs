@@ -88,17 +88,10 @@ impl Listener {
         drop(self.tasks.take());
     }
 
-    /// Stops accepting, and waits until the socket is closed.
+    /// Stops accepting, and waits until the socket is closed: its address is free then.
     pub async fn close(mut self) {
         if let Some(tasks) = self.tasks.take() {
             tasks.cancel().await;
-        }
-    }
-
-    /// Stops accepting, and waits until the socket is closed: its address is free then.
-    pub async fn close(mut self) {
-        if let Some(task) = self.task.take() {
-            task.cancel().await;
         }
     }
 }

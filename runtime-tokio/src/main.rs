@@ -5,7 +5,9 @@ use std::process::ExitCode;
 use clap::Parser;
 use ntf_runtime_tokio::program::cli::{Cli, Command};
 use ntf_runtime_tokio::program::failure::Failure;
-use ntf_runtime_tokio::program::{demo, device, logging, server, sim, smp, stand_in};
+use ntf_runtime_tokio::program::{
+    config, demo, device, logging, push, server, sim, smp, stand_in, subscriber,
+};
 use ntf_runtime_tokio::rt;
 
 fn main() -> ExitCode {
@@ -28,10 +30,13 @@ fn run(cli: Cli) -> Result<(), Failure> {
         match cli.command {
             Command::Demo(options) => demo::run(options).await,
             Command::Server(options) => server::run(options).await,
+            Command::Subscriber(options) => subscriber::run(options).await,
+            Command::Push(options) => push::run(options).await,
             Command::Smp(options) => smp::run(options).await,
             Command::StandIn(options) => stand_in::run(options).await,
             Command::Device(options) => device::run(options).await,
             // These wait for nothing, so they may as well run on this thread.
+            Command::Init(options) => config::init(&options),
             Command::Sim(options) => sim::run(&options),
             Command::Replay(options) => sim::replay(&options),
         }

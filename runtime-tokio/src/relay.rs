@@ -85,8 +85,6 @@ pub async fn run_subscriber(
     let task = spawn(driver.run(move |_, report| match report {
         SubscriberReport::Push(order) => _ = orders.try_send(Letter::Mail(order)),
         SubscriberReport::Milestone(milestone) => watch(milestone),
-        // There are no other shards.
-        SubscriberReport::Letter(..) | SubscriberReport::HandOff(..) => {}
     }));
     Ok(SubscriberSide {
         subscriber: Running { mailbox, task, listener: Some(listener), traffic },

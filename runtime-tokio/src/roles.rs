@@ -6,7 +6,7 @@ use ntf_core::base::id::LinkId;
 use ntf_core::client::Client;
 use ntf_core::client::effect::{Effect as ClientEffect, Event};
 use ntf_core::client::input::{Command, Input as ClientInput};
-use ntf_core::link::event::LinkEvent;
+use ntf_core::link::event::{DownReason, LinkEvent};
 use ntf_core::model::knowledge::Fact;
 use ntf_core::model::push::{PushId, PushOrder, PushOutcome};
 use ntf_core::model::shard::ShardId;
@@ -221,8 +221,15 @@ pub enum SubscriberEndReport {
 impl Role for SubscriberEnd {
     type Mail = PushOrder;
     type Report = SubscriberEndReport;
+    type Word = Nothing;
 
+    /// Operators hear of the link's end here: pushes wait while there is none.
     fn link_input(event: LinkEvent<'_>) -> SubscriberEndInput<'_> {
+        if let LinkEvent::Down { reason, .. } = &event
+            && let Some(why) = why_down(*reason)
+        {
+            tracing::warn!("lost the link to the push server: {why}");
+        }
         SubscriberEndInput::Link(event)
     }
 
@@ -242,7 +249,11 @@ impl Role for SubscriberEnd {
         self.knowledge()
     }
 
-    fn sort(effect: SubscriberEndEffect) -> Sorted<SubscriberEndReport> {
+    fn on_word(&mut self, _: Now, _: ShardId, word: Nothing) {
+        match word {}
+    }
+
+    fn sort(effect: SubscriberEndEffect) -> Sorted<Self> {
         match effect {
             SubscriberEndEffect::Link(action) => Sorted::Link(action),
             SubscriberEndEffect::Recognised { push, device } => {
@@ -250,6 +261,20 @@ impl Role for SubscriberEnd {
             }
             SubscriberEndEffect::Outcome(outcome) => Sorted::Report(SubscriberEndReport::Outcome(outcome)),
         }
+    }
+}
+
+/// Why there is no link to a push server, if it was not we who closed it.
+const fn why_down(reason: DownReason) -> Option<&'static str> {
+    match reason {
+        DownReason::Asked => None,
+        DownReason::Closed => Some("it closed the link; does it list our fingerprint?"),
+        DownReason::Broken => Some("the connection broke"),
+        DownReason::Unreachable => Some("it cannot be reached"),
+        DownReason::NotPublic => Some("its address is not public"),
+        DownReason::TimedOut => Some("it did not answer in time"),
+        DownReason::WrongIdentity => Some("who answers there is not the one in the address"),
+        DownReason::Tls => Some("TLS failed"),
     }
 }
 
@@ -271,6 +296,7 @@ impl From<PushOutcome> for PushEndMail {
 impl Role for PushEnd {
     type Mail = PushEndMail;
     type Report = PushOrder;
+    type Word = Nothing;
 
     fn link_input(event: LinkEvent<'_>) -> PushEndInput<'_> {
         PushEndInput::Link(event)
@@ -295,7 +321,11 @@ impl Role for PushEnd {
         self.knowledge()
     }
 
-    fn sort(effect: PushEndEffect) -> Sorted<PushOrder> {
+    fn on_word(&mut self, _: Now, _: ShardId, word: Nothing) {
+        match word {}
+    }
+
+    fn sort(effect: PushEndEffect) -> Sorted<Self> {
         match effect {
             PushEndEffect::Link(action) => Sorted::Link(action),
             PushEndEffect::Order(order) => Sorted::Report(order),

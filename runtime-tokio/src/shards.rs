@@ -37,7 +37,7 @@ use crate::http2::Providers;
 use crate::link::Traffic;
 use crate::listen::{Door, Listener, Visitor, door};
 use crate::peers::{Peers, shard_name};
-use crate::roles::{PushMail, SubscriberReport};
+use crate::roles::{PushMail, SubscriberReport, SubscriberMail};
 use crate::rt::{self, TcpListener, spawn};
 use crate::service::{links_max, os_seed, push_telling};
 
@@ -46,7 +46,7 @@ use crate::service::{links_max, os_seed, push_telling};
 /// Dropped, it stops as if it had died: [`stop`](Self::stop) is the orderly way.
 pub struct Sharded {
     address: SocketAddr,
-    shards: Vec<Sender<Letter<PushOutcome>>>,
+    shards: Vec<Sender<Letter<SubscriberMail>>>,
     push: Sender<Letter<PushMail>>,
     traffic: Vec<Arc<Traffic>>,
     stop: Stop,
@@ -126,7 +126,7 @@ where
     let (push, _, running) = push_telling(push, clock, providers, move |outcome: PushOutcome| {
         let shard = ShardPlan::new(0, threads).unwrap_or_default().of_number(outcome.id.0);
         if let Some(shard) = outcomes.get(usize::from(shard.number())) {
-            let _ = shard.try_send(Letter::Mail(outcome));
+            let _ = shard.try_send(Letter::Mail(outcome.into()));
         }
     });
     let mut first = Some(First {

@@ -16,6 +16,7 @@ use ntf_core::host::mailbox::{self, Receiver, Sender};
 use ntf_core::host::wake::block_on;
 use ntf_core::link::event::LinkEvent;
 use ntf_core::model::knowledge::Fact;
+use ntf_core::model::shard::ShardId;
 use ntf_core::model::server::{Protocol, ServerAddress};
 use ntf_core::model::token::{DeviceToken, Provider, TokenStatus};
 use ntf_core::push::effect::Effect as PushEffect;
@@ -135,7 +136,7 @@ async fn run_everything(capture: &Capture, secrets: &mut Secrets) {
                 });
             }
             PushEffect::Outcome(outcome) => {
-                let _ = outcomes_to.try_send(Letter::Mail(outcome));
+                let _ = outcomes_to.try_send(Letter::Mail(outcome.into()));
             }
         })
         .await;
@@ -370,6 +371,7 @@ where
 {
     type Mail = R::Mail;
     type Report = R::Report;
+    type Word = R::Word;
 
     fn link_input(event: LinkEvent<'_>) -> Self::Input<'_> {
         R::link_input(event)
@@ -393,8 +395,17 @@ where
         self.role.facts()
     }
 
-    fn sort(effect: Self::Effect) -> Sorted<Self::Report> {
-        R::sort(effect)
+    fn on_word(&mut self, now: Now, from: ShardId, word: Self::Word) {
+        self.role.on_word(now, from, word);
+    }
+
+    fn sort(effect: Self::Effect) -> Sorted<Self> {
+        match R::sort(effect) {
+            Sorted::Link(action) => Sorted::Link(action),
+            Sorted::Tell(to, word) => Sorted::Tell(to, word),
+            Sorted::HandOff(to, link, word) => Sorted::HandOff(to, link, word),
+            Sorted::Report(report) => Sorted::Report(report),
+        }
     }
 }
 

@@ -6,27 +6,34 @@ use std::net::SocketAddr;
 use ntf_core::base::rng::Seed;
 use ntf_core::model::server::{Protocol, ServerAddress};
 use ntf_core::wire::text;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::identity::Identity;
 use crate::program::cli;
+use crate::program::config::keys::Place;
 use crate::program::failure::Failure;
 use crate::service::os_seed;
 
-/// The identity that the options name.
+/// The identity that the options name, or else the file's place.
 ///
 /// # Errors
 ///
 /// When a named file or folder cannot be used.
-pub(crate) fn identity(options: &cli::Listen, protocol: Protocol) -> Result<Identity, Failure> {
+pub(crate) fn identity(
+    options: &cli::Listen,
+    place: &Place,
+    has_file: bool,
+    protocol: Protocol,
+) -> Result<Identity, Failure> {
     match (&options.dir, &options.chain, &options.key) {
-        (Some(dir), _, _) => Identity::in_folder(dir, &options.host, protocol),
+        (Some(dir), _, _) => Identity::in_folder(dir, place.host(), protocol),
         (None, Some(chain), Some(key)) => Identity::from_files(chain, key),
+        (None, _, _) if has_file => place.identity(protocol),
         (None, _, _) => {
             eprintln!(
                 "No --dir or --chain given: this server has a new identity, and a new address, at each start."
             );
-            Identity::make(&options.host, protocol)
+            Identity::make(place.host(), protocol)
         }
     }
 }
@@ -68,11 +75,30 @@ pub(crate) fn sentence(fault: &dyn std::fmt::Display) -> String {
 ///
 /// When the host of the options makes an address that nobody could read.
 pub(crate) fn announce(protocol: Protocol, address: &ServerAddress, as_json: bool) -> Result<(), Failure> {
+    announce_with(protocol, address, as_json, &[])
+}
+
+/// Likewise, with more that others need to know.
+///
+/// # Errors
+///
+/// Those of [`announce`].
+pub(crate) fn announce_with(
+    protocol: Protocol,
+    address: &ServerAddress,
+    as_json: bool,
+    more: &[(&'static str, String)],
+) -> Result<(), Failure> {
     let text = printable(protocol, address)?;
     if as_json {
-        print(&json!({ "address": text }).to_string());
+        let mut all = serde_json::Map::from_iter([("address".to_owned(), json!(text))]);
+        all.extend(more.iter().map(|(name, value)| ((*name).to_owned(), json!(value))));
+        print(&Value::Object(all).to_string());
     } else {
         print(&text);
+        for (name, value) in more {
+            print(&format!("{} {value}", name.replace('_', " ")));
+        }
         eprintln!("Listening. The address above is all that others need; stop with Ctrl-C.");
     }
     Ok(())
@@ -80,7 +106,7 @@ pub(crate) fn announce(protocol: Protocol, address: &ServerAddress, as_json: boo
 
 /// The address as text that reads back to the same: an IPv6 host in brackets, or its last group would be
 /// taken for the port.
-fn printable(protocol: Protocol, address: &ServerAddress) -> Result<String, Failure> {
+pub(crate) fn printable(protocol: Protocol, address: &ServerAddress) -> Result<String, Failure> {
     let mut text = text::address::server(address, protocol);
     if let [host] = address.hosts.as_slice()
         && host.contains(':')

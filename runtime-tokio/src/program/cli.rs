@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::program::config::Kind;
 use crate::program::hardening::MemoryLock;
 
 /// Private push notifications for the SimpleX network.
@@ -31,6 +32,12 @@ pub enum Command {
     Demo(Demo),
     /// Run the notifications subscriber and the push server in one process.
     Server(Server),
+    /// Run the notifications subscriber alone; its push server is another process.
+    Subscriber(WithConfig),
+    /// Run the push server alone, for subscribers that are other processes.
+    Push(WithConfig),
+    /// Write the settings and keys of a server, and print what others need to know of it.
+    Init(Init),
     /// Run a small SMP server: queues in memory, for trying things out.
     Smp(Smp),
     /// Run a stand-in for Apple's push service, as strict as the real one.
@@ -101,12 +108,43 @@ pub struct Demo {
     pub json: bool,
 }
 
+/// Options of `ntf subscriber` and `ntf push`.
+#[derive(Clone, Debug, Args)]
+pub struct WithConfig {
+    /// The settings, as `ntf init` writes them.
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Print the address as JSON on standard output.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `ntf init`.
+#[derive(Clone, Debug, Args)]
+pub struct Init {
+    /// The kind of server.
+    #[arg(value_enum)]
+    pub kind: Kind,
+    /// Folder to write to; made if it is not there. Files that are there already are left alone.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub dir: PathBuf,
+    /// Host name or address under which others reach the server; may be given several times. Default: localhost.
+    #[arg(long)]
+    pub host: Vec<String>,
+    /// Address and port to listen on. Default: all addresses, at the protocol's port.
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub listen: Option<SocketAddr>,
+    /// Of a subscriber: its push server, as `ntf init push` prints it: relay://…@host:port
+    #[arg(long, value_name = "ADDRESS")]
+    pub push_server: Option<String>,
+}
+
 /// Where a server listens and who it is.
 #[derive(Clone, Debug, Args)]
 pub struct Listen {
-    /// Host name or address that clients use; goes into the printed address.
-    #[arg(long, default_value = "localhost")]
-    pub host: String,
+    /// Host name or address that clients use; goes into the printed address. [default: localhost]
+    #[arg(long)]
+    pub host: Option<String>,
     /// Folder with ca.crt, server.crt and server.key (PEM). Made there if the folder holds none of them.
     /// Without it the server has a new identity at each start.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["chain", "key"])]
@@ -122,18 +160,21 @@ pub struct Listen {
 /// Options of `ntf smp`.
 #[derive(Clone, Debug, Args)]
 pub struct Smp {
-    /// Address and port to listen on; port 0 takes any free one.
-    #[arg(long, default_value = "127.0.0.1:5223", value_name = "ADDR:PORT")]
-    pub listen: SocketAddr,
+    /// Settings, as `ntf init smp` writes them. Other options go before them.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Address and port to listen on; port 0 takes any free one. [default: 127.0.0.1:5223]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub listen: Option<SocketAddr>,
     /// Identity and name.
     #[command(flatten)]
     pub identity: Listen,
     /// Highest version of the SMP protocol to offer.
     #[arg(long, default_value_t = 18, value_parser = clap::value_parser!(u16).range(6..=18))]
     pub version_max: u16,
-    /// Pause between rounds of notifications, in milliseconds.
-    #[arg(long, default_value_t = 1500, value_parser = clap::value_parser!(u64).range(1..=60_000))]
-    pub round_ms: u64,
+    /// Pause between rounds of notifications, in milliseconds. [default: 1500]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=60_000))]
+    pub round_ms: Option<u64>,
     /// Print the address as JSON on standard output.
     #[arg(long)]
     pub json: bool,
@@ -142,9 +183,12 @@ pub struct Smp {
 /// Options of `ntf server`.
 #[derive(Clone, Debug, Args)]
 pub struct Server {
-    /// Address and port to listen on; port 0 takes any free one.
-    #[arg(long, default_value = "127.0.0.1:5443", value_name = "ADDR:PORT")]
-    pub listen: SocketAddr,
+    /// Settings, as `ntf init server` writes them. Other options go before them.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Address and port to listen on; port 0 takes any free one. [default: 127.0.0.1:5443]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub listen: Option<SocketAddr>,
     /// Identity and name.
     #[command(flatten)]
     pub identity: Listen,
@@ -155,9 +199,9 @@ pub struct Server {
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=3))]
     pub version_max: u16,
     /// Length that payloads are padded to before encryption, in bytes. 2912 is the most that keeps the
-    /// request within Apple's documented 4096 bytes; the reference uses 3072.
-    #[arg(long, default_value_t = 2880, value_parser = clap::value_parser!(u16).range(512..=16_000))]
-    pub padded_length: u16,
+    /// request within Apple's documented 4096 bytes; the reference uses 3072. [default: 2880]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(512..=16_000))]
+    pub padded_length: Option<u16>,
     /// Show SMP servers that ask for it a certificate, a different one each, made at start: they then
     /// remember which queues are watched by this server, and one command brings all of them back after a
     /// lost connection.
@@ -170,9 +214,9 @@ pub struct Server {
     /// Threads, each with a shard of the subscriber; without it, one for each core.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
     pub threads: Option<u8>,
-    /// Keep the process's memory out of swap. Core dumps are off in any case.
-    #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
-    pub lock_memory: MemoryLock,
+    /// Keep the process's memory out of swap. Core dumps are off in any case. [default: try]
+    #[arg(long, value_enum, value_name = "WHEN")]
+    pub lock_memory: Option<MemoryLock>,
     /// Print the address as JSON on standard output.
     #[arg(long)]
     pub json: bool,
@@ -204,9 +248,9 @@ pub struct Apns {
     /// The developer team's id, ten characters.
     #[arg(long, value_name = "ID")]
     pub apns_team_id: Option<String>,
-    /// The app's bundle id.
-    #[arg(long, value_name = "TOPIC", default_value = "chat.simplex.app")]
-    pub apns_topic: String,
+    /// The app's bundle id. [default: chat.simplex.app]
+    #[arg(long, value_name = "TOPIC")]
+    pub apns_topic: Option<String>,
 }
 
 /// Options of `ntf stand-in`.

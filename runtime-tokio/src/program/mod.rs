@@ -4,14 +4,18 @@
 //! is failed, 2 is wrong usage.
 
 mod announce;
+mod apple;
 pub mod cli;
+pub mod config;
 pub mod demo;
 pub mod device;
 pub mod failure;
 pub mod hardening;
 pub mod logging;
+pub mod push;
 pub mod server;
 mod signals;
 pub mod sim;
 pub mod smp;
 pub mod stand_in;
+pub mod subscriber;

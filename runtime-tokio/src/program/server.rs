@@ -6,20 +6,20 @@ use std::net::SocketAddr;
 use futures_lite::future::or;
 use ntf_core::base::reach::Reach;
 use ntf_core::model::server::Protocol;
-use ntf_core::model::token::Provider;
-use ntf_core::push::{Config as PushConfig, Push};
+use ntf_core::push::Push;
 use ntf_core::subscriber::Config;
 use ntf_core::wire::version::{NtfVersion, VersionRange};
 
 use crate::clock::Clock;
-use crate::http2::{Endpoint, ProviderConfig, Providers, Roots, read_key_file};
 use crate::identity::write_new;
 use crate::program::announce::{announce, bind_failure, identity, randomness, sentence};
+use crate::program::apple::{Apple, check_test_endpoint};
 use crate::program::cli;
+use crate::program::config::keys::{self, ServerFile};
+use crate::program::config::{defaults, load};
 use crate::program::failure::Failure;
 use crate::program::hardening::keep_memory_private;
 use crate::program::signals::stop_asked;
-use crate::rt::spawn;
 use crate::shards::{Plan, Sharded, run_sharded_server};
 use crate::standin::{StandInFault, Trial, TrialFault};
 
@@ -29,46 +29,41 @@ use crate::standin::{StandInFault, Trial, TrialFault};
 ///
 /// When memory must be locked and cannot be, a file cannot be used, or an address cannot be bound.
 pub async fn run(options: cli::Server) -> Result<(), Failure> {
-    keep_memory_private(options.lock_memory)?;
-    let identity = identity(&options.identity, Protocol::Ntf)?;
+    let file = settings(&options)?;
+    keep_memory_private(file.place.lock_memory)?;
+    let identity = identity(&options.identity, &file.place, options.config.is_some(), Protocol::Ntf)?;
     let clock = Clock::start();
-    let apple = apple(&options.apns).await?;
-    let mut config = Config {
+    let (mut apple, trial) = match (options.apns.stand_in, &options.apns.stand_in_ca) {
+        (Some(listen), Some(ca)) => with_stand_in(listen, ca, &file.apple.topic).await?,
+        _ => (Apple::of(&file.apple)?, None),
+    };
+    file.push.apply(&mut apple.push);
+    let config = Config {
         allow_test_provider: apple.push.allow_test_provider,
-        padded_len: usize::from(options.padded_length),
         versions: VersionRange::new(NtfVersion::MIN, NtfVersion(options.version_max))
             .unwrap_or(VersionRange::NTF),
-        use_service_certificates: options.service_certificates,
-        ..Config::new(identity.credentials())
+        ..file.subscriber.config(identity.credentials())
     };
-    if options.allow_private_addresses {
-        config.smp.reach = Reach::Anywhere;
-    }
+    // On connections of its own: those of pushes belong to the thread that pushes.
+    let (providers, checked) = (apple.providers()?, apple.providers()?);
     let push = Push::new(apple.push, randomness()?, clock.now());
-    let providers = Providers::new(&apple.providers).map_err(|fault| Failure::failed(sentence(&fault)))?;
     let stop = stop_asked()?;
-    let endpoint = identity.endpoint(Protocol::Ntf)?;
+    let listen = file.place.listen;
     let plan = Plan {
         config,
         threads: cli::shards(options.threads),
         push,
         clock,
-        address: options.listen,
-        tls: endpoint,
+        address: listen,
+        tls: identity.endpoint(Protocol::Ntf)?,
         providers,
         watch: |_| {},
     };
-    let server =
-        run_sharded_server(plan).await.map_err(|error| bind_failure("--listen", options.listen, &error))?;
-    announce(Protocol::Ntf, &identity.address(&options.identity.host, server.address())?, options.json)?;
-    if options.apns.apns.is_some() {
-        // An endpoint that cannot be used is told now, by a warning, and not at the first push. On a connection
-        // of its own: those of pushes belong to the thread that pushes.
-        let checked = Providers::new(&apple.providers).map_err(|fault| Failure::failed(sentence(&fault)))?;
-        spawn(async move { checked.check(Provider::ApnsTest).await.is_ok() });
-    }
+    let server = run_sharded_server(plan).await.map_err(|error| bind_failure("--listen", listen, &error))?;
+    announce(Protocol::Ntf, &file.place.address(&identity, server.address())?, options.json)?;
+    check_test_endpoint(&file.apple, checked);
     let ended = serve(server, stop).await;
-    if let Some(trial) = apple.trial {
+    if let Some(trial) = trial {
         trial.stop().await;
     }
     ended
@@ -93,44 +88,51 @@ async fn serve(server: Sharded, asked: impl Future<Output = &'static str>) -> Re
     })
 }
 
-/// How pushes are signed and where they go.
-struct Apple {
-    push: PushConfig,
-    providers: ProviderConfig,
-    trial: Option<Trial>,
-}
-
-async fn apple(options: &cli::Apns) -> Result<Apple, Failure> {
-    if let (Some(listen), Some(ca)) = (options.stand_in, &options.stand_in_ca) {
-        return with_stand_in(listen, ca, &options.apns_topic).await;
-    }
-    let mut push = PushConfig {
-        topic: options.apns_topic.clone(),
-        allow_test_provider: options.apns.is_some(),
-        ..PushConfig::default()
-    };
-    match (&options.apns_key, &options.apns_key_id, &options.apns_team_id) {
-        (Some(file), Some(key_id), Some(team_id)) => {
-            push.key = Some(read_key_file(file).map_err(|fault| Failure::failed(sentence(&fault)))?);
-            push.key_id.clone_from(key_id);
-            push.team_id.clone_from(team_id);
+/// What the file says, and the command line instead of it.
+fn settings(options: &cli::Server) -> Result<ServerFile, Failure> {
+    let mut file = match &options.config {
+        Some(file) => load(file, keys::server)?,
+        None => {
+            let file = defaults(keys::server);
+            ServerFile { place: file.place.on_loopback(5443), ..file }
         }
-        _ => eprintln!(
-            "No --apns-key given: only device tokens of the null provider are served; all other pushes are refused."
-        ),
+    };
+    file.place.set(options.listen, options.identity.host.as_deref());
+    file.place.lock_memory = options.lock_memory.unwrap_or(file.place.lock_memory);
+    if let Some(length) = options.padded_length {
+        file.subscriber.padded_len = usize::from(length);
     }
-    let mut providers = ProviderConfig::default();
-    if let Some(url) = &options.apns {
-        let endpoint = Endpoint::parse(url).map_err(|fault| Failure::usage(sentence(&fault)))?;
-        providers.endpoint_overrides.insert(Provider::ApnsTest, endpoint);
+    file.subscriber.service_certificates |= options.service_certificates;
+    if options.allow_private_addresses {
+        file.subscriber.reach = Reach::Anywhere;
     }
-    if let Some(file) = &options.apns_ca {
-        providers.roots = Roots::File(file.clone());
+    let (apple, flags) = (&mut file.apple, &options.apns);
+    for (key, flag) in [(&mut apple.key, &flags.apns_key), (&mut apple.test_ca, &flags.apns_ca)] {
+        if flag.is_some() {
+            key.clone_from(flag);
+        }
     }
-    Ok(Apple { push, providers, trial: None })
+    let texts = [
+        (&mut apple.key_id, &flags.apns_key_id),
+        (&mut apple.team_id, &flags.apns_team_id),
+        (&mut apple.topic, &flags.apns_topic),
+    ];
+    for (key, flag) in texts {
+        if let Some(flag) = flag {
+            key.clone_from(flag);
+        }
+    }
+    if flags.apns.is_some() {
+        apple.test_url.clone_from(&flags.apns);
+    }
+    Ok(file)
 }
 
-async fn with_stand_in(listen: SocketAddr, ca: &std::path::Path, topic: &str) -> Result<Apple, Failure> {
+async fn with_stand_in(
+    listen: SocketAddr,
+    ca: &std::path::Path,
+    topic: &str,
+) -> Result<(Apple, Option<Trial>), Failure> {
     let trial =
         Trial::start(listen, topic).await.map_err(|fault| trial_failure("--stand-in", listen, &fault))?;
     let stand_in = trial.stand_in();
@@ -148,7 +150,7 @@ async fn with_stand_in(listen: SocketAddr, ca: &std::path::Path, topic: &str) ->
         ca.display()
     );
     let providers = trial.provider_config().map_err(|fault| Failure::failed(sentence(&fault)))?;
-    Ok(Apple { push: trial.push_config(), providers, trial: Some(trial) })
+    Ok((Apple { push: trial.push_config(), providers }, Some(trial)))
 }
 
 /// Why a stand-in did not start, and what to do.
@@ -165,8 +167,10 @@ mod tests {
     use std::num::NonZeroU8;
 
     use ntf_core::host::stop::Cause;
+    use ntf_core::push::Config as PushConfig;
 
     use super::*;
+    use crate::http2::{ProviderConfig, Providers};
     use crate::identity::Identity;
     use crate::rt::run as run_on;
 
