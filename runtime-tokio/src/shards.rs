@@ -37,7 +37,7 @@ use crate::http2::Providers;
 use crate::link::Traffic;
 use crate::listen::{Door, Listener, Visitor, door};
 use crate::peers::{Peers, shard_name};
-use crate::roles::{PushMail, SubscriberReport, SubscriberMail};
+use crate::roles::{PushMail, SubscriberMail, SubscriberReport};
 use crate::rt::{self, TcpListener, spawn};
 use crate::service::{links_max, os_seed, push_telling};
 

@@ -5,6 +5,7 @@ use std::num::{NonZeroU8, NonZeroUsize};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use ntf_core::delivery::policy::PushPolicy;
 
 use crate::program::config::Kind;
 use crate::program::hardening::MemoryLock;
@@ -103,9 +104,20 @@ pub struct Demo {
     /// Threads of the notification server, each with a shard of the subscriber; without it, one for each core.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
     pub threads: Option<u8>,
+    /// Run subscriber and push server apart, with a relay link between them.
+    #[arg(long)]
+    pub split: bool,
+    /// How devices learn of messages: mutable, hidden-then-visible or visible-only.
+    #[arg(long, default_value = "mutable", value_name = "POLICY", value_parser = policy)]
+    pub policy: PushPolicy,
     /// Print one JSON object on the last line instead of a table.
     #[arg(long)]
     pub json: bool,
+}
+
+fn policy(name: &str) -> Result<PushPolicy, String> {
+    let names = PushPolicy::ALL.map(PushPolicy::name);
+    PushPolicy::by_name(name).ok_or_else(|| format!("it must be one of {}", names.join(", ")))
 }
 
 /// Options of `ntf subscriber` and `ntf push`.

@@ -2,6 +2,7 @@
 
 mod ledger;
 mod scene;
+mod servers;
 mod show;
 
 use std::time::Duration;
@@ -28,7 +29,7 @@ const WINDOW: usize = 16;
 pub async fn run(options: cli::Demo) -> Result<(), Failure> {
     let show = show::Show::new(&options);
     let mut scene = Scene::start(&options).await?;
-    show.parties(&scene);
+    show.parties(&scene, &options);
     scene.register().await?;
     show.registered(&options);
     scene.create_queues(options.queues).await?;

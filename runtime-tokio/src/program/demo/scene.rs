@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use ntf_core::Mono;
 use ntf_core::base::limits::NONCE_LEN;
-use ntf_core::base::reach::Reach;
 use ntf_core::base::rng::Stream;
 use ntf_core::client::effect::Event;
 use ntf_core::client::input::{Command, QueueId, RequestTag};
@@ -16,14 +15,11 @@ use ntf_core::host::mailbox::{self, Receiver, Sender};
 use ntf_core::model::knowledge::Fact;
 use ntf_core::model::server::{Protocol, SenderAddress, ServerAddress};
 use ntf_core::model::token::{DeviceToken, Provider, TokenStatus};
-use ntf_core::push::{Config as PushConfig, Push};
 use ntf_core::smp::server::{Config as SmpConfig, Server};
-use ntf_core::subscriber::Config as SubscriberConfig;
-use ntf_core::subscriber::effect::Milestone;
 
+use super::servers::Servers;
 use crate::clock::Clock;
 use crate::driver::LETTERS_MAX;
-use crate::http2::Providers;
 use crate::identity::Identity;
 use crate::link::Traffic;
 use crate::program::announce::{randomness, sentence};
@@ -32,7 +28,6 @@ use crate::program::failure::Failure;
 use crate::roles::ClientMail;
 use crate::rt::spawn;
 use crate::service::{Running, run_client, run_smp_server};
-use crate::shards::{Plan, Sharded, run_sharded_server};
 use crate::standin::{StandIn, Trial};
 use crate::wait::timeout;
 
@@ -83,7 +78,7 @@ pub(super) struct Party {
 pub(super) struct Scene {
     clock: Clock,
     smp: Running<Server>,
-    server: Sharded,
+    servers: Servers,
     trial: Trial,
     devices: Vec<(Running<Client>, DeviceToken)>,
     senders: Running<Client>,
@@ -113,42 +108,8 @@ impl Scene {
         let trial = Trial::start(loopback, "chat.simplex.app")
             .await
             .map_err(|fault| Failure::failed(sentence(&fault)))?;
-        let ntf_identity = Identity::make("localhost", Protocol::Ntf)?;
-        let mut subscriber_config = SubscriberConfig {
-            allow_test_provider: true,
-            ..SubscriberConfig::new(ntf_identity.credentials())
-        };
-        subscriber_config.smp.reach = Reach::Anywhere;
-        let push = Push::new(
-            PushConfig { devices_counted_max: 1000, ..trial.push_config() },
-            randomness()?,
-            clock.now(),
-        );
-        let providers = trial
-            .provider_config()
-            .and_then(|config| Providers::new(&config))
-            .map_err(|fault| Failure::failed(sentence(&fault)))?;
-        let milestones = sight.clone();
-        let watch = move |milestone| {
-            if let Milestone::Received { nonce } = milestone {
-                let _ = milestones.try_send(Sight { at: clock.now().mono, what: Seen::Noticed { nonce } });
-            }
-        };
-        let server = run_sharded_server(Plan {
-            config: subscriber_config,
-            threads: cli::shards(options.threads),
-            push,
-            clock,
-            address: loopback,
-            tls: ntf_identity.endpoint(Protocol::Ntf)?,
-            providers,
-            watch,
-        })
-        .await
-        .map_err(unbound)?;
-
+        let (servers, ntf_address) = Servers::start(options, &trial, clock, sight.clone()).await?;
         let smp_address = smp_identity.address("localhost", smp.address().unwrap_or(loopback))?;
-        let ntf_address = ntf_identity.address("localhost", server.address())?;
 
         let mut devices = Vec::new();
         for number in 0..usize::try_from(options.devices).unwrap_or(1) {
@@ -162,16 +123,15 @@ impl Scene {
         let senders = run_client(role, clock, watch_client(None, clock, sight));
 
         let queues = Vec::new();
-        Ok(Self { clock, smp, server, trial, devices, senders, sights, queues, smp_address, ntf_address })
+        Ok(Self { clock, smp, servers, trial, devices, senders, sights, queues, smp_address, ntf_address })
     }
 
     /// Where the parties listen, in the words of the table.
-    pub(super) fn addresses(&self) -> [(&'static str, Option<SocketAddr>); 3] {
-        [
-            ("SMP server", self.smp.address()),
-            ("subscriber and push server", Some(self.server.address())),
-            ("stand-in for Apple", Some(self.trial.stand_in().address())),
-        ]
+    pub(super) fn addresses(&self) -> Vec<(&'static str, Option<SocketAddr>)> {
+        let mut addresses = vec![("SMP server", self.smp.address())];
+        addresses.append(&mut self.servers.addresses());
+        addresses.push(("stand-in for Apple", Some(self.trial.stand_in().address())));
+        addresses
     }
 
     pub(super) fn now(&self) -> Mono {
@@ -260,7 +220,6 @@ impl Scene {
     ///
     /// When a thread of the notification server had died.
     pub(super) async fn stop(self) -> Result<Vec<Party>, Failure> {
-        let moved = |traffic: &Traffic| Some((traffic.received(), traffic.sent()));
         // Devices tell and go first: what they still had to acknowledge is then acknowledged.
         let mut told = Vec::new();
         for (number, (device, _)) in self.devices.into_iter().enumerate() {
@@ -271,24 +230,24 @@ impl Scene {
         }
         self.senders.stop().await;
         let smp_facts = self.smp.look().await;
-        let subscriber_facts = self.server.look().await;
-        let push_facts = self.server.look_push().await;
-        let mut parties = vec![
-            party("SMP server", smp_facts, moved(&self.smp.traffic())),
-            party("subscriber", subscriber_facts, Some((self.server.received(), self.server.sent()))),
-            party("push server", push_facts, None),
-            party("Apple (stand-in)", Some(self.trial.stand_in().knowledge()), None),
-        ];
+        let mut parties = vec![party("SMP server", smp_facts, moved(&self.smp.traffic()))];
+        parties.append(&mut self.servers.told().await);
+        parties.push(party("Apple (stand-in)", Some(self.trial.stand_in().knowledge()), None));
         parties.append(&mut told);
-        let ended = self.server.stop().await;
+        let ended = self.servers.stop().await;
         self.smp.stop().await;
         self.trial.stop().await;
-        ended.map_err(|cause| Failure::failed(sentence(&cause)))?;
+        ended?;
         Ok(parties)
     }
 }
 
-fn party(name: &str, facts: Option<Vec<Fact>>, moved: Option<(u64, u64)>) -> Party {
+/// Bytes that crossed the sockets of one party.
+pub(super) fn moved(traffic: &Traffic) -> Option<(u64, u64)> {
+    Some((traffic.received(), traffic.sent()))
+}
+
+pub(super) fn party(name: &str, facts: Option<Vec<Fact>>, moved: Option<(u64, u64)>) -> Party {
     Party {
         name: name.to_owned(),
         facts: facts.unwrap_or_default(),

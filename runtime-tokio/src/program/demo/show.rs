@@ -3,10 +3,12 @@
 use std::io::{self, IsTerminal, Write};
 
 use ntf_core::Mono;
+use ntf_core::delivery::policy::PushPolicy;
 use serde_json::json;
 
 use super::ledger::{Ledger, Summary, Way};
 use super::scene::{Party, Scene};
+use super::servers::QUIET;
 use crate::program::announce::print;
 use crate::program::cli;
 
@@ -32,12 +34,19 @@ impl Show {
         }
     }
 
-    pub(super) fn parties(&self, scene: &Scene) {
+    pub(super) fn parties(&self, scene: &Scene, options: &cli::Demo) {
         tell("Everything below runs in this process and talks over real TLS sockets on loopback.");
         for (name, address) in scene.addresses() {
             if let Some(address) = address {
                 tell(&format!("  {name:<28} {address}"));
             }
+        }
+        if options.policy != PushPolicy::Mutable {
+            tell(&format!(
+                "Devices learn of messages by the policy {}; alerts repeat after {} s instead of minutes, and are opened at once.",
+                options.policy.name(),
+                QUIET.as_secs()
+            ));
         }
     }
 
