@@ -93,7 +93,7 @@ done
 # The split: a push server and a subscriber as processes of their own, set up as the manual says. With a second
 # program (ntf-smol), each plays either part.
 split() {
-  local name=$1 subscriber=$2 push=$3 first=${#pids[@]} apple relay device
+  local name=$1 subscriber=$2 push=$3 tokens=$4 sealed=() first=${#pids[@]} apple relay device
   "$subscriber" init subscriber --dir "$name" --listen 127.0.0.1:0 >"$name-subscriber.init" 2>/dev/null
   "$push" init push --dir "$name-push" --listen 127.0.0.1:0 >"$name-push.init" 2>/dev/null
   [ "$(stat -c %a "$name-push/sealing.key" "$name-push/server.key" "$name/server.key" "$name-push/push.toml" | sort -u)" = 600 ]
@@ -108,18 +108,22 @@ split() {
     -e 's|^#key_id = .*|key_id = "STANDINKEY"|' -e 's|^#team_id = .*|team_id = "STANDINORG"|' \
     -e "s|^#test_url = .*|test_url = \"$apple\"|" -e "s|^#test_ca = .*|test_ca = \"$work/$name-apple/ca.crt\"|" -e '}' \
     "$name-push/push.toml"
-  printf '[[subscribers]]\nname = "%s"\nfingerprint = "%s"\n' "$name" \
-    "$(sed -n 's/^fingerprint //p' "$name-subscriber.init")" >>"$name-push/push.toml"
+  printf '[[subscribers]]\nname = "%s"\nfingerprint = "%s"\ndevice_tokens = "%s"\n' "$name" \
+    "$(sed -n 's/^fingerprint //p' "$name-subscriber.init")" "$tokens" >>"$name-push/push.toml"
   "$push" push --config "$name-push/push.toml" >"$name-push.out" 2>"$name-push.out.err" &
   pids+=($!)
   relay=$(line_of "$name-push.out" '^relay://')
   sed -i -e '/^\[push_server\]/,/^\[/ s|^#address = .*|address = "'"$relay"'"|' \
     -e 's/^#allow_private_addresses = .*/allow_private_addresses = true/' \
     -e 's/^#allow_test_provider = .*/allow_test_provider = true/' "$name/subscriber.toml"
+  if [ "$tokens" = sealed ]; then
+    sed -i 's/^#sealed = .*/sealed = "demanded"/' "$name/subscriber.toml"
+    sealed=(--sealed "$(sed -n 's/^sealing key //p' "$name-push.init")")
+  fi
   "$subscriber" subscriber --config "$name/subscriber.toml" >"$name.out" 2>"$name.out.err" &
   pids+=($!)
   "$ntf" device watch --server "$(line_of "$name.out" '^ntf://')" --smp "$smp" --stand-in "$apple" \
-    --stand-in-ca "$name-apple/ca.crt" --messages 1 >"$name-device.out" 2>"$name-device.out.err" &
+    --stand-in-ca "$name-apple/ca.crt" --messages 1 "${sealed[@]}" >"$name-device.out" 2>"$name-device.out.err" &
   device=$!
   "$ntf" device send "$(line_of "$name-device.out" '^smp://')" 'Hello over a relay link'
   line_of "$name-device.out" '^Hello over a relay link$'
@@ -133,10 +137,11 @@ split() {
   kill "${pids[first]}"
   pids=("${pids[@]:0:first}")
 }
-split alone "$ntf" "$ntf"
+split plain "$ntf" "$ntf" any
+split sealed "$ntf" "$ntf" sealed
 if [ -n "$smol" ]; then
-  split smol-subscriber "$smol" "$ntf"
-  split smol-push "$ntf" "$smol"
+  split smol-subscriber "$smol" "$ntf" sealed
+  split smol-push "$ntf" "$smol" sealed
 fi
 
 "$ntf" device send "$queue" 'again'

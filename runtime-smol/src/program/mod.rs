@@ -13,4 +13,5 @@ pub mod subscriber;
 
 mod announce;
 mod apple;
+mod sealing;
 mod signals;

@@ -107,6 +107,9 @@ pub struct Demo {
     /// Run subscriber and push server apart, with a relay link between them.
     #[arg(long)]
     pub split: bool,
+    /// Seal device tokens to the push server, so that the subscriber cannot read them.
+    #[arg(long, requires = "split")]
+    pub sealed: bool,
     /// How devices learn of messages: mutable, hidden-then-visible or visible-only.
     #[arg(long, default_value = "mutable", value_name = "POLICY", value_parser = policy)]
     pub policy: PushPolicy,
@@ -306,6 +309,10 @@ pub struct Watch {
     /// PEM file with the stand-in's CA certificate.
     #[arg(long, value_name = "FILE")]
     pub stand_in_ca: PathBuf,
+    /// Seal the device token to the push server with this sealing key, as `ntf push` prints it. The subscriber
+    /// has to take sealed tokens.
+    #[arg(long, value_name = "KEY", allow_hyphen_values = true)]
+    pub sealed: Option<String>,
     /// Queues to create.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub queues: u32,

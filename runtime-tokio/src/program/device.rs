@@ -8,6 +8,7 @@ use std::time::Duration;
 use ntf_core::client::effect::Event;
 use ntf_core::client::input::{Command, QueueId, RequestTag};
 use ntf_core::client::{Client, Config};
+use ntf_core::crypto::keys::X25519Public;
 use ntf_core::model::server::Protocol;
 use ntf_core::model::subscription::SubscriptionStatus;
 use ntf_core::model::token::TokenStatus;
@@ -21,6 +22,7 @@ use crate::program::announce::{print, randomness, sentence};
 use crate::program::cli;
 use crate::program::demo::device_token;
 use crate::program::failure::Failure;
+use crate::program::sealing::sealed;
 use crate::program::signals::stop_asked;
 use crate::roles::ClientMail;
 use crate::service::{Running, run_client};
@@ -53,6 +55,14 @@ async fn watch(options: cli::Watch) -> Result<(), Failure> {
         watch_pushes(&options.stand_in, &options.stand_in_ca, &String::from_utf8_lossy(&device.token))
             .await
             .map_err(|fault| Failure::failed(sentence(&fault)))?;
+    let device = match &options.sealed {
+        None => device,
+        Some(key) => {
+            let key = text::base64::decode_array(key)
+                .ok_or_else(|| Failure::usage("--sealed is not a sealing key as `ntf push` prints it."))?;
+            sealed(&device, &X25519Public::new(key), &server)?
+        }
+    };
     let stop = stop_asked()?;
     tokio::pin!(stop);
 

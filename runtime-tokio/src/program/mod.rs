@@ -13,6 +13,7 @@ pub mod failure;
 pub mod hardening;
 pub mod logging;
 pub mod push;
+mod sealing;
 pub mod server;
 mod signals;
 pub mod sim;

@@ -26,9 +26,8 @@ async fn messages_arrive_over_a_relay_link_of_every_pair_of_runtimes() {
         for round in 0..3 {
             person.hears(&format!("message {round} over {pair:?}")).await;
         }
-        let pushes = town.apple_accepted();
         person.stop().await;
-        let (subscriber_end, push_end) = town.stop().await;
+        let (subscriber_end, push_end, pushes) = town.stop().await;
         assert_eq!(subscriber_end.welcomed.total(), 1, "{pair:?}: one link for all of it");
         assert_eq!(push_end.orders.handed_on.total(), pushes, "{pair:?}: each order is one push");
         assert_eq!(subscriber_end.answered.total(), pushes, "{pair:?}: each order is answered");
@@ -71,7 +70,7 @@ async fn an_order_in_the_hands_of_a_killed_push_server_is_made_by_the_next_one()
     // The device may have met the message while it fetched the one before; the push comes all the same.
     town.until("the push of the next one", |counts| counts.accepted > before.accepted).await;
     person.stop().await;
-    let (subscriber_end, _) = town.stop().await;
+    let (subscriber_end, _, _) = town.stop().await;
     assert!(subscriber_end.resent.total() >= 1, "the order was asked for again");
 }
 
@@ -91,7 +90,7 @@ async fn outcomes_for_a_killed_subscriber_are_dropped_and_the_next_one_is_served
     person.registers_again(&town).await;
     person.hears("after").await;
     person.stop().await;
-    let (_, push_end) = town.stop().await;
+    let (_, push_end, _) = town.stop().await;
     assert_eq!(push_end.orders.orphaned.total(), 1, "the outcome for who is no more");
     assert_eq!(push_end.links.welcomed.total(), 2, "one link of each");
 }

@@ -170,12 +170,14 @@ impl Town {
         Person { device, sender: self.net.device(9), queue }
     }
 
-    /// Stops both processes and the rest; gives what the two ends of the link counted.
-    pub(crate) async fn stop(mut self) -> (subscriber_end::Counters, push_end::Counters) {
+    /// Stops both processes and the rest; gives what the two ends of the link counted, and the pushes that the
+    /// provider accepted.
+    pub(crate) async fn stop(mut self) -> (subscriber_end::Counters, push_end::Counters, u64) {
         let subscriber = self.subscriber.take().expect("it runs").stop();
         let push = self.push.take().expect("it runs").stop();
+        let accepted = self.apple_accepted();
         self.net.stop().await;
-        (subscriber, push)
+        (subscriber, push, accepted)
     }
 }
 

@@ -25,6 +25,7 @@ use crate::link::Traffic;
 use crate::program::announce::{randomness, sentence};
 use crate::program::cli;
 use crate::program::failure::Failure;
+use crate::program::sealing::sealed;
 use crate::roles::ClientMail;
 use crate::rt::spawn;
 use crate::service::{Running, run_client, run_smp_server};
@@ -151,7 +152,11 @@ impl Scene {
     pub(super) async fn register(&mut self) -> Result<(), Failure> {
         for (device, token) in &self.devices {
             let server = self.ntf_address.clone();
-            device.send(ClientMail::Command(Command::Register { server, device: token.clone() }));
+            let token = match self.servers.sealing_key() {
+                Some(key) => sealed(token, key, &server)?,
+                None => token.clone(),
+            };
+            device.send(ClientMail::Command(Command::Register { server, device: token }));
         }
         let mut active = 0;
         while active < self.devices.len() {

@@ -4,11 +4,15 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use ntf_core::base::reach::Reach;
+use ntf_core::base::rng::Stream;
+use ntf_core::crypto::keys::{X25519Private, X25519Public};
 use ntf_core::host::mailbox::Sender;
 use ntf_core::model::server::{Protocol, ServerAddress};
 use ntf_core::push::{Config as PushConfig, Push};
 use ntf_core::relay::push_end::{Admitted, Config as PushEndConfig, Limits, PushEnd};
+use ntf_core::relay::sealed_token::OpeningKey;
 use ntf_core::relay::subscriber_end::{Config as SubscriberEndConfig, SubscriberEnd};
+use ntf_core::subscriber::config::SealedTokens;
 use ntf_core::subscriber::effect::Milestone;
 use ntf_core::subscriber::{Config as SubscriberConfig, Subscriber};
 
@@ -33,8 +37,8 @@ const GRACE: Duration = Duration::from_secs(2);
 pub(super) enum Servers {
     /// One process, no socket between them.
     Together(Box<Sharded>),
-    /// A relay link between them.
-    Apart(Box<(SubscriberSide, PushSide)>),
+    /// A relay link between them, and the key to seal device tokens to, if that is shown.
+    Apart(Box<(SubscriberSide, PushSide, Option<X25519Public>)>),
 }
 
 impl Servers {
@@ -53,6 +57,9 @@ impl Servers {
         config.smp.reach = Reach::Anywhere;
         config.delivery.policy = options.policy;
         config.delivery.quiet = QUIET;
+        if options.sealed {
+            config.sealed_tokens = SealedTokens::Demanded;
+        }
         let counting = PushConfig { devices_counted_max: 1000, ..trial.push_config() };
         let push = Push::new(counting, randomness()?, clock.now());
         let providers = trial
@@ -78,7 +85,13 @@ impl Servers {
         let own = identity.address("localhost", loopback)?.identity;
         let admitted =
             Admitted { name: "the demonstration".into(), identity: own, limits: Limits::default() };
-        let end = PushEnd::new(PushEndConfig::new(vec![admitted]), clock.now());
+        let mut config = PushEndConfig::new(vec![admitted]);
+        if options.sealed {
+            let mut keys = randomness()?.stream(Stream::Keys);
+            config.keys = vec![OpeningKey::new(X25519Private::generate(&mut keys))];
+        }
+        let sealing = config.keys.first().map(|key| *key.public());
+        let end = PushEnd::new(config, clock.now());
         let push_tls = push_identity.endpoint(Protocol::Relay)?;
         let push = run_push_server(push, end, clock, loopback, push_tls, providers).await.map_err(unbound)?;
         let relay = push_identity.address("localhost", push.end.address().unwrap_or(loopback))?;
@@ -88,7 +101,15 @@ impl Servers {
             run_subscriber(subscriber, end, clock, loopback, tls, watch).await.map_err(unbound)?;
         let address = subscriber.subscriber.address().unwrap_or(loopback);
         let address = identity.address("localhost", address)?;
-        Ok((Self::Apart(Box::new((subscriber, push))), address))
+        Ok((Self::Apart(Box::new((subscriber, push, sealing))), address))
+    }
+
+    /// The key to seal device tokens to, if that is shown.
+    pub(super) fn sealing_key(&self) -> Option<&X25519Public> {
+        match self {
+            Self::Together(_) => None,
+            Self::Apart(sides) => sides.2.as_ref(),
+        }
     }
 
     /// Where they listen.
@@ -137,7 +158,7 @@ impl Servers {
                 Failure::failed(format!("The notification server has stopped because {cause}."))
             }),
             Self::Apart(sides) => {
-                let (subscriber, push) = *sides;
+                let (subscriber, push, _) = *sides;
                 subscriber.stop(GRACE).await;
                 push.stop(GRACE).await;
                 Ok(())

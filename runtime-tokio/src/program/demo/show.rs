@@ -143,7 +143,13 @@ fn learned(party: &Party) {
     };
     print(&format!("\n  {}{traffic}", party.name));
     for fact in &party.facts {
-        let sample = fact.sample.as_ref().map_or_else(String::new, |sample| format!("   e.g. {sample}"));
+        // What is sealed is not text.
+        let is_text = |sample: &str| !sample.contains(|char: char| char.is_control() || char == '\u{fffd}');
+        let sample = match &fact.sample {
+            Some(sample) if is_text(sample) => format!("   e.g. {sample}"),
+            Some(_) => "   sealed".to_owned(),
+            None => String::new(),
+        };
         print(&format!("    {:>8}  {}{sample}", fact.count, fact.what));
     }
 }
