@@ -5,7 +5,7 @@ use ntf_core::push::Config;
 
 use crate::http2::{Endpoint, ProviderConfig, Providers, Roots, read_key_file};
 use crate::program::announce::sentence;
-use crate::program::config::keys::AppleKeys;
+use crate::program::config::push::AppleKeys;
 use crate::program::failure::Failure;
 use crate::rt::spawn;
 

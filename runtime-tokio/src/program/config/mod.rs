@@ -7,7 +7,9 @@
 
 mod init;
 pub(crate) mod keys;
+pub(crate) mod push;
 mod reader;
+mod subscriber;
 #[cfg(test)]
 mod tests;
 
