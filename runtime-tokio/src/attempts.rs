@@ -15,8 +15,8 @@ use crate::wait::sleep;
 
 /// An address that has not answered after this long is not waited for alone: the next is tried beside it.
 ///
-/// Source: RFC 8305 5 allows up to 2 s; ours is this long because nobody watches, and most peers need no second
-/// connection.
+/// Source: RFC 8305 5 allows up to 2 s; ours is this long because nobody watches, and most peers need no
+/// second connection.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Addresses tried at a time; beyond that the oldest attempt, which has had eight seconds, is given up.

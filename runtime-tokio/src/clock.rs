@@ -7,12 +7,13 @@ use ntf_core::{Mono, Now, Wall};
 
 use crate::wait::sleep;
 
-/// The timers of a runtime stand still while the machine is suspended, so nobody sleeps longer than this without
-/// a look at the clock. Source: ours; a wake-up every half minute costs nothing.
+/// The timers of a runtime stand still while the machine is suspended, so nobody sleeps longer than this
+/// without a look at the clock. Source: ours; a wake-up every half minute costs nothing.
 const SLEEP_MAX: Duration = Duration::from_secs(30);
 
 /// Reads both clocks. The monotonic one counts time spent suspended where the system has such a clock
-/// (Linux: `CLOCK_BOOTTIME`), so that a deadline which passed meanwhile is met within half a minute of waking.
+/// (Linux: `CLOCK_BOOTTIME`), so that a deadline which passed meanwhile is met within half a minute of
+/// waking.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     start_micros: u64,

@@ -27,8 +27,8 @@ use crate::wait::timeout;
 /// TCP and TLS must be up within this time. Source: `smp-transport` 7.1, background connect timeout.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(45);
 
-/// A name must be resolved within this time, or the next host is tried. Source: ours; what the resolvers of most
-/// systems take to give up.
+/// A name must be resolved within this time, or the next host is tried. Source: ours; what the resolvers of
+/// most systems take to give up.
 const LOOKUP_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// Below this many it is not worth looking for connects that have ended.
@@ -166,7 +166,7 @@ pub(crate) async fn dial_host(host: &str, port: u16) -> io::Result<TcpStream> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::net::{Ipv4Addr, SocketAddr};
 
     use ntf_core::host::mailbox::{self, Receiver};
@@ -182,13 +182,13 @@ mod tests {
     const LINK: LinkId = LinkId::opened(1);
 
     /// An address that never answers: a socket that listens, whose backlog is full.
-    struct BlackHole {
+    pub(crate) struct BlackHole {
         address: SocketAddr,
         _sockets: (Socket, Vec<std::net::TcpStream>),
     }
 
     impl BlackHole {
-        fn open(ip: Ipv4Addr) -> Self {
+        pub(crate) fn open(ip: Ipv4Addr) -> Self {
             let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
             socket.bind(&SocketAddr::from((ip, 0)).into()).unwrap();
             socket.listen(0).unwrap();
@@ -201,7 +201,7 @@ mod tests {
             Self { address, _sockets: (socket, waiting) }
         }
 
-        fn server(&self, hosts: &[&str]) -> ServerAddress {
+        pub(crate) fn server(&self, hosts: &[&str]) -> ServerAddress {
             server(hosts, self.address.port())
         }
     }

@@ -61,8 +61,8 @@ pub(crate) fn links_max() -> usize {
     usize::try_from(allowed.saturating_sub(FILES_SPARE).clamp(1, LINKS_MAX)).unwrap_or(usize::MAX)
 }
 
-/// A role that runs in a task of its own. Dropping this tells it to stop, and does not wait for that: it closes
-/// its links, for at most five seconds, and ends.
+/// A role that runs in a task of its own. Dropping this tells it to stop, and does not wait for that: it
+/// closes its links, for at most five seconds, and ends.
 #[derive(Debug)]
 pub struct Running<R: Role> {
     pub(crate) mailbox: Sender<Letter<R::Mail>>,
@@ -245,12 +245,16 @@ pub fn run_client(
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
     use std::time::Duration;
 
     use ntf_core::client;
+    use ntf_core::client::input::{Command, RequestTag};
     use ntf_core::host::mailbox::{self, Receiver};
 
     use super::*;
+    use crate::connect::tests::BlackHole;
+    use crate::roles::ClientMail;
     use crate::rt::run;
     use crate::wait::timeout;
 
@@ -273,6 +277,21 @@ mod tests {
                 timeout(PATIENCE, running.ended()).await.expect("it ends when told to");
             }
             assert!(running.stop().await.is_some());
+        })
+        .unwrap();
+    }
+
+    #[test]
+    fn a_link_on_its_way_does_not_hold_up_the_end() {
+        /// Less than a driver waits for its links.
+        const SOON: Duration = Duration::from_secs(4);
+        run(1, async {
+            let hole = BlackHole::open(Ipv4Addr::LOCALHOST);
+            let (running, _told) = start();
+            let command = Command::CreateQueue { tag: RequestTag(1), server: hole.server(&["127.0.0.1"]) };
+            assert!(running.send(ClientMail::Command(command)));
+            let role = timeout(SOON, running.stop()).await.expect("the link is given up");
+            assert!(role.is_some());
         })
         .unwrap();
     }

@@ -106,7 +106,9 @@ mod tests {
     #[test]
     fn a_task_whose_runtime_is_gone_is_told_as_dead() {
         for threads in [1, 2] {
-            let mut task = run(threads, async { spawn(pending::<()>()) }).unwrap();
+            let mut left = None;
+            run(threads, async { left = Some(spawn(pending::<()>())) }).unwrap();
+            let mut task = left.expect("it was started");
             run(1, task.ended()).unwrap();
             assert_eq!(run(1, task).unwrap(), Err(Died));
         }

@@ -283,11 +283,17 @@ pub fn run<T>(threads: usize, future: impl Future<Output = T>) -> std::io::Resul
         _ => Builder::new_multi_thread(),
     };
     let ending = Ending(Some(builder.worker_threads(threads.max(1)).enable_all().build()?));
-    Ok(ending.0.as_ref().expect("it is taken out by `drop` only").block_on(future))
+    Ok(ending.runtime().block_on(future))
 }
 
 /// Ends a runtime when dropped, in a panic too.
 struct Ending(Option<Runtime>);
+
+impl Ending {
+    fn runtime(&self) -> &Runtime {
+        self.0.as_ref().expect("it is taken out by `drop` only")
+    }
+}
 
 impl Drop for Ending {
     fn drop(&mut self) {
