@@ -10,6 +10,7 @@ use crate::client::Client;
 use crate::client::body::SealedText;
 use crate::client::effect::Event;
 use crate::client::on_timer::Timer;
+use crate::client::queue::Lane;
 use crate::client::servers::{NtfAnswer, words};
 use crate::client::token::{Generation, Issued, Phase};
 use crate::crypto::boxed::BoxKey;
@@ -40,6 +41,11 @@ impl Client {
             token.early = Some(sealed);
             return;
         };
+        if token.wants.replacement && token.lane == Lane::Busy {
+            // It has overtaken the answer to TRPL, which ends what the token was before.
+            token.early = Some(sealed);
+            return;
+        }
         let code = match open_code(&issued, &mut sealed) {
             Ok(code) => code,
             Err(why) => return self.reject_push(why),

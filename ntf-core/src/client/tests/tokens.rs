@@ -27,6 +27,20 @@ fn a_verification_push_that_overtakes_the_answer_is_kept_for_it() {
 }
 
 #[test]
+fn a_verification_push_that_overtakes_the_answer_to_a_replacement_is_kept_for_it() {
+    let mut bench = Bench::watching();
+    bench.twist("TRPL", Twist::Silence);
+    bench.register(b"bb");
+    let early = bench.verification([9; 32]);
+    bench.push(&early);
+    assert_eq!(bench.take_words(), ["TRPL"], "nothing is known of the answer yet");
+    bench.pass(MINUTE);
+    let words = bench.take_words();
+    assert_eq!(words, ["TRPL", "TVFY"], "the code that came first is used, and no other is asked for");
+    assert_eq!(bench.client.token_status(), Some(TokenStatus::Active));
+}
+
+#[test]
 fn a_lost_verification_push_is_asked_for_again() {
     let mut bench = Bench::new();
     bench.register(b"aa");
