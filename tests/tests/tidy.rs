@@ -268,7 +268,6 @@ fn the_core_has_no_clock_no_socket_and_no_randomness_of_its_own() {
 const SYNC_ALLOWED: &[(&str, &str)] = &[
     ("ntf-core/src/host/sync.rs", "the door"),
     ("ntf-core/src/base/mutant.rs", "read once, in builds that are broken on purpose"),
-    ("runtime-smol/src/clock.rs", "the start of the clock, noted once"),
     ("runtime-tokio/src/clock.rs", "the start of the clock, noted once"),
     ("ntf-core/src/tls/provider.rs", "tables of rustls that are made once and never change"),
     ("ntf-core/src/tls/config.rs", "rustls wants a resolver that could be shared; a session has its own"),
@@ -282,6 +281,10 @@ const LOCK_ALLOWED: &[(&str, &str)] = &[
     (
         "runtime-tokio/src/http2/connection.rs",
         "the last fault that was logged; nobody waits for it to change",
+    ),
+    (
+        "runtime-tokio/src/http2/pool.rs",
+        "which connections there are and who is to be told; the waiting itself is a oneshot's",
     ),
     (
         "runtime-tokio/src/standin/mod.rs",
