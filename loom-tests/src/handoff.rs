@@ -1,7 +1,7 @@
 //! A link that moves from one thread to another.
 
 use loom::thread;
-use ntf_core::host::handoff::{Arrival, Departure, link};
+use ntf_core::host::handoff::{Arrival, Departure, Desk, Moving, Sorted, link};
 use ntf_core::host::mailbox::{Closed, Receiver, bounded};
 use ntf_core::host::wake::block_on;
 
@@ -121,4 +121,58 @@ fn a_link_that_is_lost_on_the_way_learns_of_it() {
         assert!(matches!(task.join().unwrap(), Err(Closed(0 | 1))));
         dying.join().unwrap();
     });
+}
+
+/// A link moves on from a desk that has not worked off the letters that came with it: they move on too, and come
+/// before all others. The link's task posts two letters meanwhile.
+///
+/// Mutants: `desk_forgets_letters_in_hand`.
+#[test]
+fn letters_in_hand_move_on_with_their_link() {
+    check(|| {
+        let [(first, first_mailbox), (second, second_mailbox), (last, mut last_mailbox)] =
+            [bounded(2), bounded(2), bounded(2)];
+        let (mut line, hold) = link(first.clone());
+        let task = thread::spawn(move || {
+            block_on(async {
+                for letter in 0..2 {
+                    assert_eq!(line.post(letter).await, Ok(()));
+                }
+            });
+        });
+        let mut desk = Desk::new(first);
+        desk.take((), hold, ());
+        let moving = send_on(desk, first_mailbox);
+        let mut desk = Desk::new(second);
+        desk.settle(moving);
+        let moving = send_on(desk, second_mailbox);
+        let mut desk = Desk::new(last);
+        desk.settle(moving);
+        let mut seen = Vec::new();
+        while seen.len() < 2 {
+            let letter = desk.next_late().or_else(|| block_on(last_mailbox.recv()));
+            assert!(letter.is_some(), "only {seen:?} came");
+            seen.extend(letter);
+        }
+        assert_eq!(seen, [0, 1]);
+        task.join().unwrap();
+    });
+}
+
+/// Parts with the only link of a desk, and waits until it can go.
+fn send_on(mut desk: Desk<(), u8, (), ()>, mut mailbox: Receiver<u8>) -> Moving<(), u8, (), ()> {
+    let mut moving = desk.part((), ());
+    loop {
+        match moving {
+            Some(moving) => return moving,
+            None => {
+                let letter = block_on(mailbox.recv()).unwrap();
+                moving = match desk.sort((), letter) {
+                    Sorted::Goes(moving) => Some(moving),
+                    Sorted::Kept => None,
+                    Sorted::Here(letter) => panic!("{letter} came after the link was parted with"),
+                };
+            }
+        }
+    }
 }
