@@ -240,7 +240,6 @@ impl Client {
                     self.end_fetch(now, id);
                 }
             },
-            SmpAnswer::Lost if mutant::is("lost_get_not_repeated") => self.end_fetch(now, id),
             SmpAnswer::Lost => self.fetch_later(now, id),
             SmpAnswer::Error(code) => {
                 self.end_fetch(now, id);

@@ -53,6 +53,7 @@ use core::time::Duration;
 use crate::base::backoff::BackoffPlan;
 use crate::base::budget::BudgetPlan;
 use crate::base::meter::{Counter, meters};
+use crate::base::mutant;
 use crate::base::outbox::Outbox;
 use crate::base::rng::{Rng, Seed, Stream};
 use crate::base::time::{Deadline, Now};
@@ -359,6 +360,9 @@ impl Push {
     fn finish(&mut self, id: PushId, result: PushResult) {
         if self.orders.remove(id).is_some() {
             self.timers.cancel(&Timer::Deadline(id));
+            if mutant::is("failed_push_ends_silently") && result != PushResult::Accepted {
+                return;
+            }
             self.report(id, result);
         }
     }

@@ -7,7 +7,6 @@ use core::time::Duration;
 use serde_json::Value;
 
 use crate::base::meter::Counter;
-use crate::base::mutant;
 use crate::base::time::Mono;
 use crate::model::push::{PushId, PushResult};
 use crate::model::token::{InvalidReason, Provider};
@@ -41,9 +40,6 @@ impl Push {
             Answer::Broken => {
                 self.pause_after_failure(provider);
                 self.put_off(id, provider, |counters| &mut counters.broken);
-            }
-            Answer::TimedOut if mutant::is("timeout_counts_as_accepted") => {
-                self.finish(id, PushResult::Accepted)
             }
             Answer::TimedOut => self.put_off(id, provider, |counters| &mut counters.timed_out),
         }

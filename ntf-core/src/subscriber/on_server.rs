@@ -249,7 +249,7 @@ impl Subscriber {
             Message::End => match index {
                 // Subscribed in this very session, so another client has taken it. What is not was ended
                 // by our own newer session.
-                Some(index) if self.subscriptions.is_live(index) || mutant::is("old_end_honoured") => {
+                Some(index) if self.subscriptions.is_live(index) => {
                     if self.subscriptions.over(index, Over::Taken) {
                         self.counters.subscriptions.ended.count();
                     }

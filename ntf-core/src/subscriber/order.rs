@@ -123,6 +123,7 @@ fn padded_len(configured: usize, shrinks: u8) -> usize {
 /// Pads and encrypts what a push carries. Source: `ntf-protocol` 3.2.
 fn seal(key: &BoxKey, nonces: &mut Rng, message: &[u8], padded_len: usize) -> Sealed {
     let nonce = if mutant::is("nonce_used_again") { [7; NONCE_LEN] } else { nonces.bytes() };
+    let padded_len = if mutant::is("push_not_padded") { message.len() + 2 } else { padded_len };
     let ciphertext = key
         .seal_padded(&nonce, message, padded_len)
         .expect("a code is shorter than the smallest padded length, and notices are chosen to fit");

@@ -8,7 +8,6 @@ use crate::base::hash::HashKey;
 use crate::base::id::TokenId;
 use crate::base::limits::CODE_LEN;
 use crate::base::list::{Links, List, Threads};
-use crate::base::mutant;
 use crate::base::rng::Rng;
 use crate::base::secret::Secret;
 use crate::base::slab::Slab;
@@ -280,9 +279,7 @@ impl Tokens {
         let challenge = self.challenge(now, makers);
         self.age_anew(now, index, |token| {
             token.device = new;
-            if !mutant::is("code_stays_the_same") {
-                token.challenge = challenge;
-            }
+            token.challenge = challenge;
             token.state = State::Registered;
         });
         if new != old {

@@ -1,9 +1,8 @@
 //! What must hold between the indexes of the table at any time, for tests and the simulator.
 
 use crate::base::list::List;
-use crate::model::index::SubscriptionIndex;
+use crate::model::index::{ServerIndex, SubscriptionIndex};
 use crate::subscription::table::{Place, Subscriptions};
-use alloc::collections::BTreeSet;
 
 impl Subscriptions {
     /// Whether rows, lists and indexes agree.
@@ -32,10 +31,11 @@ impl Subscriptions {
         if usize::try_from(listed).unwrap_or(usize::MAX) != listable {
             return Err("subscriptions and the lists of their servers do not agree");
         }
-        let mut queues = BTreeSet::new();
         for (index, row) in self.rows.iter() {
-            if !queues.insert((row.server, row.notifier.as_bytes())) {
-                return Err("a queue has two subscriptions");
+            let server = self.servers.rows.index_at(row.server).map(ServerIndex);
+            let found = server.and_then(|server| self.by_queue(server, row.notifier.as_bytes()));
+            if found != Some(SubscriptionIndex(index)) {
+                return Err("a queue has two subscriptions, or is not found");
             }
             if self.by_id(&row.id) != Some(SubscriptionIndex(index)) {
                 return Err("a subscription is not found by its id");

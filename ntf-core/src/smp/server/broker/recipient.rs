@@ -2,7 +2,6 @@
 
 use super::Broker;
 use crate::base::id::LinkId;
-use crate::base::mutant;
 use crate::base::time::Now;
 use crate::crypto::boxed::BoxKey;
 use crate::crypto::keys::{AuthPublicKey, X25519Private, X25519Public};
@@ -85,7 +84,7 @@ impl Broker {
             return Reply::Refused(Refusal::NoMessage);
         };
         let (Acknowledged::BySubscriber(id) | Acknowledged::ByFetcher(id)) = acknowledged;
-        if !mutant::is("acknowledged_message_stays") && self.store.remove_message(no, id).is_some() {
+        if self.store.remove_message(no, id).is_some() {
             self.counters.messages_acknowledged.count();
         }
         match acknowledged {
