@@ -156,6 +156,12 @@ impl Client {
             while let Some(action) = self.servers.poll(index) {
                 self.outbox.push(Effect::Link(action));
             }
+            if self.servers.get(index).is_some_and(|server| server.is_unused()) {
+                self.servers.forget(index);
+                self.timers.cancel(&Timer::Server(index));
+                self.timers.cancel(&Timer::Idle(index));
+                continue;
+            }
             match deadline {
                 Some(at) => self.timers.set(Timer::Server(index), at),
                 None => self.timers.cancel(&Timer::Server(index)),

@@ -3,7 +3,7 @@
 //! A request that cannot go out is not kept here. Its owner keeps what it wants and is asked to go on
 //! ([`Client::resume`](super::on_link)) when the server has come up or has room again; the server only
 //! remembers that somebody waits. A connection that nobody waits for is closed after a while and not
-//! opened again.
+//! opened again; then the server is forgotten.
 
 use crate::base::id::{EntityId, LinkId};
 use crate::base::rng::{Rng, Seed, Stream};
@@ -97,6 +97,15 @@ pub(super) struct Server {
     pub(super) engine: Engine,
     /// Somebody waits for the link, or for room on it.
     pub(super) awaited: bool,
+    /// Links to it that are not down yet.
+    links: usize,
+}
+
+impl Server {
+    /// Whether nothing is wanted of it and nothing will happen to it.
+    pub(super) const fn is_unused(&self) -> bool {
+        !self.awaited && !self.engine.is_wanted() && self.engine.in_flight() == 0 && self.links == 0
+    }
 }
 
 /// The client of one server.
@@ -181,7 +190,9 @@ impl Engine {
 pub(super) struct Servers {
     seeds: Rng,
     links: LinkNumbers,
-    all: Vec<Server>,
+    all: BTreeMap<ServerIndex, Server>,
+    /// Indexes are not used twice.
+    next: usize,
     by_address: BTreeMap<(Protocol, ServerAddress), ServerIndex>,
     by_link: BTreeMap<LinkId, ServerIndex>,
     /// Servers that something happened to since the last settling.
@@ -193,7 +204,8 @@ impl Servers {
         Self {
             seeds: seed.stream(Stream::Correlation),
             links: LinkNumbers::default(),
-            all: Vec::new(),
+            all: BTreeMap::new(),
+            next: 0,
             by_address: BTreeMap::new(),
             by_link: BTreeMap::new(),
             touched: BTreeSet::new(),
@@ -213,7 +225,7 @@ impl Servers {
         tag: SmpTag,
     ) -> Ask {
         let Some(index) = self.index_of(Protocol::Smp, server, config) else { return TOO_MANY_SERVERS };
-        let Some(Server { engine: Engine::Smp(engine), awaited }) = self.all.get_mut(index.0) else {
+        let Some(Server { engine: Engine::Smp(engine), awaited, .. }) = self.all.get_mut(&index) else {
             return TOO_MANY_SERVERS;
         };
         engine.connect(now);
@@ -236,7 +248,7 @@ impl Servers {
         tag: NtfTag,
     ) -> Ask {
         let Some(index) = self.index_of(Protocol::Ntf, server, config) else { return TOO_MANY_SERVERS };
-        let Some(Server { engine: Engine::Ntf(engine), awaited }) = self.all.get_mut(index.0) else {
+        let Some(Server { engine: Engine::Ntf(engine), awaited, .. }) = self.all.get_mut(&index) else {
             return TOO_MANY_SERVERS;
         };
         engine.connect(now);
@@ -266,14 +278,25 @@ impl Servers {
             // Devices do not talk to push servers.
             Protocol::Relay => return None,
         };
-        let index = ServerIndex(self.all.len());
-        self.all.push(Server { engine, awaited: false });
+        let index = ServerIndex(self.next);
+        self.next += 1;
+        self.all.insert(index, Server { engine, awaited: false, links: 0 });
         self.by_address.insert(by, index);
         Some(index)
     }
 
     pub(super) fn get(&mut self, index: ServerIndex) -> Option<&mut Server> {
-        self.all.get_mut(index.0)
+        self.all.get_mut(&index)
+    }
+
+    /// Forgets a server.
+    pub(super) fn forget(&mut self, index: ServerIndex) {
+        let Some(server) = self.all.remove(&index) else { return };
+        let protocol = match server.engine {
+            Engine::Smp(_) => Protocol::Smp,
+            Engine::Ntf(_) => Protocol::Ntf,
+        };
+        self.by_address.remove(&(protocol, server.engine.server().clone()));
     }
 
     /// The server of a link.
@@ -283,7 +306,10 @@ impl Servers {
 
     /// Forgets a link that is down.
     pub(super) fn forget_link(&mut self, link: LinkId) {
-        self.by_link.remove(&link);
+        let index = self.by_link.remove(&link);
+        if let Some(server) = index.and_then(|index| self.all.get_mut(&index)) {
+            server.links = server.links.saturating_sub(1);
+        }
     }
 
     pub(super) fn touch(&mut self, index: ServerIndex) {
@@ -297,8 +323,10 @@ impl Servers {
 
     /// The next action of a server.
     pub(super) fn poll(&mut self, index: ServerIndex) -> Option<LinkAction> {
-        let action = self.all.get_mut(index.0)?.engine.poll(&mut self.links)?;
+        let server = self.all.get_mut(&index)?;
+        let action = server.engine.poll(&mut self.links)?;
         if let LinkAction::Connect { link, .. } = &action {
+            server.links += 1;
             self.by_link.insert(*link, index);
         }
         Some(action)
@@ -306,14 +334,14 @@ impl Servers {
 
     /// The servers that a connection is wanted to.
     pub(super) fn wanted(&self) -> Vec<ServerIndex> {
-        let wanted = self.all.iter().enumerate().filter(|(_, server)| server.engine.is_wanted());
-        wanted.map(|(index, _)| ServerIndex(index)).collect()
+        let wanted = self.all.iter().filter(|(_, server)| server.engine.is_wanted());
+        wanted.map(|(index, _)| *index).collect()
     }
 
     /// Gives up a connection, and opens another at once if anybody waits for it.
     pub(super) fn redial(&mut self, now: Now, index: ServerIndex) {
         self.touched.insert(index);
-        let Some(server) = self.all.get_mut(index.0) else { return };
+        let Some(server) = self.all.get_mut(&index) else { return };
         server.engine.disconnect();
         if server.awaited {
             server.engine.connect(now);
@@ -323,7 +351,8 @@ impl Servers {
     /// Closes every link.
     pub(super) fn close_all(&mut self) -> Vec<LinkAction> {
         let mut actions = Vec::new();
-        for index in (0..self.all.len()).map(ServerIndex) {
+        let indexes: Vec<_> = self.all.keys().copied().collect();
+        for index in indexes {
             if let Some(server) = self.get(index) {
                 server.engine.disconnect();
             }
@@ -334,14 +363,14 @@ impl Servers {
         actions
     }
 
-    /// Servers that were talked to.
-    pub(super) const fn len(&self) -> usize {
+    /// Servers of which something is wanted, or was until a moment ago.
+    pub(super) fn len(&self) -> usize {
         self.all.len()
     }
 
     /// Requests that wait for an answer.
     pub(super) fn pending(&self) -> usize {
-        self.all.iter().map(|server| server.engine.in_flight() + usize::from(server.awaited)).sum()
+        self.all.values().map(|server| server.engine.in_flight() + usize::from(server.awaited)).sum()
     }
 }
 

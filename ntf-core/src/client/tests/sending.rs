@@ -76,3 +76,27 @@ fn an_address_that_is_not_reached_collects_so_many_messages_and_no_more() {
     bench.pass(5 * MINUTE);
     assert_eq!(bench.sent.len(), 2);
 }
+
+#[test]
+fn servers_of_which_nothing_is_wanted_any_more_are_forgotten() {
+    let mut bench = Bench::with(Config { servers_max: 2, ..Config::default() });
+    let send_to = |bench: &mut Bench, host: &str| {
+        let (tag, server) = (bench.tag(), bench.server(host));
+        bench.command(Command::Send {
+            tag,
+            to: SenderAddress { server, ..bench.somebody() },
+            message: vec![1],
+        });
+        bench.told()
+    };
+    for number in 0..20 {
+        assert_eq!(send_to(&mut bench, &format!("smp{number}.example.org")), ["Sent"], "number {number}");
+        assert_eq!(bench.client.gauges().servers, 1);
+        bench.pass(3 * MINUTE);
+        assert_eq!(bench.client.gauges().servers, 0, "its connection was closed for want of use");
+    }
+    assert_eq!(send_to(&mut bench, "smp0.example.org"), ["Sent"], "met again");
+    assert_eq!(send_to(&mut bench, "smp1.example.org"), ["Sent"]);
+    assert_eq!(send_to(&mut bench, "smp2.example.org").len(), 1);
+    assert_eq!(bench.client.gauges().servers, 2, "at the bound");
+}
