@@ -1,6 +1,7 @@
 //! What the world does between two inputs: carries mail, fires deadlines, performs effects.
 
 use crate::base::id::LinkId;
+use crate::base::reach::Reach;
 use crate::base::time::Mono;
 use crate::link::event::{Block, DownReason, LinkAction, LinkEvent, Transport};
 use crate::machine::Step;
@@ -271,8 +272,8 @@ impl World {
     fn perform(&mut self, node: NodeId, asked: Asked) {
         self.trace.tell(self.now, node, || words_of(&asked));
         match asked {
-            Asked::Link(LinkAction::Connect { link, protocol, server, showing, .. }) => {
-                self.connect(node, link, protocol, &server, showing.map(|service| service.chain));
+            Asked::Link(LinkAction::Connect { link, protocol, server, reach, showing }) => {
+                self.connect((node, link), protocol, &server, reach, showing.map(|service| service.chain));
             }
             Asked::Link(LinkAction::Send { link, block }) => self.send(node, link, block),
             Asked::Link(LinkAction::Close { link }) => self.close(node, link),
@@ -357,14 +358,18 @@ impl World {
     /// The listed node answers after a round trip; everything else ends in `Down`.
     fn connect(
         &mut self,
-        node: NodeId,
-        link: LinkId,
+        (node, link): (NodeId, LinkId),
         protocol: Protocol,
         server: &ServerAddress,
+        reach: Reach,
         showing: Option<Vec<Box<[u8]>>>,
     ) {
         let there = self.after(self.config.link_latency) + self.lag_of(node);
         let target = server.hosts.iter().find_map(|host| self.directory.get(host)).copied();
+        if reach == Reach::Public && target.is_some_and(|target| self.is_inside(target)) {
+            self.post(there, Mail::Refused { node, link, reason: DownReason::NotPublic });
+            return;
+        }
         let target = target.filter(|target| {
             self.nodes
                 .get(target.index())
@@ -432,6 +437,11 @@ impl World {
     fn over(&mut self, wire: WireId) -> Mono {
         let lag = self.net.nodes_of(wire).map(|(a, b)| self.lag_of(a) + self.lag_of(b));
         self.after(self.config.link_latency) + lag.unwrap_or_default()
+    }
+
+    /// Whether a node's addresses are private.
+    fn is_inside(&self, node: NodeId) -> bool {
+        self.nodes.get(node.index()).is_some_and(|entry| entry.is_inside)
     }
 
     fn lag_of(&self, node: NodeId) -> Duration {

@@ -39,6 +39,8 @@ pub(super) struct Node {
     pub(super) power: Power,
     /// What it shows to those who connect.
     pub(super) credentials: Option<ServerCredentials>,
+    /// Whether its addresses are private: who connects to public ones only does not connect to it.
+    pub(super) is_inside: bool,
     /// Whether it asks those who connect for certificates.
     pub(super) asks_clients: bool,
     /// Links accepted so far; their numbers are the adapter's to give.
@@ -65,6 +67,7 @@ impl Node {
             role,
             power: Power::On,
             credentials,
+            is_inside: false,
             asks_clients,
             accepted: 0,
             wake: None,

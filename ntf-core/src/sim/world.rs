@@ -206,6 +206,13 @@ impl World {
         (node, self.list(host, node))
     }
 
+    /// Gives a node private addresses, as if its host names resolved to them.
+    pub fn move_inside(&mut self, node: NodeId) {
+        if let Some(entry) = self.nodes.get_mut(node.index()) {
+            entry.is_inside = true;
+        }
+    }
+
     /// Lets a stranger do something to a link. A new one is named with [`LinkId::opened`].
     ///
     /// [`LinkId::opened`]: crate::base::id::LinkId::opened
