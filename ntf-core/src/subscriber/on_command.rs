@@ -83,7 +83,8 @@ impl Subscriber {
         let (token, subscription);
         let response = match (command, subject) {
             (Command::Tnew { device, auth, dh }, _) => {
-                let wanted = Registration { device: device.to_token(), verify_key: auth, client_public: dh };
+                let (device, origin) = (device.to_token(), self.sources.origin(from));
+                let wanted = Registration { device, verify_key: auth, client_public: dh, origin };
                 match self.on_register(from, wanted) {
                     Ok((id, dh)) => {
                         token = id;
@@ -330,7 +331,7 @@ impl Subscriber {
     ) -> Result<(), ErrorCode<'static>> {
         self.admit(from, Use::VerificationPush)?;
         self.tokens
-            .replace(self.now, token, device, &mut self.makers)
+            .replace(self.now, token, device, self.sources.origin(from), &mut self.makers)
             .map_err(|refusal| self.refused(refusal))?;
         self.counters.tokens.replaced.count();
         self.make_room_for(token);

@@ -10,6 +10,7 @@ use crate::base::hash::HashKey;
 use crate::base::rng::Rng;
 use crate::base::source::Source;
 use crate::base::time::{Mono, Now};
+use crate::token::registration::Origin;
 use alloc::collections::{BTreeMap, BTreeSet};
 use core::time::Duration;
 
@@ -24,6 +25,12 @@ pub struct SourceLimits {
     pub registrations: BudgetPlan,
     /// Verification pushes asked for, by TNEW and TRPL; beyond it these are answered `ERR QUOTA`. Default 300 at
     /// once, then one a second.
+    ///
+    /// A request is booked once. The pushes that repeat it while no code comes, up to
+    /// [`ResendPlan::pushes_max`](crate::delivery::verification::ResendPlan::pushes_max) over hours, are not:
+    /// what one device suffers is bounded by its own budget, whoever asks, what one source causes is at most that
+    /// many times its requests, and to stop resending for a source that has spent its budget would leave devices
+    /// behind a shared address without their codes.
     pub verification_pushes: BudgetPlan,
     /// Wrong codes; beyond it a registration may still answer once, and not after a wrong code of its own.
     /// Default 100 at once, then one a minute.
@@ -146,6 +153,12 @@ impl Sources {
         let plan = self.plan(what);
         let used = self.key(source).and_then(|key| self.used.get_mut(&key));
         used.is_some_and(|used| used.budget(what).is_spent(now.mono, plan))
+    }
+
+    /// The mark of a source.
+    pub(super) fn origin(&self, source: Option<Source>) -> Origin {
+        let [.., a, b, c, d] = self.key(source).unwrap_or_default().to_be_bytes();
+        Origin(u32::from_be_bytes([a, b, c, d]))
     }
 
     /// When the next source can be forgotten.

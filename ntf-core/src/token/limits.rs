@@ -12,8 +12,10 @@ pub struct TokenLimits {
     /// refused: a stranger cannot push out who has proved itself. Device tokens are held for up to twice as many, see
     /// [`Tokens::next_rest`](crate::token::table::Tokens::next_rest). Default 1,000,000.
     pub tokens: u32,
-    /// Registrations of one device token that were never verified; beyond it the oldest one goes, so that a
-    /// stranger who knows a device token cannot keep its owner out. Default 8.
+    /// Registrations of one device token that were never verified; beyond it one goes: the oldest of the same
+    /// source address, or else of the address that has the most. So a stranger who knows a device token can
+    /// neither keep its owner out nor push its registration out, short of asking from that many addresses.
+    /// Default 8.
     pub unverified_per_device: usize,
     /// Wrong codes until only registering again helps. Default 10.
     pub verification_attempts: u16,

@@ -47,6 +47,8 @@ pub struct Token {
     pub(super) verified_in: Option<Turn>,
     /// When its lifetime began: see [`Age`].
     pub(super) since: Mono,
+    /// Where it was asked for.
+    pub(super) origin: Origin,
     pub(super) by_age: Links,
 }
 
@@ -156,6 +158,11 @@ impl Device {
     }
 }
 
+/// Where a registration was asked for: a mark of the source address that tells equal ones apart from others, and
+/// nothing of the address. All that are not known are one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Origin(pub u32);
+
 /// What a TNEW asks for.
 #[derive(Debug)]
 pub struct Registration {
@@ -165,6 +172,8 @@ pub struct Registration {
     pub verify_key: AuthPublicKey,
     /// The client's half of the agreement.
     pub client_public: X25519Public,
+    /// Where it comes from.
+    pub origin: Origin,
 }
 
 /// Where fresh ids, keys and codes come from: a stream for each.

@@ -17,7 +17,9 @@ use crate::crypto::keys::{AuthPublicKey, X25519Private, X25519Public};
 use crate::model::index::{DeviceIndex, TokenIndex};
 use crate::model::token::{DeviceTag, DeviceToken, InvalidReason};
 use crate::token::limits::TokenLimits;
-use crate::token::registration::{Age, Device, Makers, Registered, Registration, Token, TokenRefusal, Turn};
+use crate::token::registration::{
+    Age, Device, Makers, Origin, Registered, Registration, Token, TokenRefusal, Turn,
+};
 use crate::token::state::{Challenge, NotVerified, State};
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
@@ -145,6 +147,7 @@ impl Tokens {
             state: State::Registered,
             verified_in: None,
             since: now.mono,
+            origin: wanted.origin,
             by_age: Links::default(),
         };
         let index = self.rows.insert(token).map(TokenIndex).map_err(|_| TokenRefusal::Full)?;
@@ -186,16 +189,31 @@ impl Tokens {
         self.rows.index_at(oldest).map(TokenIndex)
     }
 
-    /// The registrations of the same device that must give way to one more, before it is joined by another:
-    /// the oldest of those never verified, when there are too many. The caller removes them.
+    /// The registration of the same device that must give way to one that has just come, when there are too
+    /// many that were never verified. The caller removes it.
+    ///
+    /// It is one of the same origin, or else of the origin that has the most, and of those the oldest: whoever
+    /// repeats TNEW for the device token of others displaces what is their own.
     #[must_use]
     pub fn displaced_by(&self, index: TokenIndex) -> Option<TokenIndex> {
-        let unverified =
-            |other: &&TokenIndex| self.get(**other).is_some_and(|token| token.verified_in.is_none());
         let device = self.device(index)?;
-        let excess =
-            device.registrations.iter().filter(unverified).count() > self.limits.unverified_per_device;
-        device.registrations.iter().filter(unverified).find(|other| excess && **other != index).copied()
+        let unverified: Vec<(TokenIndex, Origin)> = device
+            .registrations
+            .iter()
+            .filter_map(|other| Some((*other, self.get(*other).filter(|token| token.verified_in.is_none())?)))
+            .map(|(other, token)| (other, token.origin))
+            .collect();
+        if unverified.len() <= self.limits.unverified_per_device {
+            return None;
+        }
+        let newcomer = self.get(index)?.origin;
+        let weight = |origin: Origin| {
+            let same = unverified.iter().filter(|(_, other)| *other == origin).count();
+            (origin == newcomer, same)
+        };
+        let others = unverified.iter().enumerate().filter(|(_, (other, _))| *other != index);
+        let heaviest = others.max_by_key(|(age, (_, origin))| (weight(*origin), core::cmp::Reverse(*age)))?;
+        Some(heaviest.1.0)
     }
 
     /// Marks a registration as verified if the code is right.
@@ -268,6 +286,7 @@ impl Tokens {
         now: Now,
         index: TokenIndex,
         device: DeviceToken,
+        origin: Origin,
         makers: &mut Makers,
     ) -> Result<(), TokenRefusal> {
         let (verify_key, old) =
@@ -281,6 +300,7 @@ impl Tokens {
             token.device = new;
             token.challenge = challenge;
             token.state = State::Registered;
+            token.origin = origin;
         });
         if new != old {
             self.leave(old, index);

@@ -174,6 +174,24 @@ fn registrations_of_others_do_not_keep_an_owner_out() {
 }
 
 #[test]
+fn a_stranger_displaces_no_owner_who_has_yet_to_echo_its_code() {
+    let mut scene = Scene::new(Plan::default());
+    let phone = scene.network.stranger("cc03");
+    let mut peer = scene.network.greet_subscriber(phone);
+    let mut owner = RawDevice::new(&mut peer.voice.rng);
+    owner.ask_to_register(&mut scene.network.over(&mut peer), "cc03");
+    owner.take_code(&scene.network.next_push(phone));
+    let mut attacker = scene.stranger();
+    for _ in 0..50 {
+        let fresh = RawDevice::new(&mut attacker.voice.rng);
+        fresh_registration(&mut scene.network, &mut attacker, &fresh, "cc03");
+    }
+    assert_eq!(scene.counters().tokens.displaced.total(), 51 - 8, "what gave way was its own");
+    owner.verify(&mut scene.network.over(&mut peer));
+    assert_eq!(scene.counters().tokens.superseded.total(), 7, "and the proof has removed the rest");
+}
+
+#[test]
 fn guessed_codes_come_to_an_end_and_are_of_no_use_with_others() {
     let mut scene = Scene::new(Plan::default());
     let phone = scene.network.stranger("dd04");
@@ -234,6 +252,23 @@ fn dead_and_mute_servers_are_tried_with_growing_pauses_and_hinder_no_other() {
     scene.network.world.run_for(Duration::from_secs(3600));
     assert_eq!(scene.counters().subscriptions.unreachable.total(), tries, "nobody is tried any more");
     scene.expect_nothing_left(0);
+}
+
+#[test]
+fn a_server_at_a_private_address_is_never_connected_to_and_others_are_watched() {
+    let mut scene = Scene::new(Plan::default());
+    let (inside, address) = scene.network.world.add_strange_server("intranet.sim", Protocol::Smp);
+    scene.network.world.move_inside(inside);
+    let (mut peer, device) = scene.verified_stranger("dd04");
+    let id = device.subscribe(&address, &mut scene.network.over(&mut peer));
+    scene.expect_served("at once");
+    scene.network.world.run_for(Duration::from_secs(3600));
+    assert_eq!(scene.network.world.take_heard(inside).len(), 0, "nobody has knocked at its door");
+    let counters = scene.counters().subscriptions;
+    assert!(counters.not_public.total() > 0 && counters.not_public == counters.unreachable);
+    let mut talk = scene.network.over(&mut peer);
+    assert_eq!(talk.ask_text(Auth::Key(&device.key), &id, b"SCHK"), "SUB ERR NETWORK");
+    scene.expect_served("an hour later");
 }
 
 #[test]

@@ -12,6 +12,7 @@ use core::time::Duration;
 struct World {
     tokens: Tokens,
     makers: Makers,
+    origin: Origin,
 }
 
 fn world(limits: TokenLimits) -> World {
@@ -24,6 +25,7 @@ fn world(limits: TokenLimits) -> World {
             keys: seed.stream(Stream::Keys),
             codes: seed.stream(Stream::Codes),
         },
+        origin: Origin::default(),
     }
 }
 
@@ -55,6 +57,7 @@ impl World {
             device: device(name),
             verify_key: key(verify),
             client_public: X25519Private::from_bytes([client; 32]).public(),
+            origin: self.origin,
         };
         self.tokens.register(now(secs), wanted, &mut self.makers)
     }
@@ -148,6 +151,33 @@ fn too_many_unverified_registrations_displace_the_oldest_of_them() {
 }
 
 #[test]
+fn a_stranger_displaces_registrations_of_its_own_before_those_of_others() {
+    let mut world = world(TokenLimits { unverified_per_device: 3, ..TokenLimits::default() });
+    let mut fresh_from = |origin, verify| {
+        world.origin = Origin(origin);
+        let index = world.fresh(1, verify);
+        let displaced = world.tokens.displaced_by(index);
+        if let Some(displaced) = displaced {
+            world.tokens.remove(displaced);
+        }
+        (index, displaced)
+    };
+    let (owner, _) = fresh_from(1, 1);
+    let (first, _) = fresh_from(2, 2);
+    let (second, displaced) = fresh_from(2, 3);
+    assert_eq!(displaced, None);
+    let (third, displaced) = fresh_from(2, 4);
+    assert_eq!(displaced, Some(first), "the oldest of its own");
+    let (fourth, displaced) = fresh_from(3, 5);
+    assert_eq!(displaced, Some(second), "another one: that of the origin with the most");
+    let (_, displaced) = fresh_from(1, 6);
+    assert_eq!(displaced, Some(owner), "the owner its own as well");
+    let (_, displaced) = fresh_from(4, 7);
+    assert_eq!(displaced, Some(third), "of equals the oldest");
+    assert!(world.tokens.get(fourth).is_some());
+}
+
+#[test]
 fn a_full_table_refuses_and_a_removed_token_makes_room() {
     let mut world = world(TokenLimits { tokens: 2, ..TokenLimits::default() });
     let first = world.fresh(1, 1);
@@ -168,8 +198,8 @@ fn devices_that_only_rest_give_way_when_there_are_too_many() {
         world.tokens.remove(index);
         assert!(world.tokens.devices().count() <= 4);
     }
-    let World { tokens, makers } = &mut world;
-    assert_eq!(tokens.replace(now(1), stays, device(99), makers), Ok(()), "there is room to move");
+    let World { tokens, makers, .. } = &mut world;
+    assert_eq!(tokens.replace(now(1), stays, device(99), Origin(0), makers), Ok(()), "there is room to move");
 }
 
 #[test]
@@ -179,15 +209,15 @@ fn replacing_moves_to_the_other_device_with_another_code() {
     let code = world.tokens.get(index).unwrap().code().clone();
     world.verify(index).unwrap();
     let rival = world.fresh(2, 1);
-    let World { tokens, makers } = &mut world;
-    assert_eq!(tokens.replace(now(1), index, device(2), makers), Err(TokenRefusal::Taken));
+    let World { tokens, makers, .. } = &mut world;
+    assert_eq!(tokens.replace(now(1), index, device(2), Origin(0), makers), Err(TokenRefusal::Taken));
     tokens.remove(rival);
-    assert_eq!(tokens.replace(now(1), index, device(2), makers), Ok(()));
+    assert_eq!(tokens.replace(now(1), index, device(2), Origin(0), makers), Ok(()));
     let token = tokens.get(index).unwrap();
     assert_eq!(token.state(), State::Registered);
     assert!(*token.code() != code);
     assert_eq!(*tokens.device(index).unwrap().token(), device(2));
-    assert_eq!(tokens.replace(now(1), index, device(2), makers), Ok(()), "asked again");
+    assert_eq!(tokens.replace(now(1), index, device(2), Origin(0), makers), Ok(()), "asked again");
     assert_eq!(tokens.rivals(index), []);
     assert!(matches!(world.register(1, 1, 9), Ok(Registered::Fresh(_))), "the old device is free");
 }
@@ -235,7 +265,7 @@ fn a_code_that_is_too_old_is_refused_and_the_next_push_carries_another() {
     let mut world = world(TokenLimits { code_lifetime: lifetime, ..TokenLimits::default() });
     let index = world.fresh(1, 1);
     let code_at = |world: &mut World, secs| {
-        let World { tokens, makers } = world;
+        let World { tokens, makers, .. } = world;
         tokens.code_to_push(now(secs), index, makers).cloned().unwrap()
     };
     let first = code_at(&mut world, 0);
