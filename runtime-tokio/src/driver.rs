@@ -42,6 +42,14 @@ pub trait Role: Machine {
     fn tick_input() -> Self::Input<'static>;
     /// The input that ends it.
     fn stop_input() -> Self::Input<'static>;
+    /// The input that lets it finish what is under way first, if it has a use for that.
+    fn drain_input() -> Option<Self::Input<'static>> {
+        None
+    }
+    /// Whether nothing is under way any more.
+    fn is_drained(&self) -> bool {
+        true
+    }
     /// What the role knows; see [`Fact`].
     fn facts(&self) -> Vec<Fact>;
     /// Who performs an effect.
@@ -67,6 +75,8 @@ pub enum Letter<M> {
     Mail(M),
     /// Tell what the role knows.
     Look(oneshot::Sender<Vec<Fact>>),
+    /// Finish what is under way, for so long at most, then as `Stop`.
+    Drain(Duration),
     /// End: the role closes its links, then the driver returns.
     Stop,
 }
@@ -170,9 +180,15 @@ impl<R: Role> Driver<R> {
     ///
     /// `report` performs the role's own effects. It must not block.
     pub async fn run(mut self, mut report: impl FnMut(&R, R::Report)) -> R {
+        let mut draining: Option<Instant> = None;
         let mut stopping: Option<Instant> = None;
         loop {
-            let deadline = self.drain(&mut report);
+            let mut deadline = self.drain(&mut report);
+            let is_over = |until: Instant| self.role.is_drained() || until <= Instant::now();
+            if stopping.is_none() && draining.is_some_and(is_over) {
+                stopping = Some(self.stop());
+                deadline = self.drain(&mut report);
+            }
             if stopping.is_some() && self.links.is_empty() && self.connecting.is_empty() {
                 return self.role;
             }
@@ -180,7 +196,7 @@ impl<R: Role> Driver<R> {
                 self.on_link(letter);
                 continue;
             }
-            match self.wait(deadline, stopping).await {
+            match self.wait(deadline, stopping.or(draining)).await {
                 Event::Link(letter) => self.on_link_letter(letter),
                 Event::Post(Post::Word(from, word)) => self.role.on_word(self.clock.now(), from, word),
                 // Whoever is leaving takes no links in. One that is dropped closes.
@@ -193,15 +209,26 @@ impl<R: Role> Driver<R> {
                 Event::Letter(Letter::Look(answer)) => {
                     let _ = answer.send(self.role.facts());
                 }
-                Event::Letter(Letter::Stop) if stopping.is_none() => {
-                    stopping = Some(Instant::now() + STOP_GRACE);
-                    self.role.handle(self.clock.now(), R::stop_input());
+                Event::Letter(Letter::Drain(within)) if stopping.is_none() => {
+                    draining = Some(Instant::now() + within);
+                    if let Some(input) = R::drain_input() {
+                        self.role.handle(self.clock.now(), input);
+                    }
                 }
-                Event::Letter(Letter::Stop) => {}
+                Event::Letter(Letter::Stop) if stopping.is_none() => stopping = Some(self.stop()),
+                Event::Letter(Letter::Stop | Letter::Drain(_)) => {}
                 Event::Due => self.role.handle(self.clock.now(), R::tick_input()),
+                // Draining, if it is that, is over and is ended above.
+                Event::GraceOver if stopping.is_none() => {}
                 Event::GraceOver => return self.role,
             }
         }
+    }
+
+    /// Tells the role to stop; says until when its links may take.
+    fn stop(&mut self) -> Instant {
+        self.role.handle(self.clock.now(), R::stop_input());
+        Instant::now() + STOP_GRACE
     }
 
     /// Waits for what comes first. What is due comes before what has arrived: a mailbox that never runs

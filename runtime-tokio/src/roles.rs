@@ -143,6 +143,14 @@ impl Role for Subscriber {
         SubscriberInput::Stop
     }
 
+    fn drain_input() -> Option<SubscriberInput<'static>> {
+        Some(SubscriberInput::Drain)
+    }
+
+    fn is_drained(&self) -> bool {
+        self.is_drained()
+    }
+
     fn facts(&self) -> Vec<Fact> {
         self.knowledge()
     }
@@ -198,6 +206,14 @@ impl Role for Push {
 
     fn stop_input() -> PushInput<'static> {
         PushInput::Stop
+    }
+
+    fn drain_input() -> Option<PushInput<'static>> {
+        Some(PushInput::Drain)
+    }
+
+    fn is_drained(&self) -> bool {
+        self.is_drained()
     }
 
     fn facts(&self) -> Vec<Fact> {

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ntf_core::base::rng::Seed;
 use ntf_core::client::Client;
@@ -109,13 +110,22 @@ impl<R: Role> Running<R> {
         facts.await.ok()
     }
 
+    /// Stops accepting, lets the role finish what is under way for so long at most, then as [`stop`](Self::stop).
+    pub async fn drain(self, within: Duration) -> Option<R> {
+        self.end(Letter::Drain(within)).await
+    }
+
     /// Stops accepting, tells the role to stop, waits for its links to end, and gives the role back for a
     /// last look. `None` when its task had died.
-    pub async fn stop(mut self) -> Option<R> {
+    pub async fn stop(self) -> Option<R> {
+        self.end(Letter::Stop).await
+    }
+
+    async fn end(mut self, letter: Letter<R::Mail>) -> Option<R> {
         if let Some(listener) = self.listener.take() {
             listener.close().await;
         }
-        let _ = self.mailbox.send(Letter::Stop).await;
+        let _ = self.mailbox.send(letter).await;
         (&mut self.task).await.ok()
     }
 

@@ -15,6 +15,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroU8;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_lite::future::zip;
 use ntf_core::base::rng::Seed;
@@ -94,11 +95,13 @@ pub async fn run_sharded_server<W>(plan: Plan<W>) -> io::Result<Sharded>
 where
     W: FnMut(Milestone) + Clone + Send + 'static,
 {
-    let Plan { config, threads, push, clock, address, tls, providers, watch } = plan;
+    let Plan { mut config, threads, push, clock, address, tls, providers, watch } = plan;
     let socket = TcpListener::bind(address).await?;
     let address = socket.local_addr()?;
     let stop = Stop::new();
     let places = links_max();
+    // Some fewer than the listener lets in, so that it is the role that says who gives way.
+    config.links = config.links.min(places - places / 51);
     let (mut entries, mut shards, mut traffic, mut waiting) =
         (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let shared: Seed = os_seed()?;
@@ -192,7 +195,7 @@ impl Sharded {
         self.stop.cause().unwrap_or(Cause::Asked)
     }
 
-    /// Stops accepting, closes all links, stops the push server, and waits until every thread has ended.
+    /// Stops accepting, closes all links, finishes pushes that are under way within a few seconds, and waits until every thread has ended.
     ///
     /// # Errors
     ///
@@ -214,6 +217,10 @@ fn ask<M>(mailbox: &Sender<Letter<M>>) -> Option<oneshot::Receiver<Vec<Fact>>> {
     mailbox.try_send(Letter::Look(answer)).ok()?;
     Some(facts)
 }
+
+/// How long pushes that are under way may take at the end, for each shard and then for the push server. Source: ours;
+/// an order takes a fraction of a second, and container managers kill after ten seconds.
+const DRAIN: Duration = Duration::from_secs(3);
 
 /// A thread that is yet to start.
 struct Shard {
@@ -293,11 +300,11 @@ impl Shard {
                 listener.close().await;
             }
             visitors.cancel().await;
-            let _ = mailbox.send(Letter::Stop).await;
+            let _ = mailbox.send(Letter::Drain(DRAIN)).await;
         };
         zip(work, end).await;
         if let Some((mailbox, task)) = pushing {
-            let _ = mailbox.send(Letter::Stop).await;
+            let _ = mailbox.send(Letter::Drain(DRAIN)).await;
             members.extend(task.await.ok());
         }
         members

@@ -14,6 +14,11 @@ pub struct DeliveryLimits {
     /// Notices held for all tokens; beyond it a token that holds none gets none, which is counted. Default
     /// 4,000,000, each some 300 bytes.
     pub notices: usize,
+    /// How long a notice is held at most, whether it waits for its push or rides along in later ones; then it
+    /// goes, and is counted if it was in no order yet. Default 1 day: SMP servers keep notifications as long,
+    /// and a device that asked for nothing for a day finds its messages by looking. Mends defect D21 of the
+    /// reference.
+    pub notice_lifetime: Duration,
     /// Orders out at once; beyond it tokens wait in line, and their notices merge. Default 4096.
     pub orders: usize,
     /// When an order without outcome counts as lost. Default 2 minutes: a provider's timeout of 25 s, tried
@@ -42,6 +47,7 @@ impl Default for DeliveryLimits {
         Self {
             queues_per_token: 64,
             notices: 4_000_000,
+            notice_lifetime: Duration::from_secs(86_400),
             orders: 4096,
             order_timeout: Duration::from_secs(120),
             retry: BackoffPlan { first: Duration::from_secs(1), max: Duration::from_secs(300) },

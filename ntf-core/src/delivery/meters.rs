@@ -4,7 +4,7 @@ use crate::base::meter::{Counter, Histogram, meters};
 
 /// What became of notices and orders.
 ///
-/// Every notice taken in ends in exactly one of `ordered`, `merged`, `displaced`, `oversize` and
+/// Every notice taken in ends in exactly one of `ordered`, `merged`, `displaced`, `oversize`, `expired` and
 /// `forgotten`, or is still fresh.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DeliveryCounters {
@@ -18,6 +18,8 @@ pub struct DeliveryCounters {
     pub displaced: Counter,
     /// Notices that fit into no push.
     pub oversize: Counter,
+    /// Notices that waited for too long and were in no order.
+    pub expired: Counter,
     /// Notices dropped with their token or subscription.
     pub forgotten: Counter,
     /// Notices not taken in, because the tables were full.
@@ -69,6 +71,7 @@ meters!(DeliveryCounters {
     merged,
     displaced,
     oversize,
+    expired,
     forgotten,
     refused_full,
     message_orders,

@@ -1,8 +1,8 @@
 //! The notices of one token: the newest of each queue, oldest first.
 //!
 //! A notice is wanted until it has gone out. It then stays as one of the last six, to ride along in later
-//! pushes, because Apple replaces a push that the device has not fetched yet by the next one.
-//! Source: `ntf-protocol` 4.5 and H15.
+//! pushes, because Apple replaces a push that the device has not fetched yet by the next one. What is too old
+//! goes, wanted or not. Source: `ntf-protocol` 4.5 and H15; for the age defect D21.
 
 use crate::base::time::Mono;
 use crate::model::index::SubscriptionIndex;
@@ -64,6 +64,8 @@ pub struct Ended {
     pub displaced: u32,
     /// They fit into no push.
     pub oversize: u32,
+    /// They waited for too long.
+    pub expired: u32,
 }
 
 /// The notices of one push, by place, oldest first.
@@ -92,6 +94,21 @@ impl Notices {
             let oldest = self.held.iter().position(Held::is_wanted).and_then(|place| self.held.remove(place));
             let Some(oldest) = oldest else { break };
             ended.displaced += u32::from(oldest.is_fresh());
+        }
+        ended
+    }
+
+    /// When the oldest notice came. Notices lie in the order in which they came.
+    #[must_use]
+    pub fn oldest(&self) -> Option<Mono> {
+        self.held.front().map(|held| held.came)
+    }
+
+    /// Drops what came at this time or earlier, wherever it is on its way.
+    pub fn expire(&mut self, latest: Mono) -> Ended {
+        let mut ended = Ended::default();
+        while let Some(held) = self.held.pop_front_if(|held| held.came <= latest) {
+            ended.expired += u32::from(held.is_fresh());
         }
         ended
     }
@@ -349,6 +366,22 @@ mod tests {
             assert_eq!(ended.displaced, u32::from(time == 7), "time = {time}");
         }
         assert_eq!(order(&mut notices), [1, 2, 3, 4, 5, 6]);
+    }
+
+    #[test]
+    fn what_is_too_old_goes_and_is_counted_if_it_was_never_ordered() {
+        let mut notices = Notices::default();
+        let at = Mono::from_micros;
+        for (number, came) in [(0, 1), (1, 2), (0, 3)] {
+            notices.take_in(at(came), queue(number), notice(0), 64);
+        }
+        assert_eq!(notices.oldest(), Some(at(2)), "a newer notice of a queue counts from its own time");
+        assert_eq!(notices.expire(at(1)), Ended::default());
+        assert_eq!(notices.expire(at(2)), Ended { expired: 1, ..Ended::default() });
+        order(&mut notices);
+        notices.landed();
+        assert_eq!(notices.expire(at(9)), Ended::default(), "it has gone out");
+        assert!(notices.is_empty() && notices.oldest().is_none());
     }
 
     #[test]

@@ -19,6 +19,7 @@ use crate::model::notification::Notice;
 use crate::model::push::{PushId, PushKind, PushOutcome, PushResult};
 use crate::model::shard::ShardPlan;
 use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 mod messages;
@@ -105,6 +106,8 @@ enum Timer {
     Periodic(TokenIndex),
     Lost(PushId),
     Flush(TokenIndex),
+    /// The oldest notice of this token may be too old.
+    Old(TokenIndex),
 }
 
 impl Delivery {
@@ -155,6 +158,9 @@ impl Delivery {
         let mailbox = self.mailboxes.entry(token).or_default();
         let before = mailbox.notices.len();
         let ended = mailbox.notices.take_in(now, subscription, notice, bound);
+        if before == 0 {
+            self.timers.set(Timer::Old(token), now + self.limits.notice_lifetime);
+        }
         self.held = (self.held + mailbox.notices.len()).saturating_sub(before);
         match mailbox.turn {
             Turn::Idle => self.put_in_line(token),
@@ -299,6 +305,7 @@ impl Delivery {
                 Timer::Retry(token) | Timer::Flush(token) => self.put_in_line(token),
                 Timer::Verify(token) => self.put_verification_in_line(token),
                 Timer::Periodic(token) => self.put_periodic_in_line(token),
+                Timer::Old(token) => self.expire(now, token),
                 Timer::Lost(push) => {
                     if let Some(landed) = self.orders.remove(&push) {
                         self.counters.lost.count();
@@ -320,9 +327,25 @@ impl Delivery {
                 Timer::Periodic(_) => "send a periodic push",
                 Timer::Lost(_) => "give up an order",
                 Timer::Flush(_) => "push what the budget held back",
+                Timer::Old(_) => "let old notices go",
             };
             (at, reason)
         })
+    }
+
+    /// Prepares for the end: notices that pause get their turn at once, and there are no verification and no
+    /// periodic pushes any more, because what they are about is forgotten soon. Looks at every token.
+    pub fn wind_up(&mut self) {
+        let verifying: Vec<_> = self.verifications.keys().copied().collect();
+        verifying.into_iter().for_each(|token| self.drop_verification(token));
+        let periodic: Vec<_> = self.periodics.keys().copied().collect();
+        periodic.into_iter().for_each(|token| self.drop_periodic(token));
+        let pausing = self.mailboxes.iter().filter(|(_, mailbox)| mailbox.turn == Turn::Pausing);
+        let pausing: Vec<_> = pausing.map(|(token, _)| *token).collect();
+        for token in pausing {
+            self.timers.cancel(&Timer::Retry(token));
+            self.put_in_line(token);
+        }
     }
 
     /// Forgets the notice of a subscription.
@@ -340,17 +363,7 @@ impl Delivery {
         self.drop_periodic(token);
         let alert = self.pacing.forget(token);
         self.drop_order(alert);
-        let Some(mailbox) = self.mailboxes.remove(&token) else { return };
-        match mailbox.turn {
-            Turn::InLine(number) => _ = self.line.remove(&number),
-            Turn::Out(push) => {
-                self.orders.remove(&push);
-                self.timers.cancel(&Timer::Lost(push));
-            }
-            Turn::Pausing => self.timers.cancel(&Timer::Retry(token)),
-            Turn::Held => self.timers.cancel(&Timer::Flush(token)),
-            Turn::Idle | Turn::Parked => {}
-        }
+        let Some(mailbox) = self.drop_mailbox(token) else { return };
         self.held = self.held.saturating_sub(mailbox.notices.len());
         self.counters.forgotten.add(mailbox.notices.fresh().into());
     }
@@ -451,6 +464,43 @@ impl Delivery {
         self.drop_order(dropped.verification.in_flight());
     }
 
+    /// Drops the notices of a token that are too old, and its mailbox if that leaves nothing in it.
+    fn expire(&mut self, now: Now, token: TokenIndex) {
+        let lifetime = self.limits.notice_lifetime;
+        let Some(mailbox) = self.mailboxes.get_mut(&token) else { return };
+        let before = mailbox.notices.len();
+        let mut ended = Ended::default();
+        while let Some(oldest) = mailbox.notices.oldest().filter(|oldest| *oldest + lifetime <= now.mono) {
+            ended.expired += mailbox.notices.expire(oldest).expired;
+        }
+        self.held = (self.held + mailbox.notices.len()).saturating_sub(before);
+        let next = match (mailbox.notices.oldest(), mailbox.turn) {
+            (Some(oldest), _) => Some(oldest + lifetime),
+            // The order has an end by then.
+            (None, Turn::Out(_)) => Some(now.mono + self.limits.order_timeout),
+            (None, Turn::Idle | Turn::InLine(_) | Turn::Pausing | Turn::Held | Turn::Parked) => None,
+        };
+        match next {
+            Some(at) => self.timers.set(Timer::Old(token), at),
+            None => _ = self.drop_mailbox(token),
+        }
+        self.count(ended);
+    }
+
+    /// Takes a mailbox away with its place in line, its order and its timers.
+    fn drop_mailbox(&mut self, token: TokenIndex) -> Option<Mailbox> {
+        let mailbox = self.mailboxes.remove(&token)?;
+        self.timers.cancel(&Timer::Old(token));
+        match mailbox.turn {
+            Turn::InLine(number) => _ = self.line.remove(&number),
+            Turn::Out(push) => self.drop_order(Some(push)),
+            Turn::Pausing => self.timers.cancel(&Timer::Retry(token)),
+            Turn::Held => self.timers.cancel(&Timer::Flush(token)),
+            Turn::Idle | Turn::Parked => {}
+        }
+        Some(mailbox)
+    }
+
     /// Forgets an order; its outcome will be late.
     fn drop_order(&mut self, push: Option<PushId>) {
         if let Some(push) = push {
@@ -487,5 +537,6 @@ impl Delivery {
         self.counters.merged.add(ended.merged.into());
         self.counters.displaced.add(ended.displaced.into());
         self.counters.oversize.add(ended.oversize.into());
+        self.counters.expired.add(ended.expired.into());
     }
 }

@@ -20,6 +20,9 @@ pub enum Input<'a> {
     },
     /// The announced deadline has come.
     Tick,
+    /// Take no more orders, which are put off, and finish what is in hand, until
+    /// [`Push::is_drained`](crate::push::Push::is_drained) or for as long as one likes. `Stop` has to follow.
+    Drain,
     /// Finish nothing more; drop what is left.
     Stop,
 }

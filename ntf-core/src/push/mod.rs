@@ -254,7 +254,16 @@ pub struct Push {
     counters: Counters,
     requests_made: u64,
     now: Now,
-    is_stopped: bool,
+    phase: Phase,
+}
+
+/// Whether anything is still to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Running,
+    /// What is in hand is finished, and nothing new is taken.
+    Draining,
+    Stopped,
 }
 
 /// Why the push server wants to be woken.
@@ -300,7 +309,7 @@ impl Push {
             counters: Counters::default(),
             requests_made: 0,
             now,
-            is_stopped: false,
+            phase: Phase::Running,
         }
     }
 
@@ -308,6 +317,16 @@ impl Push {
     #[must_use]
     pub fn in_hand(&self) -> usize {
         self.orders.len()
+    }
+
+    /// Whether nothing is in hand any more after [`Input::Drain`], and every outcome was given out.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        match self.phase {
+            Phase::Running => false,
+            Phase::Draining => self.in_hand() == 0 && self.outbox.is_empty(),
+            Phase::Stopped => true,
+        }
     }
 
     /// Requests without an answer yet.
@@ -424,11 +443,12 @@ impl Machine for Push {
     type Effect = Effect;
 
     fn handle(&mut self, now: Now, input: Input<'_>) {
-        if self.is_stopped {
+        if self.phase == Phase::Stopped {
             return;
         }
         self.now = Now { mono: now.mono.max(self.now.mono), wall: now.wall };
         match input {
+            Input::Drain => self.phase = Phase::Draining,
             Input::Stop => self.on_stop(),
             // Time is looked at first, so that what follows meets no order that is overdue.
             Input::Tick => self.on_timer(),

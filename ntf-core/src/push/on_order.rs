@@ -4,11 +4,10 @@ use zeroize::Zeroizing;
 
 use crate::model::push::{PushId, PushOrder, PushOutcome, PushResult};
 use crate::model::token::{InvalidReason, Provider};
-use crate::push::Push;
-use crate::push::Timer;
 use crate::push::apns;
 use crate::push::effect::Effect;
 use crate::push::state::Order;
+use crate::push::{Phase, Push, Timer};
 
 impl Push {
     pub(super) fn on_order(&mut self, order: PushOrder) {
@@ -25,6 +24,9 @@ impl Push {
     }
 
     fn admit(&mut self, order: PushOrder) -> Admit {
+        if self.phase == Phase::Draining {
+            return Admit::Ended(self.later(None));
+        }
         let id = order.id;
         let provider = order.device.provider;
         let is_sendable = match provider {

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use crate::push::state::{Gate, Orders};
-use crate::push::{Push, Timer};
+use crate::push::{Phase, Push, Timer};
 
 /// How much later than the order's deadline an answer is still waited for.
 ///
@@ -44,6 +44,6 @@ impl Push {
         self.timers.clear();
         self.outbox.clear();
         self.counters.jwt_signed.add(self.jwt.take().map_or(0, |jwt| jwt.signatures()));
-        self.is_stopped = true;
+        self.phase = Phase::Stopped;
     }
 }

@@ -244,6 +244,7 @@ fn unbalanced(counters: &Counters, gauges: &Gauges) -> Option<&'static str> {
         delivery.merged.total(),
         delivery.displaced.total(),
         delivery.oversize.total(),
+        delivery.expired.total(),
         delivery.forgotten.total(),
     ];
     let ended: u64 = ended.iter().sum();

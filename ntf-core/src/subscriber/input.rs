@@ -39,6 +39,10 @@ pub enum Input<'a> {
     },
     /// The announced deadline has come.
     Tick,
+    /// Take no more work and finish what is under way: close all links, hand the push server what waits for it,
+    /// and hear its outcomes, until [`Subscriber::is_drained`](crate::subscriber::Subscriber::is_drained) or for
+    /// as long as one likes. `Stop` has to follow.
+    Drain,
     /// Close all links and forget everything.
     Stop,
 }

@@ -185,6 +185,8 @@ pub struct Gauges {
     pub subscriptions: u32,
     /// SMP servers watched.
     pub servers: u32,
+    /// Of these, SMP servers that were never connected to.
+    pub servers_unreached: u32,
     /// Commands to SMP servers that wait for an answer. Costs a walk over the servers.
     pub in_flight: usize,
     /// Notices held.
@@ -282,6 +284,7 @@ meters!(Gauges {
     tokens,
     subscriptions,
     servers,
+    servers_unreached,
     in_flight,
     notices,
     fresh,

@@ -39,7 +39,7 @@ use crate::base::time::{Deadline, Mono, Now};
 use crate::base::timers::Timers;
 use crate::delivery::orders::Delivery;
 use crate::link::engine::LinkNumbers;
-use crate::link::event::LinkAction;
+use crate::link::event::{LinkAction, LinkEvent};
 use crate::machine::{Machine, Step};
 use crate::model::index::{ServerIndex, TokenIndex};
 use crate::model::knowledge::Fact;
@@ -106,6 +106,8 @@ pub struct Subscriber {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Running,
+    /// Links are closed; pushes are still handed over.
+    Draining,
     Stopped,
 }
 
@@ -181,6 +183,7 @@ impl Subscriber {
             tokens: self.tokens.len(),
             subscriptions: self.subscriptions.len(),
             servers: self.subscriptions.servers_len(),
+            servers_unreached: self.subscriptions.servers_unreached(),
             in_flight: self.servers.values().map(|watched| watched.engine.in_flight()).sum(),
             notices: self.delivery.held(),
             fresh: usize::try_from(self.delivery.fresh()).unwrap_or(usize::MAX),
@@ -226,10 +229,45 @@ impl Subscriber {
         self.tokens.remove(token)
     }
 
+    /// Whether nothing is under way any more after [`Input::Drain`]: every order has its outcome, and no notice
+    /// waits for its turn. Notices that the provider has put off, or that the budget of their device holds back,
+    /// are not waited for; `Stop` counts them as forgotten.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        match self.phase {
+            Phase::Running => false,
+            Phase::Draining => {
+                self.outbox.is_empty() && self.delivery.orders_out() == 0 && self.delivery.in_line() == 0
+            }
+            Phase::Stopped => true,
+        }
+    }
+
+    /// Closes all links, so that nothing new comes, and gives what waits for a push its turn. SMP servers keep
+    /// what comes meanwhile for the next who watches. Mends defect D26 of the reference.
+    fn drain(&mut self) {
+        if self.phase != Phase::Running {
+            return;
+        }
+        self.phase = Phase::Draining;
+        self.close_links();
+        self.delivery.wind_up();
+    }
+
     /// Closes all links, and forgets everything but the counters. Secrets are wiped as they go.
     fn stop(&mut self) {
         self.phase = Phase::Stopped;
         self.outbox.clear();
+        self.close_links();
+        self.delivery.clear();
+        self.subscriptions.clear();
+        self.tokens.clear();
+        self.sources.clear();
+        self.claims.clear();
+    }
+
+    /// Closes all links and forgets what is about links only.
+    fn close_links(&mut self) {
         let links = core::mem::take(&mut self.devices).into_keys();
         for link in links.chain(core::mem::take(&mut self.server_links).into_keys()) {
             self.outbox.push(Effect::Link(LinkAction::Close { link }));
@@ -238,12 +276,22 @@ impl Subscriber {
         self.servers.clear();
         self.busy.clear();
         self.timers.clear();
-        self.delivery.clear();
-        self.subscriptions.clear();
-        self.tokens.clear();
-        self.sources.clear();
-        self.claims.clear();
         self.waits.clear();
+        self.released.clear();
+    }
+
+    /// What happens while the last pushes are handed over: who connects is sent away, and what others ask for is
+    /// left unanswered, as it will be in a moment.
+    fn on_input_of_end(&mut self, input: Input<'_>) {
+        match input {
+            Input::Link(LinkEvent::Up { link, .. }) | Input::Adopt { link, .. } => {
+                self.outbox.push(Effect::Link(LinkAction::Close { link }));
+            }
+            Input::Outcome(outcome) => self.on_outcome(outcome),
+            Input::Tick => self.on_timer(),
+            Input::Stop => self.stop(),
+            Input::Link(_) | Input::Recognised { .. } | Input::Letter { .. } | Input::Drain => {}
+        }
         self.released.clear();
     }
 
@@ -277,6 +325,9 @@ impl Machine for Subscriber {
             return;
         }
         self.now = Now { mono: now.mono.max(self.now.mono), wall: now.wall };
+        if self.phase == Phase::Draining {
+            return self.on_input_of_end(input);
+        }
         match input {
             Input::Link(event) if event.link().is_accepted() => self.on_device(event),
             Input::Link(event) => self.on_server_link(event),
@@ -285,6 +336,7 @@ impl Machine for Subscriber {
             Input::Letter { from, letter } => self.on_letter(from, letter),
             Input::Adopt { link, parcel } => self.on_adopted(link, *parcel),
             Input::Tick => self.on_timer(),
+            Input::Drain => self.drain(),
             Input::Stop => self.stop(),
         }
         // What went for want of use, or with others, is free for other shards.

@@ -6,6 +6,7 @@
 use crate::base::backoff::{Backoff, BackoffPlan};
 use crate::base::mutant;
 use crate::base::rng::Seed;
+use crate::base::time::Mono;
 use crate::link::engine::{Inbox, LinkNumbers, Loss};
 use crate::link::event::{DownReason, LinkAction, LinkEvent};
 use crate::link::requester::{NotSent, ReplyFault};
@@ -36,6 +37,8 @@ pub(super) struct Watched {
     pub(super) trouble: Backoff,
     /// Pauses before what failed is tried again.
     failing: Backoff,
+    /// Since when there is no session.
+    away_since: Mono,
 }
 
 /// What a request was about.
@@ -55,6 +58,11 @@ const TROUBLE: BackoffPlan = BackoffPlan { first: Duration::from_secs(5), max: D
 const FAILING: BackoffPlan =
     BackoffPlan { first: Duration::from_secs(600), max: Duration::from_secs(21_600) };
 
+/// How long a server is away until what waits for it is reported as failed, `ERR NETWORK`. Source: ours; an
+/// operator mends a server within days, and clients that look then make their subscription anew, or learn that the
+/// server is gone for them too.
+const AWAY_MAX: Duration = Duration::from_secs(7 * 86_400);
+
 /// Most NSUB made in one call. Source: ours; about two blocks, some milliseconds of signing.
 const SLICE: usize = 256;
 
@@ -70,7 +78,8 @@ impl Subscriber {
             }
             let service = Service::default();
             let (trouble, failing) = (Backoff::new(), Backoff::new());
-            Watched { engine, service, is_busy: false, is_paused: false, trouble, failing }
+            let away_since = self.now.mono;
+            Watched { engine, service, is_busy: false, is_paused: false, trouble, failing, away_since }
         });
         watched.engine.connect(self.now);
         self.make_busy(server);
@@ -144,12 +153,22 @@ impl Subscriber {
             SmpEvent::Down { .. } => {
                 counters.sessions_lost.count();
                 self.subscriptions.session_over(server);
+                if let Some(watched) = self.servers.get_mut(&server) {
+                    watched.away_since = self.now.mono;
+                }
             }
             SmpEvent::Unreachable { why, .. } => {
                 counters.unreachable.count();
                 let is_barred = why == Loss::Down(DownReason::NotPublic);
                 counters.not_public.add(u64::from(is_barred));
-                self.subscriptions.bar(server, is_barred);
+                let away_since = self.servers.get(&server).map(|watched| watched.away_since);
+                let is_away = away_since.is_some_and(|since| since + AWAY_MAX <= self.now.mono);
+                let outage = match (is_barred, is_away) {
+                    (true, _) => Some(Failure::NotPublic),
+                    (false, true) => Some(Failure::Unreached),
+                    (false, false) => None,
+                };
+                self.subscriptions.report_outage(server, outage);
                 if why == Loss::Fault(LinkFault::ServiceRefused) {
                     self.counters.services.refused.count();
                 }

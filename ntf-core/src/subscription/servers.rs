@@ -6,6 +6,7 @@ use crate::base::rng::Rng;
 use crate::base::slab::Slab;
 use crate::model::index::ServerIndex;
 use crate::model::server::ServerAddress;
+use crate::subscription::state::Failure;
 use hashbrown::HashTable;
 
 /// One SMP server, for as long as a subscription names it.
@@ -18,8 +19,8 @@ pub struct Server {
     pub(super) tie: u32,
     /// Whether the current session gets the notices of tied rows.
     pub(super) is_served: bool,
-    /// Whether the last attempt found only addresses that may not be connected to.
-    pub(super) is_barred: bool,
+    /// Why what waits for it is reported as failed, if it is.
+    pub(super) outage: Option<Failure>,
     /// Subscriptions that were dropped here while the server had them tied: there is no command to tell it.
     pub(super) forgotten: u32,
     /// Whether it was ever connected to.
@@ -122,7 +123,7 @@ impl Servers {
             session: 0,
             tie: 0,
             is_served: false,
-            is_barred: false,
+            outage: None,
             forgotten: 0,
             was_reached: false,
             on_unreached: Links::default(),
@@ -154,6 +155,11 @@ impl Servers {
     pub(super) fn in_the_way(&self) -> Option<ServerIndex> {
         let oldest = self.unreached.first().filter(|_| self.rows.is_full())?;
         self.rows.index_at(oldest).map(ServerIndex)
+    }
+
+    /// Servers that were never connected to.
+    pub(super) const fn unreached(&self) -> u32 {
+        self.unreached.len()
     }
 
     pub(super) fn remove(&mut self, index: ServerIndex) {

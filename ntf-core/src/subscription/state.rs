@@ -65,6 +65,8 @@ pub enum Failure {
     Key,
     /// The SMP server's hosts have no public address, and others are not connected to.
     NotPublic,
+    /// The SMP server could not be connected to for a week.
+    Unreached,
 }
 
 impl Failure {
@@ -78,7 +80,7 @@ impl Failure {
             Self::OtherError => "SMP error",
             Self::Unexpected => "UnexpectedResponse",
             Self::Key => "CryptoError",
-            Self::NotPublic => "NETWORK",
+            Self::NotPublic | Self::Unreached => "NETWORK",
         }
     }
 }
@@ -164,6 +166,7 @@ mod tests {
             Failure::Unexpected,
             Failure::Key,
             Failure::NotPublic,
+            Failure::Unreached,
         ] {
             let text = failure.text();
             assert!(

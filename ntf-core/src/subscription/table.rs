@@ -141,9 +141,9 @@ impl Subscriptions {
     pub fn status(&self, index: SubscriptionIndex) -> Option<SubscriptionStatus> {
         let row = self.get(index)?;
         if matches!(self.place(row), Place::Fresh | Place::Waiting)
-            && self.servers.rows.at(row.server).is_some_and(|server| server.is_barred)
+            && let Some(failure) = self.servers.rows.at(row.server).and_then(|server| server.outage)
         {
-            return Some(Over::Failed(Failure::NotPublic).status());
+            return Some(Over::Failed(failure).status());
         }
         let session = match self.servers.rows.at(row.server) {
             Some(server) if row.is_tied && server.tie == row.session && server.is_served => Session::Current,
@@ -320,7 +320,7 @@ impl Subscriptions {
     /// The server was connected to.
     pub fn reached(&mut self, server: ServerIndex) {
         self.servers.reached(server);
-        self.bar(server, false);
+        self.report_outage(server, None);
     }
 
     /// A server that has to give way before one more can be watched: the one that has been waited for the
@@ -353,12 +353,18 @@ impl Subscriptions {
         }
     }
 
-    /// Whether the server can be reached at addresses that may not be connected to, and at no others. What
-    /// waits for it is reported as failed as long as this is so.
-    pub fn bar(&mut self, server: ServerIndex, is_barred: bool) {
+    /// Why the server cannot be reached for long, or that nothing is known against it. What waits for it is
+    /// reported as failed as long as there is a reason. Takes O(1).
+    pub fn report_outage(&mut self, server: ServerIndex, outage: Option<Failure>) {
         if let Some(server) = self.servers.rows.get_mut(server.0) {
-            server.is_barred = is_barred;
+            server.outage = outage;
         }
+    }
+
+    /// SMP servers that were never connected to: a gauge.
+    #[must_use]
+    pub const fn servers_unreached(&self) -> u32 {
+        self.servers.unreached()
     }
 
     /// The SMP server does not know the ties any more, or they are of no use: tied queues are asked for one by

@@ -6,7 +6,6 @@ use crate::base::slab::{Index, Slab};
 use crate::base::time::Wall;
 use crate::model::cron::Cron;
 use crate::model::token::{DeviceToken, InvalidReason, Provider};
-use alloc::vec::Vec;
 
 mod pacing;
 
@@ -48,8 +47,12 @@ fn world(limits: DeliveryLimits) -> World {
 
 impl World {
     fn take_in(&mut self, owner: u32, queue: u32, time: i64) -> bool {
-        let came = now(u64::try_from(time).unwrap()).mono;
-        self.delivery.take_in(came, token(owner), SubscriptionIndex(index(queue)), notice(time))
+        let came = now(u64::try_from(time).unwrap());
+        self.take_in_at(came, owner, queue, time)
+    }
+
+    fn take_in_at(&mut self, at: Now, owner: u32, queue: u32, time: i64) -> bool {
+        self.delivery.take_in(at.mono, token(owner), SubscriptionIndex(index(queue)), notice(time))
     }
 
     /// Orders everything that is ready; gives the orders with the times of their notices.
@@ -89,7 +92,14 @@ impl World {
     /// Every notice taken in is accounted for once.
     fn assert_balanced(&self) {
         let counted = self.delivery.counters();
-        let ended = [counted.ordered, counted.merged, counted.displaced, counted.oversize, counted.forgotten];
+        let ended = [
+            counted.ordered,
+            counted.merged,
+            counted.displaced,
+            counted.oversize,
+            counted.expired,
+            counted.forgotten,
+        ];
         let ended: u64 = ended.iter().map(|counter| counter.total()).sum();
         assert_eq!(counted.taken_in.total(), ended + self.delivery.fresh());
         let held: usize = self.delivery.mailboxes.values().map(|mailbox| mailbox.notices.len()).sum();
@@ -284,4 +294,58 @@ fn what_was_taken_in_is_ordered_merged_or_counted() {
     }
     world.delivery.clear();
     world.assert_balanced();
+}
+
+#[test]
+fn notices_go_when_they_are_a_day_old_and_take_their_mailbox_along() {
+    const DAY: u64 = 86_400;
+    let mut world = world(DeliveryLimits::default());
+    // Token 0 has gone out and rides, token 1 is parked, token 2 has an order out whose end comes late.
+    for owner in 0..3 {
+        world.take_in_at(now(u64::from(owner)), owner, owner, 1);
+    }
+    world.delivery.next_ready();
+    let order = |delivery: &mut Delivery, owner: u32| {
+        delivery
+            .order_message(now(2), token(owner), &device(token(owner)), 9, |_| 1, |push, _, _| push)
+            .unwrap()
+    };
+    let rides = order(&mut world.delivery, 0);
+    world.outcome(now(3), rides, PushResult::Accepted);
+    world.delivery.next_ready();
+    world.delivery.park(token(1));
+    world.delivery.next_ready();
+    order(&mut world.delivery, 2);
+    assert_eq!((world.delivery.held(), world.delivery.fresh()), (3, 1));
+    assert!(world.take_in_at(now(100), 1, 5, 2));
+
+    for (secs, held, expired) in [(DAY - 1, 4, 0), (DAY, 3, 0), (DAY + 1, 2, 1), (DAY + 100, 0, 2)] {
+        world.delivery.on_time(now(secs), &mut world.jitter);
+        let counted = world.delivery.counters().expired.total();
+        assert_eq!((world.delivery.held(), counted), (held, expired), "after {secs} s");
+        for (push, _) in world.orders(now(secs)) {
+            world.outcome(now(secs), push, PushResult::TryLater { after: Duration::from_secs(DAY) });
+        }
+        world.assert_balanced();
+    }
+    world.delivery.on_time(now(2 * DAY), &mut world.jitter);
+    assert_eq!((world.delivery.held(), world.delivery.deadline()), (0, None), "nothing is left to do");
+    assert!(world.delivery.mailboxes.is_empty());
+}
+
+#[test]
+fn at_the_end_what_pauses_has_a_last_try_and_the_rest_is_left() {
+    let mut world = world(DeliveryLimits::default());
+    world.take_in(0, 0, 1);
+    let (push, _) = world.orders(now(0))[0];
+    world.outcome(now(1), push, PushResult::TryLater { after: Duration::from_secs(1000) });
+    world.delivery.want_verification(token(1), Until::Verified);
+    let minutes = Cron::from_minutes(20).unwrap();
+    world.delivery.set_periodic(now(1), token(2), minutes, &mut world.jitter);
+    world.delivery.wind_up();
+    let orders = world.orders(now(2));
+    assert_eq!(orders.iter().map(|(_, times)| times.as_slice()).collect::<Vec<_>>(), [[1]]);
+    world.outcome(now(3), orders[0].0, PushResult::Accepted);
+    assert_eq!((world.delivery.orders_out(), world.delivery.in_line()), (0, 0));
+    assert_eq!((world.delivery.verifications(), world.delivery.periodics()), (0, 0));
 }

@@ -142,3 +142,20 @@ fn time_that_goes_back_counts_as_standing_still() {
     bench.now.mono = crate::base::time::Mono::ZERO;
     assert_eq!(bench.order(2).request().timeout, DEADLINE);
 }
+
+#[test]
+fn at_the_end_what_is_in_hand_is_finished_and_new_orders_are_put_off() {
+    let mut bench = Bench::new(Config { in_flight_max: 1, ..config() });
+    let first = bench.order(1).request().id;
+    bench.order(2);
+    assert!(!bench.push.is_drained());
+    assert!(bench.input(Input::Drain).is_silent());
+    assert!(later_of(bench.order(3).result()) >= Duration::from_secs(10));
+    let second = bench.respond(first, 200, "");
+    assert_eq!(second.result(), PushResult::Accepted);
+    assert!(!bench.push.is_drained(), "one is left");
+    assert_eq!(bench.respond(second.request().id, 200, "").result(), PushResult::Accepted);
+    assert!(bench.push.is_drained());
+    bench.input(Input::Stop);
+    assert_eq!(bench.push.counters().dropped.total(), 0);
+}

@@ -123,6 +123,12 @@ impl Shards {
         self.shards.iter().try_for_each(Subscriber::audit)
     }
 
+    /// Whether nothing is under way any more in any shard; see [`Subscriber::is_drained`].
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        self.effects.is_empty() && self.shards.iter().all(Subscriber::is_drained)
+    }
+
     fn shard(&mut self, id: ShardId) -> Option<&mut Subscriber> {
         self.shards.get_mut(usize::from(id.number()))
     }
@@ -269,6 +275,10 @@ impl Machine for Shards {
             // Letters and links come from the shards inside only.
             Input::Letter { .. } | Input::Adopt { .. } => {}
             Input::Tick => self.for_all(|all, shard| all.give(shard, Input::Tick)),
+            Input::Drain => {
+                self.mail.clear();
+                self.for_all(|all, shard| all.give(shard, Input::Drain));
+            }
             Input::Stop => {
                 self.mail.clear();
                 // Links on their way between shards are in the table of none.

@@ -2,9 +2,12 @@
 
 use super::app::App;
 use super::world::World;
+use crate::base::id::LinkId;
+use crate::link::event::{LinkEvent, Transport};
 use crate::model::push::{PushPayload, PushResult};
 use crate::model::token::InvalidReason;
 use crate::subscriber::effect::Milestone;
+use crate::subscriber::input::Input;
 use crate::wire::ntf::command::{Command, Device as DeviceField};
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -234,4 +237,68 @@ fn knowledge_is_counted_and_samples_are_shortened() {
     let counts: Vec<_> = facts.iter().map(|fact| (fact.what, fact.count)).collect();
     assert_eq!(counts, [("device tokens", 1), ("notifier ids", 1), ("SMP servers", 1), ("notices", 1)]);
     assert_eq!(facts[0].sample.as_deref(), Some("abcdefgh…"));
+}
+
+/// Defect D26.
+#[test]
+fn at_a_shutdown_what_waits_for_the_push_server_is_handed_over_and_nothing_else_begins() {
+    let mut world = World::new();
+    let mut device = world.device();
+    let app = App::verified(&mut world, &mut device, 1, "abcd");
+    let queues: Vec<_> = (50..52).map(|number| world.queue(number)).collect();
+    for queue in &queues {
+        app.subscribe(&mut world, &mut device, "smp.example.org", queue);
+    }
+    world.accepts_pushes = false;
+    world.notify(&queues[0].notifier, 1);
+    let first = world.take_order();
+    world.notify(&queues[1].notifier, 2);
+    assert_eq!(world.orders, [], "it waits for the order that is out");
+    assert!(!world.subscriber.is_drained());
+
+    world.handle(Input::Drain);
+    let gauges = world.subscriber.gauges();
+    assert_eq!((gauges.links, gauges.server_links), (0, 0), "no link is left to bring new work");
+    assert!(!world.subscriber.is_drained(), "an order is out");
+    let late = LinkId::accepted(77);
+    let refused = world.closed.len();
+    let transport = Transport {
+        session_id: [1; 32].into(),
+        has_alpn: true,
+        peer_chain: Vec::new(),
+        showed_certificate: false,
+        source: None,
+    };
+    world.handle(Input::Link(LinkEvent::Up { link: late, transport }));
+    assert_eq!(world.closed[refused..], [late]);
+
+    world.outcome(first.id, PushResult::Accepted);
+    let second = world.take_order();
+    let nonces: Vec<_> = app.notices(&second).iter().map(|(_, notice)| notice.nonce[0]).collect();
+    assert_eq!(nonces, [1, 2]);
+    assert!(!world.subscriber.is_drained());
+    world.outcome(second.id, PushResult::Accepted);
+    assert!(world.subscriber.is_drained());
+    world.handle(Input::Stop);
+    let delivery = world.subscriber.counters().delivery;
+    assert_eq!((delivery.ordered.total(), delivery.forgotten.total()), (2, 0));
+    assert_eq!((world.deadline(), world.subscriber.is_drained()), (None, true));
+}
+
+#[test]
+fn a_provider_that_is_away_does_not_hold_up_a_shutdown() {
+    let mut world = World::new();
+    let mut device = world.device();
+    let app = App::verified(&mut world, &mut device, 1, "abcd");
+    let queue = world.queue(50);
+    app.subscribe(&mut world, &mut device, "smp.example.org", &queue);
+    world.accepts_pushes = false;
+    world.notify(&queue.notifier, 1);
+    let away = PushResult::TryLater { after: Duration::from_secs(60) };
+    let first = world.take_order();
+    world.outcome(first.id, away);
+    world.handle(Input::Drain);
+    let last = world.take_order();
+    world.outcome(last.id, away);
+    assert!(world.subscriber.is_drained(), "it had its last try");
 }

@@ -122,6 +122,32 @@ fn a_server_without_a_public_address_is_reported_and_tried_again() {
 }
 
 #[test]
+fn a_server_that_is_away_for_a_week_is_reported_until_it_is_back() {
+    const WEEK: u64 = 7 * 86_400;
+    for known in [false, true] {
+        let (mut world, mut device, app) = start();
+        world.smp.is_up = known;
+        let queue = world.queue(50);
+        let id = app.subscribe(&mut world, &mut device, HOST, &queue);
+        world.smp.is_up = false;
+        world.break_smp();
+        assert_eq!(world.subscriber.gauges().servers_unreached, u32::from(!known));
+        let waits = if known { "SUB INACTIVE" } else { "SUB NEW" };
+        world.advance(Duration::from_secs(WEEK - 1000));
+        let mut device = world.device();
+        assert_eq!(app.status(&mut world, &mut device, &id), waits);
+        world.advance(Duration::from_secs(2000));
+        let mut device = world.device();
+        assert_eq!(app.status(&mut world, &mut device, &id), "SUB ERR NETWORK");
+        assert!(world.subscriber.gauges().servers_unreached == u32::from(!known), "it is still tried");
+        world.smp.is_up = true;
+        world.advance(Duration::from_secs(301));
+        assert_eq!(app.status(&mut world, &mut device, &id), "SUB ACTIVE");
+        assert_eq!(world.subscriber.gauges().servers_unreached, 0);
+    }
+}
+
+#[test]
 fn a_server_that_has_never_answered_is_tried_every_few_minutes_and_a_known_one_more_often() {
     let (mut world, mut device, app) = start();
     for (known, expected) in [(false, 12..=26), (true, 110..=260)] {
