@@ -11,6 +11,7 @@ mod link_client;
 mod link_server;
 mod messages;
 mod peer;
+mod relay;
 mod script;
 mod smp_server;
 mod subscriber;
@@ -20,6 +21,7 @@ mod transport;
 pub use link_client::link_client;
 pub use link_server::link_server;
 pub use messages::{ntf_command, ntf_response, smp_command, smp_response};
+pub use relay::relay_frame;
 pub use smp_server::smp_server;
 pub use subscriber::subscriber;
 pub use text::{address, payload};
@@ -29,6 +31,7 @@ pub use transport::{block, handshake};
 pub fn scripts() -> Vec<(&'static str, Vec<u8>)> {
     let of = |target, scripts: Vec<Vec<u8>>| scripts.into_iter().map(move |script| (target, script));
     of("link_client", link_client::scripts().collect())
+        .chain(of("relay_frame", relay::scripts().collect()))
         .chain(of("smp_server", smp_server::scripts().collect()))
         .chain(of("subscriber", subscriber::scripts().collect()))
         .chain(of("link_server", link_server::scripts().collect()))
