@@ -5,7 +5,7 @@
 
 use crate::base::hash::HashKey;
 use crate::base::id::SubscriptionId;
-use crate::base::list::{Links, List, Threads};
+use crate::base::list::{Links, List};
 use crate::base::mutant;
 use crate::base::rng::Rng;
 use crate::base::secret::Secret;
@@ -18,6 +18,7 @@ use crate::subscription::limits::{SubscriptionLimits, SubscriptionsFull};
 use crate::subscription::row::{Ask, PackedKey, Subscription, Wanted};
 use crate::subscription::servers::{Server, Servers};
 use crate::subscription::state::{Failure, Over, Session, Standing};
+use crate::subscription::table::lists::{OnOwner, OnServer, Place};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -25,6 +26,7 @@ use hashbrown::HashTable;
 
 #[cfg(any(test, feature = "sim"))]
 mod audit;
+mod lists;
 #[cfg(test)]
 mod tests;
 
@@ -484,99 +486,6 @@ impl Subscriptions {
             PackedKey::X25519(bytes) => AuthPrivateKey::X25519(X25519Private::from_bytes(*bytes.expose())),
             PackedKey::Ed448 => AuthPrivateKey::Ed448(self.ed448.get(&index.0.slot())?.as_ref().clone()),
         })
-    }
-
-    fn place(&self, row: &Subscription) -> Place {
-        let server = self.servers.rows.at(row.server);
-        let current = !row.is_tied && server.is_some_and(|server| server.session == row.session);
-        let tied = row.is_tied && server.is_some_and(|server| server.tie == row.session);
-        match row.standing {
-            Standing::New => Place::Fresh,
-            Standing::Waiting => Place::Waiting,
-            Standing::Confirmed if tied => Place::Tied,
-            Standing::Asked | Standing::Confirmed if current => Place::Live,
-            Standing::Asked | Standing::Confirmed => Place::Waiting,
-            Standing::Over(over) if !over.may_pass() => Place::Nowhere,
-            Standing::Over(_) if server.is_some_and(|server| server.trial == row.session) => Place::Failed,
-            Standing::Over(_) => Place::Waiting,
-        }
-    }
-
-    /// Takes a row from the list of its server that it is on.
-    fn unlist(&mut self, index: SubscriptionIndex) {
-        let Some((server, place)) = self.get(index).map(|row| (row.server, self.place(row))) else { return };
-        let Some(server) = self.servers.rows.at_mut(server) else { return };
-        let mut threads = OnServer(&mut self.rows);
-        match place {
-            Place::Fresh => server.fresh.remove(&mut threads, index.0.slot()),
-            Place::Waiting => server.waiting.remove(&mut threads, index.0.slot()),
-            Place::Failed => server.failed.remove(&mut threads, index.0.slot()),
-            Place::Live => server.live.remove(&mut threads, index.0.slot()),
-            Place::Tied => server.tied.remove(&mut threads, index.0.slot()),
-            Place::Nowhere => {}
-        }
-    }
-
-    /// Writes a standing of a row that is not tied, and puts the row on the list that goes with it.
-    fn settle(&mut self, index: SubscriptionIndex, standing: Standing) {
-        let is_live = self.get(index).is_some_and(|row| self.place(row) == Place::Live);
-        if standing == Standing::Confirmed && is_live {
-            // It keeps its place on the list, so that the order survives from session to session.
-            if let Some(row) = self.rows.get_mut(index.0) {
-                row.standing = standing;
-            }
-            return;
-        }
-        self.unlist(index);
-        let Some(row) = self.rows.get_mut(index.0) else { return };
-        let Some(server) = self.servers.rows.at_mut(row.server) else { return };
-        let was_new = row.standing == Standing::New;
-        row.standing = standing;
-        row.session = match standing {
-            Standing::Over(_) => server.trial,
-            Standing::New | Standing::Waiting | Standing::Asked | Standing::Confirmed => server.session,
-        };
-        row.is_tied = false;
-        let (slot, mut threads) = (index.0.slot(), OnServer(&mut self.rows));
-        match standing {
-            Standing::New => server.fresh.push(&mut threads, slot),
-            Standing::Waiting => server.waiting.push_front(&mut threads, slot),
-            // The waiting are asked for from last to first, which is turned around here.
-            Standing::Asked if !was_new => server.live.push_front(&mut threads, slot),
-            Standing::Asked | Standing::Confirmed => server.live.push(&mut threads, slot),
-            Standing::Over(over) if over.may_pass() => server.failed.push(&mut threads, slot),
-            Standing::Over(_) => {}
-        }
-    }
-}
-
-/// Which list of its server a row is on.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
-    /// Never asked for.
-    Fresh,
-    Waiting,
-    Live,
-    /// Tied to our service.
-    Tied,
-    /// To be tried again some time.
-    Failed,
-    Nowhere,
-}
-
-struct OnServer<'r>(&'r mut Slab<Subscription>);
-
-impl Threads for OnServer<'_> {
-    fn links(&mut self, slot: u32) -> Option<&mut Links> {
-        self.0.at_mut(slot).map(|row| &mut row.on_server)
-    }
-}
-
-struct OnOwner<'r>(&'r mut Slab<Subscription>);
-
-impl Threads for OnOwner<'_> {
-    fn links(&mut self, slot: u32) -> Option<&mut Links> {
-        self.0.at_mut(slot).map(|row| &mut row.on_owner)
     }
 }
 
