@@ -14,6 +14,7 @@ pub mod http2;
 pub mod identity;
 pub mod link;
 pub mod listen;
+pub mod metrics;
 pub mod peers;
 pub mod program;
 pub mod relay;

@@ -22,7 +22,7 @@ enum Command {
     /// Show the whole system at work on loopback: messages from senders to devices, and who learned what.
     Demo(cli::Demo),
     /// Run the notifications subscriber and the push server in one process.
-    Server(cli::Server),
+    Server(Box<cli::Server>),
     /// Run the notifications subscriber alone; its push server is another process.
     Subscriber(cli::WithConfig),
     /// Run the push server alone, for subscribers that are other processes.
@@ -52,7 +52,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
     let work = async {
         match cli.command {
             Command::Demo(options) => demo::run(options).await,
-            Command::Server(options) => server::run(options).await,
+            Command::Server(options) => server::run(*options).await,
             Command::Subscriber(options) => subscriber::run(options).await,
             Command::Push(options) => push::run(options).await,
             Command::Init(options) => config::init(&options),

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use futures_lite::future::{or, race, yield_now};
 use ntf_core::base::id::LinkId;
+use ntf_core::base::meter::Readings;
 use ntf_core::host::handoff::{self, Desk, Hold};
 use ntf_core::host::mailbox::{self, Receiver, Refused, Sender};
 use ntf_core::host::oneshot;
@@ -52,6 +53,10 @@ pub trait Role: Machine {
     }
     /// What the role knows; see [`Fact`].
     fn facts(&self) -> Vec<Fact>;
+    /// What its meters show; nothing where nobody looks at them.
+    fn readings(&self) -> Readings {
+        Readings::new()
+    }
     /// Who performs an effect.
     fn sort(effect: Self::Effect) -> Sorted<Self>;
 }
@@ -75,6 +80,8 @@ pub enum Letter<M> {
     Mail(M),
     /// Tell what the role knows.
     Look(oneshot::Sender<Vec<Fact>>),
+    /// Tell what the role's meters show.
+    Read(oneshot::Sender<Readings>),
     /// Finish what is under way, for so long at most, then as `Stop`.
     Drain(Duration),
     /// End: the role closes its links, then the driver returns.
@@ -208,6 +215,9 @@ impl<R: Role> Driver<R> {
                 Event::Letter(Letter::Mail(mail)) => self.role.on_mail(self.clock.now(), mail),
                 Event::Letter(Letter::Look(answer)) => {
                     let _ = answer.send(self.role.facts());
+                }
+                Event::Letter(Letter::Read(answer)) => {
+                    let _ = answer.send(self.role.readings());
                 }
                 Event::Letter(Letter::Drain(within)) if stopping.is_none() => {
                     draining = Some(Instant::now() + within);

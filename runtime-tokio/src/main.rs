@@ -29,7 +29,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
     let work = async {
         match cli.command {
             Command::Demo(options) => demo::run(options).await,
-            Command::Server(options) => server::run(options).await,
+            Command::Server(options) => server::run(*options).await,
             Command::Subscriber(options) => subscriber::run(options).await,
             Command::Push(options) => push::run(options).await,
             Command::Smp(options) => smp::run(options).await,

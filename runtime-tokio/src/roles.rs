@@ -3,6 +3,7 @@
 use std::fmt;
 
 use ntf_core::base::id::LinkId;
+use ntf_core::base::meter::{Readings, readings};
 use ntf_core::client::Client;
 use ntf_core::client::effect::{Effect as ClientEffect, Event};
 use ntf_core::client::input::{Command, Input as ClientInput};
@@ -155,6 +156,12 @@ impl Role for Subscriber {
         self.knowledge()
     }
 
+    fn readings(&self) -> Readings {
+        let mut all = readings(&self.counters());
+        all.extend(readings(&self.gauges()));
+        all
+    }
+
     fn sort(effect: SubscriberEffect) -> Sorted<Self> {
         match effect {
             SubscriberEffect::Link(action) => Sorted::Link(action),
@@ -218,6 +225,12 @@ impl Role for Push {
 
     fn facts(&self) -> Vec<Fact> {
         self.knowledge()
+    }
+
+    fn readings(&self) -> Readings {
+        let mut all = readings(&self.counters());
+        all.extend(readings(&self.gauges()));
+        all
     }
 
     fn sort(effect: PushEffect) -> Sorted<Self> {

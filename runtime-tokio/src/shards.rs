@@ -183,6 +183,18 @@ impl Sharded {
         ask(&self.push)?.await.ok()
     }
 
+    /// Where letters for the subscriber go, shard by shard.
+    #[must_use]
+    pub fn shard_mailboxes(&self) -> &[Sender<Letter<SubscriberMail>>] {
+        &self.shards
+    }
+
+    /// Where letters for the push server go.
+    #[must_use]
+    pub const fn push_mailbox(&self) -> &Sender<Letter<PushMail>> {
+        &self.push
+    }
+
     /// The end that the threads have in common: for whoever must know of it from elsewhere.
     #[must_use]
     pub const fn end(&self) -> &Stop {

@@ -279,10 +279,6 @@ const SYNC_TO_MOVE: &[&str] = &["runtime-tokio/src/program/device.rs"];
 /// Files outside `host` that use its lock for data of their own, and why none of its other pieces serves.
 const LOCK_ALLOWED: &[(&str, &str)] = &[
     (
-        "runtime-tokio/src/http2/connection.rs",
-        "the last fault that was logged; nobody waits for it to change",
-    ),
-    (
         "runtime-tokio/src/http2/pool.rs",
         "which connections there are and who is to be told; the waiting itself is a oneshot's",
     ),

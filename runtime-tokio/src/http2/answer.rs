@@ -1,11 +1,10 @@
 //! What came of a request, told apart by whether the provider may have acted on it.
 
-use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use http_body_util::BodyExt;
-use hyper::body::{Bytes, Incoming};
+use h2::RecvStream;
+use hyper::body::Bytes;
 use ntf_core::push::input::Answer;
 
 /// Most bytes kept of a response body. Source: the face of the core.
@@ -56,51 +55,32 @@ impl OwnedAnswer {
 
     /// Reads a response. A body that breaks off is kept as far as it came: the status has said what
     /// matters.
-    pub(super) async fn read(response: http::Response<Incoming>) -> Self {
-        let (head, mut incoming) = response.into_parts();
+    pub(super) async fn read(response: http::Response<RecvStream>) -> Self {
+        let (head, mut stream) = response.into_parts();
         let retry_after = head
             .headers
             .get(http::header::RETRY_AFTER)
             .and_then(|value| value.to_str().ok()?.trim().parse().ok())
             .map(Duration::from_secs);
         let mut body = Vec::new();
-        while let Some(Ok(frame)) = incoming.frame().await {
-            let Ok(data) = frame.into_data() else { continue };
+        while body.len() < BODY_LEN_MAX
+            && let Some(Ok(data)) = stream.data().await
+        {
+            // Fails only on a stream that has ended, where room no longer matters.
+            let _ = stream.flow_control().release_capacity(data.len());
             let room = BODY_LEN_MAX.saturating_sub(body.len());
             body.extend(data.iter().take(room));
-            if body.len() >= BODY_LEN_MAX {
-                break;
-            }
         }
         Self::Response { status: head.status.as_u16(), body: body.into(), retry_after }
     }
 
-    /// Reads the failure of a request that was handed to a connection and did not come back.
+    /// Reads the failure of a request that was sent and did not come back.
     ///
     /// A GOAWAY of the peer fails exactly the streams above the last one it processed, and a stream it
-    /// refused was not looked at (RFC 9113, 6.8 and 8.7). hyper's own "the dispatch task is gone" means
-    /// that the connection ended while the request waited for a free stream. All else may have been
-    /// processed.
-    pub(super) fn from_failure(failure: &hyper::Error) -> Self {
-        match h2_error(failure) {
-            Some(fault) => {
-                let is_refused = fault.is_reset() && fault.reason() == Some(h2::Reason::REFUSED_STREAM);
-                let is_goodbye = fault.is_go_away() && fault.is_remote();
-                if is_refused || is_goodbye { Self::NotProcessed } else { Self::Broken }
-            }
-            None if failure.is_user() => Self::NotProcessed,
-            None => Self::Broken,
-        }
+    /// refused was not looked at (RFC 9113, 6.8 and 8.7). All else may have been processed.
+    pub(super) fn from_failure(failure: &h2::Error) -> Self {
+        let is_refused = failure.is_reset() && failure.reason() == Some(h2::Reason::REFUSED_STREAM);
+        let is_goodbye = failure.is_go_away() && failure.is_remote();
+        if is_refused || is_goodbye { Self::NotProcessed } else { Self::Broken }
     }
-}
-
-fn h2_error(failure: &hyper::Error) -> Option<&h2::Error> {
-    let mut cause = failure.source();
-    while let Some(error) = cause {
-        if let Some(found) = error.downcast_ref::<h2::Error>() {
-            return Some(found);
-        }
-        cause = error.source();
-    }
-    None
 }

@@ -1,22 +1,26 @@
 //! Requests of a push server, carried to providers over HTTP/2 and TLS.
 //!
-//! One connection per provider, made when first needed, by one task however many requests wait for it;
-//! requests share it as concurrent streams. Certificates are validated as on the web, with the system's
+//! A few connections per provider, each made when first needed, by one task however many requests wait for it;
+//! requests share them as concurrent streams. Certificates are validated as on the web, with the system's
 //! roots or those of a given file. What an answer means, whether and when to try again, is the core's:
 //! see `ntf_core::push`. Only TLS 1.3 is offered.
 //!
-//! `connection` keeps the connections, `answer` tells what a failure says about the request, `set_up`
-//! reads files and addresses, `hyper_rt` gives hyper its tasks and timers. hyper's client is used without its connection pool.
+//! `pool` keeps the connections of a provider and lends their streams, `connection` makes one and keeps it
+//! alive, `answer` tells what a failure says about the request, `fault` what a person is told, `set_up` reads
+//! files and addresses. This is written against h2 and not against hyper's client, which queues requests
+//! where nobody can tell how many streams are in use or whether a request has left.
 
 mod answer;
 mod connection;
-mod hyper_rt;
+mod fault;
+mod pool;
 mod set_up;
 #[cfg(test)]
 mod tests;
 
 pub use answer::OwnedAnswer;
-pub use connection::ConnectFault;
+pub use fault::ConnectFault;
+pub use pool::ConnectionMeters;
 pub(crate) use set_up::tls_config;
 pub use set_up::{Endpoint, Roots, SetUpFault, read_key_file};
 
@@ -26,12 +30,12 @@ use std::time::Duration;
 
 use http::header::{HeaderName, HeaderValue};
 use http::{Method, Uri};
-use http_body_util::Full;
 use hyper::body::Bytes;
+use ntf_core::base::meter::Meters;
 use ntf_core::model::token::Provider;
 use ntf_core::push::effect::Request;
 
-use crate::http2::connection::{Connection, Sent};
+use crate::http2::pool::{Pool, Sent};
 use crate::wait::timeout;
 
 /// How providers are reached.
@@ -43,8 +47,11 @@ pub struct ProviderConfig {
     pub roots: Roots,
     /// Longest time for TCP and TLS together. Default 25 s. Source: `ntf-protocol` 3.7.
     pub connect_timeout: Duration,
-    /// Silence after which a connection is asked for a sign of life (HTTP/2 PING). Default 20 s.
-    /// Source: ours.
+    /// Connections to one provider, 1 or more. Another one is made while all streams of the others are in
+    /// use. Default 4: Apple allows some 1000 streams on each and advises to use several under load.
+    pub connections_max: usize,
+    /// How often a connection is asked for a sign of life (HTTP/2 PING); besides, it is asked at once when a
+    /// request was not answered in time. Default 20 s. Source: ours.
     pub ping_interval: Duration,
     /// How long the sign of life may take before the connection counts as broken. Default 10 s.
     /// Source: ours.
@@ -57,6 +64,7 @@ impl Default for ProviderConfig {
             endpoint_overrides: BTreeMap::new(),
             roots: Roots::System,
             connect_timeout: Duration::from_secs(25),
+            connections_max: 4,
             ping_interval: Duration::from_secs(20),
             ping_timeout: Duration::from_secs(10),
         }
@@ -66,7 +74,7 @@ impl Default for ProviderConfig {
 /// Connections to all providers. Cheap to clone; clones share the connections.
 #[derive(Clone)]
 pub struct Providers {
-    connections: Arc<BTreeMap<Provider, Connection>>,
+    pools: Arc<BTreeMap<Provider, Pool>>,
 }
 
 impl Providers {
@@ -82,31 +90,31 @@ impl Providers {
             (Provider::ApnsDev, Endpoint::apns_dev()),
         ]);
         endpoints.extend(config.endpoint_overrides.clone());
-        let connections = endpoints
+        let pools = endpoints
             .into_iter()
-            .map(|(provider, endpoint)| (provider, Connection::new(endpoint, tls.clone(), config)))
+            .map(|(provider, endpoint)| (provider, Pool::new(endpoint, tls.clone(), config)))
             .collect();
-        Ok(Self { connections: Arc::new(connections) })
+        Ok(Self { pools: Arc::new(pools) })
     }
 
     /// Sends one request and waits for its answer, for at most the request's timeout.
     ///
     /// Call it from one task per request; nothing is kept in order between them.
     pub async fn send(&self, mut request: Request) -> OwnedAnswer {
-        let Some(connection) = self.connections.get(&request.provider) else {
+        let Some(pool) = self.pools.get(&request.provider) else {
             return OwnedAnswer::Unreachable;
         };
         let time = request.timeout;
-        let Some(message) = to_http(connection.endpoint(), &mut request) else {
+        let Some(message) = to_http(pool.endpoint(), &mut request) else {
             // The core checks what it puts into paths and headers, so only another core's requests come
             // here. Nothing was sent, and the answer says so.
             return OwnedAnswer::NotProcessed;
         };
         let sent = Sent::default();
-        match timeout(time, connection.send(message, &sent)).await {
+        match timeout(time, pool.send(message, &sent)).await {
             Ok(answer) => answer,
             // Whoever still waits for a connection has sent nothing.
-            Err(_) if sent.is_with_the_connection() => OwnedAnswer::TimedOut,
+            Err(_) if sent.is_with_a_connection() => OwnedAnswer::TimedOut,
             Err(_) => OwnedAnswer::Unreachable,
         }
     }
@@ -117,14 +125,24 @@ impl Providers {
     ///
     /// One sentence about what failed and what to do.
     pub async fn check(&self, provider: Provider) -> Result<(), ConnectFault> {
-        match self.connections.get(&provider) {
-            Some(connection) => connection.live().await.map(|_| ()),
+        match self.pools.get(&provider) {
+            Some(pool) => pool.check().await,
             None => Err(ConnectFault::no_address()),
         }
     }
+
+    /// Connections to all providers together.
+    #[must_use]
+    pub fn meters(&self) -> ConnectionMeters {
+        let mut sum = ConnectionMeters::default();
+        for pool in self.pools.values() {
+            sum.absorb(&pool.meters());
+        }
+        sum
+    }
 }
 
-type Message = http::Request<Full<Bytes>>;
+type Message = (http::Request<()>, Bytes);
 
 /// The request as hyper wants it. The authority is the host without the port (`ntf-protocol` 3.5).
 fn to_http(endpoint: &Endpoint, request: &mut Request) -> Option<Message> {
@@ -134,8 +152,7 @@ fn to_http(endpoint: &Endpoint, request: &mut Request) -> Option<Message> {
         .path_and_query(request.path.as_str())
         .build()
         .ok()?;
-    let body = std::mem::take(&mut request.body);
-    let mut message = http::Request::new(Full::new(Bytes::from(body)));
+    let mut message = http::Request::new(());
     *message.method_mut() = Method::POST;
     *message.uri_mut() = uri;
     for (name, value) in &request.headers {
@@ -145,5 +162,5 @@ fn to_http(endpoint: &Endpoint, request: &mut Request) -> Option<Message> {
         value.set_sensitive(*name == ntf_core::push::apns::AUTHORIZATION);
         message.headers_mut().insert(HeaderName::from_static(name), value);
     }
-    Some(message)
+    Some((message, std::mem::take(&mut request.body).into()))
 }

@@ -346,10 +346,10 @@ impl Pool {
 
     /// Warns the operator, unless this was the last thing said.
     fn tell_once(&self, text: String) {
-        let mut told = self.shared.told.lock();
-        if told.as_ref() != Some(&text) {
+        // Whoever writes the log is not ours, so it is not called under the lock.
+        let before = self.shared.told.lock().replace(text.clone());
+        if before.as_ref() != Some(&text) {
             tracing::warn!("{text}");
-            *told = Some(text);
         }
     }
 }

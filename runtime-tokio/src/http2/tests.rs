@@ -30,6 +30,8 @@ const SETTINGS_ACK: &[u8] = &[0, 0, 0, 4, 1, 0, 0, 0, 0];
 const GOAWAY_NONE: &[u8] = &[0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 /// GOAWAY with last stream 1 and INTERNAL_ERROR: the first request may have been processed.
 const GOAWAY_FIRST: &[u8] = &[0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2];
+/// A PING that nobody else sends.
+const PING: &[u8] = &[0, 0, 8, 6, 0, 0, 0, 0, 0, b'a', b'n', b's', b'w', b'e', b'r', b'm', b'e'];
 /// RST_STREAM of stream 1 with REFUSED_STREAM, CANCEL and INTERNAL_ERROR.
 const RESET_REFUSED: &[u8] = &[0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, 7];
 const RESET_CANCEL: &[u8] = &[0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, 8];
@@ -58,6 +60,30 @@ fn frames_tell_whether_a_request_was_processed() {
             .await;
             assert_eq!(answer, expected, "{what}");
         }
+    })
+    .unwrap();
+}
+
+#[test]
+fn one_request_goes_ahead_until_the_settings_have_come() {
+    run(1, async {
+        let server = RawServer::start(&[b"h2"]).await;
+        let providers = server.providers(ProviderConfig::default());
+        for _ in 0..5 {
+            let providers = providers.clone();
+            spawn(async move { providers.send(request(20)).await });
+        }
+        let mut tls = server.try_accept().await.unwrap();
+        let mut seen = Vec::new();
+        read_until(&mut tls, &mut seen, |seen| bodies(seen) > 0).await;
+        // The answer to a PING comes after everything that was sent before.
+        tls.write_all(PING).await.unwrap();
+        read_until(&mut tls, &mut seen, |seen| seen.windows(8).any(|window| window == &PING[9..])).await;
+        assert_eq!(bodies(&seen), 1, "one, and nothing of those that wait");
+        tls.write_all(SETTINGS).await.unwrap();
+        read_until(&mut tls, &mut seen, |seen| bodies(seen) == 5).await;
+        let meters = providers.meters();
+        assert_eq!((meters.made.total(), meters.streams, meters.waiting), (1, 5, 0));
     })
     .unwrap();
 }
@@ -282,13 +308,26 @@ impl RawServer {
 
 /// Reads until the end of the first request's body.
 async fn read_request(tls: &mut TlsStream<TcpStream>) {
-    let mut seen = Vec::new();
+    read_until(tls, &mut Vec::new(), |seen| bodies(seen) > 0).await;
+}
+
+/// Reads on until it has seen enough.
+async fn read_until(
+    tls: &mut TlsStream<TcpStream>,
+    seen: &mut Vec<u8>,
+    mut is_enough: impl FnMut(&[u8]) -> bool,
+) {
     let mut buffer = [0; 4096];
-    while !seen.windows(BODY.len()).any(|window| window == BODY) {
+    while !is_enough(seen) {
         let read = tls.read(&mut buffer).await.unwrap();
-        assert!(read > 0, "the client closed before its request was through");
+        assert!(read > 0, "the client closed before it was through");
         seen.extend_from_slice(&buffer[..read]);
     }
+}
+
+/// Bodies of requests in what was read.
+fn bodies(seen: &[u8]) -> usize {
+    seen.windows(BODY.len()).filter(|window| *window == BODY).count()
 }
 
 const BODY: &[u8] = b"the body of a request";

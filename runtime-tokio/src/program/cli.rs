@@ -32,7 +32,7 @@ pub enum Command {
     /// Show the whole system at work on loopback: messages from senders to devices, and who learned what.
     Demo(Demo),
     /// Run the notifications subscriber and the push server in one process.
-    Server(Server),
+    Server(Box<Server>),
     /// Run the notifications subscriber alone; its push server is another process.
     Subscriber(WithConfig),
     /// Run the push server alone, for subscribers that are other processes.
@@ -226,6 +226,18 @@ pub struct Server {
     /// can register a device then makes this server connect there.
     #[arg(long)]
     pub allow_private_addresses: bool,
+    /// How devices learn of messages: `mutable`, alerts with the encrypted notices, which stock apps replace by
+    /// what they find; `hidden-then-visible`, hidden pushes as far as the budget of a device goes and then an
+    /// alert that says nothing; `visible-only`, that alert alone. [default: mutable]
+    #[arg(long, value_name = "POLICY", value_parser = policy)]
+    pub push_policy: Option<PushPolicy>,
+    /// Show what was counted at http://ADDR:PORT/metrics, as OpenMetrics text. No number names anybody, but
+    /// together they tell how busy this server is and when, so the address has to be of this host.
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub metrics: Option<SocketAddr>,
+    /// Let --metrics listen where other hosts can read it.
+    #[arg(long, requires = "metrics")]
+    pub metrics_anywhere: bool,
     /// Threads, each with a shard of the subscriber; without it, one for each core.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
     pub threads: Option<u8>,

@@ -11,7 +11,10 @@ use ntf_core::subscriber::Config;
 use ntf_core::wire::version::{NtfVersion, VersionRange};
 
 use crate::clock::Clock;
+use crate::http2::Providers;
 use crate::identity::write_new;
+use crate::metrics::Sources;
+use crate::metrics::server::MetricsServer;
 use crate::program::announce::{announce, bind_failure, identity, randomness, sentence};
 use crate::program::apple::{Apple, check_test_endpoint};
 use crate::program::cli;
@@ -29,6 +32,7 @@ use crate::standin::{StandInFault, Trial, TrialFault};
 ///
 /// When memory must be locked and cannot be, a file cannot be used, or an address cannot be bound.
 pub async fn run(options: cli::Server) -> Result<(), Failure> {
+    check_reach(&options)?;
     let file = settings(&options)?;
     keep_memory_private(file.place.lock_memory)?;
     let identity = identity(&options.identity, &file.place, options.config.is_some(), Protocol::Ntf)?;
@@ -46,6 +50,7 @@ pub async fn run(options: cli::Server) -> Result<(), Failure> {
     };
     // On connections of its own: those of pushes belong to the thread that pushes.
     let (providers, checked) = (apple.providers()?, apple.providers()?);
+    let counted = providers.clone();
     let push = Push::new(apple.push, randomness()?, clock.now());
     let stop = stop_asked()?;
     let listen = file.place.listen;
@@ -60,13 +65,49 @@ pub async fn run(options: cli::Server) -> Result<(), Failure> {
         watch: |_| {},
     };
     let server = run_sharded_server(plan).await.map_err(|error| bind_failure("--listen", listen, &error))?;
+    let metrics = match options.metrics {
+        Some(address) => Some(show_metrics(address, &server, counted).await?),
+        None => None,
+    };
     announce(Protocol::Ntf, &file.place.address(&identity, server.address())?, options.json)?;
     check_test_endpoint(&file.apple, checked);
     let ended = serve(server, stop).await;
+    drop(metrics);
     if let Some(trial) = trial {
         trial.stop().await;
     }
     ended
+}
+
+/// Refuses to show numbers to other hosts without being told so.
+fn check_reach(options: &cli::Server) -> Result<(), Failure> {
+    match options.metrics {
+        Some(address) if !address.ip().is_loopback() && !options.metrics_anywhere => {
+            Err(Failure::usage(format!(
+                "--metrics {address} can be read by other hosts, to whom it tells how busy this server is: name \
+                 an address such as 127.0.0.1:9464, or add --metrics-anywhere."
+            )))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Shows what all shards, the push server and its connections count.
+async fn show_metrics(
+    address: SocketAddr,
+    server: &Sharded,
+    providers: Providers,
+) -> Result<MetricsServer, Failure> {
+    let mut sources = Sources::default();
+    for shard in server.shard_mailboxes() {
+        sources = sources.with_role("subscriber", shard.clone());
+    }
+    let sources = sources.with_role("push", server.push_mailbox().clone()).with_connections(providers);
+    let server = MetricsServer::start(address, sources)
+        .await
+        .map_err(|error| bind_failure("--metrics", address, &error))?;
+    eprintln!("Metrics at {}.", server.url());
+    Ok(server)
 }
 
 /// Lets the server work until somebody asks for its end or one of its threads dies.
@@ -101,6 +142,9 @@ fn settings(options: &cli::Server) -> Result<ServerFile, Failure> {
     file.place.lock_memory = options.lock_memory.unwrap_or(file.place.lock_memory);
     if let Some(length) = options.padded_length {
         file.subscriber.padded_len = usize::from(length);
+    }
+    if let Some(policy) = options.push_policy {
+        file.subscriber.delivery.policy = policy;
     }
     file.subscriber.service_certificates |= options.service_certificates;
     if options.allow_private_addresses {
@@ -170,7 +214,7 @@ mod tests {
     use ntf_core::push::Config as PushConfig;
 
     use super::*;
-    use crate::http2::{ProviderConfig, Providers};
+    use crate::http2::ProviderConfig;
     use crate::identity::Identity;
     use crate::rt::run as run_on;
 

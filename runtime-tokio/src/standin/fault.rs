@@ -25,8 +25,12 @@ pub enum Fault {
     RefuseStream,
     /// Refuse the stream and say goodbye (GOAWAY): requests accepted before are answered.
     GoAway,
+    /// Apply the rules, say goodbye (GOAWAY) and answer: requests accepted so far are answered.
+    LastAnswer,
     /// Close the connection in the middle, with all that is on it.
     Drop,
+    /// Apply the rules, deliver what passes, and close the connection in place of an answer.
+    DropAnswer,
 }
 
 impl Fault {

@@ -10,6 +10,7 @@ use h2::server::SendResponse;
 use h2::{Reason, RecvStream};
 use http::{Request, Response};
 use hyper::body::Bytes;
+use ntf_core::host::mailbox;
 use ntf_core::host::stop::{Stage, Stop};
 use rustls::ServerConfig;
 
@@ -72,8 +73,13 @@ async fn connection(tcp: TcpStream, acceptor: TlsAcceptor, shared: Arc<Shared>) 
     let Ok(Ok(mut connection)) = timeout(HANDSHAKE_TIME_MAX, begin).await else { return };
     // Dropped with this function, and so is every request on the connection.
     let mut requests = Tasks::default();
+    let (close, mut closing) = mailbox::bounded::<()>(1);
     loop {
-        let Some(Ok((request, mut respond))) = connection.accept().await else { break };
+        let closed = async {
+            closing.recv().await;
+            None
+        };
+        let Some(Ok((request, mut respond))) = or(closed, connection.accept()).await else { break };
         let fault = {
             let mut inner = shared.inner();
             inner.counts.requests += 1;
@@ -108,7 +114,19 @@ async fn connection(tcp: TcpStream, acceptor: TlsAcceptor, shared: Arc<Shared>) 
                 respond.send_reset(Reason::REFUSED_STREAM);
                 connection.graceful_shutdown();
             }
+            Some(Fault::LastAnswer) => {
+                requests.add(spawn(serve(request, respond, shared.clone(), Duration::ZERO)));
+                connection.graceful_shutdown();
+            }
             Some(Fault::Drop) => return,
+            Some(Fault::DropAnswer) => {
+                let (shared, close) = (shared.clone(), close.clone());
+                requests.add(spawn(async move {
+                    let _unanswered = respond;
+                    judge(request, &shared, Duration::ZERO).await;
+                    let _ = close.try_send(());
+                }));
+            }
         }
     }
 }
@@ -119,6 +137,11 @@ async fn serve(
     shared: Arc<Shared>,
     delay: Duration,
 ) {
+    answer(respond, judge(request, &shared, delay).await);
+}
+
+/// Applies the rules after a while, delivers what passes, and gives the answer.
+async fn judge(request: Request<RecvStream>, shared: &Shared, delay: Duration) -> Response<Bytes> {
     let (head, body) = request.into_parts();
     let body = read(body).await;
     if !delay.is_zero() {
@@ -139,7 +162,7 @@ async fn serve(
             }
         }
     };
-    let response = match checked {
+    match checked {
         Ok((token, number)) => {
             let headers = head
                 .headers
@@ -155,8 +178,7 @@ async fn serve(
             build(Response::builder().status(200).header("apns-id", id), Bytes::new())
         }
         Err(Refusal { status, reason, timestamp_millis }) => explain(status, reason, timestamp_millis, None),
-    };
-    answer(respond, response);
+    }
 }
 
 /// Reads a body, or as much of it as shows that it is too large.

@@ -23,7 +23,7 @@ pub(crate) struct SubscriberKeys {
     sealed_tokens: SealedTokens,
     tokens: TokenLimits,
     subscriptions: SubscriptionLimits,
-    delivery: DeliveryLimits,
+    pub(crate) delivery: DeliveryLimits,
     sources: SourceLimits,
 }
 
