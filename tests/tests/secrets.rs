@@ -1,6 +1,6 @@
-//! Nothing secret in output: runs the whole path with every input, effect and role printed, and with all that
-//! the program would log when asked for everything, and looks for device tokens, codes, ids, keys, message
-//! texts and addresses with fingerprints.
+//! Nothing secret in output: runs the whole path with every input, effect and role printed, with all that the
+//! program would log when asked for everything, and with its metrics read, and looks for device tokens, codes, ids, keys, message
+//! texts, addresses with fingerprints, host names of watched servers and addresses of peers.
 
 use std::fmt::Debug;
 use std::io;
@@ -8,6 +8,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use ntf_core::base::meter::Readings;
 use ntf_core::base::reach::Reach;
 use ntf_core::client::effect::Event;
 use ntf_core::client::input::{Command, Input as ClientInput, RequestTag};
@@ -32,6 +33,8 @@ use ntf_runtime_tokio::http2::Providers;
 use ntf_runtime_tokio::identity::Identity;
 use ntf_runtime_tokio::link::Traffic;
 use ntf_runtime_tokio::listen::Listener;
+use ntf_runtime_tokio::metrics::Sources;
+use ntf_runtime_tokio::metrics::server::MetricsServer;
 use ntf_runtime_tokio::program::logging;
 use ntf_runtime_tokio::roles::{ClientMail, PushMail, SubscriberReport};
 use ntf_runtime_tokio::service::os_seed;
@@ -40,6 +43,8 @@ use ntf_tests::by_hand::{RawDevice, RawQueue, smp_command};
 use ntf_tests::leaks::{Secrets, suspicious};
 use ntf_tests::raw::{Auth, PATIENCE, Talk};
 use ntf_tests::voice::Speaks;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 use tokio::time::{interval, timeout};
@@ -50,6 +55,12 @@ use tracing_subscriber::registry::LookupSpan;
 
 /// What a message says, and nothing else does.
 const MESSAGE: &str = "the eagle has landed on marmalade";
+
+/// Where the SMP server is, and nobody else: all of 127/8 is this host.
+const SMP_HOST: Ipv4Addr = Ipv4Addr::new(127, 77, 66, 55);
+
+/// Where the subscriber is.
+const NTF_HOST: Ipv4Addr = Ipv4Addr::new(127, 44, 33, 22);
 
 /// A device token.
 const DEVICE: &str = "feedface00112233445566778899aabbccddeeff";
@@ -63,7 +74,7 @@ async fn nothing_that_is_printed_or_logged_names_anybody() {
     tracing::subscriber::set_global_default(subscriber).expect("nobody else logs in this process");
 
     let mut secrets = Secrets::default();
-    run_everything(&printed, &mut secrets).await;
+    let page = run_everything(&printed, &mut secrets).await;
     // As a library might log a request: let through by one of the filters, and not by ours.
     tracing::trace!(target: "h2::codec", path = format!("/3/device/{DEVICE}"));
 
@@ -81,9 +92,22 @@ async fn nothing_that_is_printed_or_logged_names_anybody() {
         "what a library logs when it is let is found: {told:?}"
     );
 
-    for (where_, text) in [("Debug output", &printed), ("the log", &logged)] {
+    for counted in ["ntf_subscriber_received_total", "ntf_push_accepted_total", "ntf_connections_made_total"]
+    {
+        let line = page.lines().find(|line| line.starts_with(counted)).expect("it is counted");
+        assert!(!line.ends_with(" 0"), "the page shows what happened: {line}");
+    }
+    assert!(!page.contains("acceptance_ms_count 0\n"), "and how long it took");
+
+    let found = secrets.found_in(&printed);
+    assert!(found.is_empty(), "Debug output holds {found:#?}");
+    // The stand-in's own address is in its Debug output, as it may be.
+    secrets.text("peer address", "127.0.0.1");
+    for (where_, text) in [("the log", &logged), ("the metrics page", &page)] {
         let found = secrets.found_in(text);
         assert!(found.is_empty(), "{where_} holds {found:#?}");
+    }
+    for (where_, text) in [("Debug output", &printed), ("the log", &logged), ("the metrics page", &page)] {
         let found = suspicious(text);
         assert!(
             found.is_empty(),
@@ -101,7 +125,9 @@ where
 }
 
 /// The whole path, and what does not go well: a push that fails, wrong credentials, a device that is gone.
-async fn run_everything(capture: &Capture, secrets: &mut Secrets) {
+///
+/// Gives what the metrics page says at its end.
+async fn run_everything(capture: &Capture, secrets: &mut Secrets) -> String {
     let clock = Clock::start();
     let trial = Trial::start(loopback(), "chat.simplex.app").await.expect("the stand-in starts");
     let smp_identity = Identity::make("localhost", Protocol::Smp).expect("certificates can be made");
@@ -109,7 +135,7 @@ async fn run_everything(capture: &Capture, secrets: &mut Secrets) {
         SmpConfig { nmsg_round: Duration::from_millis(10), ..SmpConfig::new(smp_identity.credentials()) };
     capture.print(&config);
     let smp = Spied::new(Server::new(config, os_seed().expect("randomness"), clock.now()), capture);
-    let (smp, _) = start(smp, clock, Some(&smp_identity), Protocol::Smp, |_| {}).await;
+    let (smp, _) = start(smp, clock, Some((&smp_identity, SMP_HOST)), Protocol::Smp, |_| {}).await;
 
     let ntf_identity = Identity::make("localhost", Protocol::Ntf).expect("certificates can be made");
     let mut config =
@@ -123,6 +149,7 @@ async fn run_everything(capture: &Capture, secrets: &mut Secrets) {
     let config = trial.provider_config().expect("the stand-in's CA");
     capture.print(&config);
     let providers = Providers::new(&config).expect("the stand-in's CA");
+    let sources = Sources::default().with_connections(providers.clone());
     let (mut answers, mut outcomes) = (Once::new(), Once::new());
     let (answers_to, outcomes_to) = (answers.sender(), outcomes.sender());
     let (push, push_mail) =
@@ -142,16 +169,25 @@ async fn run_everything(capture: &Capture, secrets: &mut Secrets) {
         .await;
     answers.forward_to(push_mail.clone());
     let orders = push_mail.clone();
-    let (ntf, ntf_mail) =
-        start(Spied::new(subscriber, capture), clock, Some(&ntf_identity), Protocol::Ntf, move |report| {
+    let (ntf, ntf_mail) = start(
+        Spied::new(subscriber, capture),
+        clock,
+        Some((&ntf_identity, NTF_HOST)),
+        Protocol::Ntf,
+        move |report| {
             if let SubscriberReport::Push(order) = report {
                 let _ = orders.try_send(Letter::Mail(PushMail::Order(order)));
             }
-        })
-        .await;
+        },
+    )
+    .await;
+    let sources = sources.with_role("push", push_mail).with_role("subscriber", ntf_mail.clone());
+    let metrics = MetricsServer::start(loopback(), sources).await.expect("loopback can be bound");
+    capture.print(&metrics);
     outcomes.forward_to(ntf_mail);
     let smp_address = smp.address_of(&smp_identity);
     let ntf_address = ntf.address_of(&ntf_identity);
+    secrets.text("host of a watched server", &SMP_HOST.to_string());
     for (identity, address) in [(&smp_identity, &smp_address), (&ntf_identity, &ntf_address)] {
         capture.print(identity);
         capture.print(address);
@@ -180,7 +216,7 @@ async fn run_everything(capture: &Capture, secrets: &mut Secrets) {
     device.wait(|event| *event == Event::Token(TokenStatus::Active)).await;
     device.ask(Command::CreateQueue { tag: RequestTag(1), server: smp_address.clone() });
     let created = device.wait(|event| matches!(event, Event::QueueCreated { .. })).await;
-    let Event::QueueCreated { address, queue, .. } = created else { return };
+    let Event::QueueCreated { address, queue, .. } = created else { return String::new() };
     capture.print(&address);
     secrets.bytes("sender id", address.sender.as_bytes());
     device.wait(|event| matches!(event, Event::Subscription { .. })).await;
@@ -234,12 +270,24 @@ async fn run_everything(capture: &Capture, secrets: &mut Secrets) {
     device.wait(|event| *event == Event::Unregistered).await;
     capture.print(&trial);
     capture.print(trial.stand_in());
+    let page = page(metrics.address()).await;
     device.running.stop().await;
     sender.running.stop().await;
     ntf.stop().await;
     push.stop().await;
     smp.stop().await;
     trial.stop().await;
+    page
+}
+
+/// What a reader of the metrics gets.
+async fn page(address: SocketAddr) -> String {
+    let mut reader = TcpStream::connect(address).await.expect("it listens");
+    reader.write_all(b"GET /metrics HTTP/1.1\r\nhost: here\r\n\r\n").await.expect("it reads");
+    let mut text = String::new();
+    timeout(PATIENCE, reader.read_to_string(&mut text)).await.expect("in time").expect("it answers");
+    assert!(text.starts_with("HTTP/1.1 200 ") && text.ends_with("# EOF\n"), "{text}");
+    text
 }
 
 /// A registration and a queue by hand, right and wrong; gives everything that must stay unsaid.
@@ -395,6 +443,10 @@ where
         self.role.facts()
     }
 
+    fn readings(&self) -> Readings {
+        self.role.readings()
+    }
+
     fn on_word(&mut self, now: Now, from: ShardId, word: Self::Word) {
         self.role.on_word(now, from, word);
     }
@@ -422,7 +474,8 @@ impl Running {
     }
 
     fn address_of(&self, identity: &Identity) -> ServerAddress {
-        identity.address("localhost", self.socket()).expect("an identity")
+        let host = self.socket().ip().to_string();
+        identity.address(&host, self.socket()).expect("an identity")
     }
 
     async fn stop(self) {
@@ -437,7 +490,7 @@ type Mailbox<R> = Sender<Letter<<R as Role>::Mail>>;
 async fn start<R>(
     role: Spied<R>,
     clock: Clock,
-    identity: Option<&Identity>,
+    identity: Option<(&Identity, Ipv4Addr)>,
     protocol: Protocol,
     mut perform: impl FnMut(R::Report) + Send + 'static,
 ) -> (Running, Mailbox<R>)
@@ -453,11 +506,11 @@ where
     let driver = Driver::new(role, clock, Connector::new(clock, traffic.clone()));
     capture.print(&driver);
     let mut listener = None;
-    if let Some(identity) = identity {
+    if let Some((identity, host)) = identity {
         let endpoint = identity.endpoint(protocol).expect("the key fits the chain");
         capture.print(&endpoint);
         let links = driver.link_mailbox();
-        let started = Listener::start(loopback(), endpoint, clock, links, traffic, 100).await;
+        let started = Listener::start((host, 0).into(), endpoint, clock, links, traffic, 100).await;
         listener = Some(started.expect("loopback can be bound"));
     }
     let mailbox = driver.mailbox();

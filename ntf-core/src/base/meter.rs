@@ -1,6 +1,7 @@
 //! Counters, gauges and histograms by name. Numbers only: no meter ever carries an identity.
 
 use alloc::vec::Vec;
+use core::fmt;
 use core::time::Duration;
 
 /// A number that only grows.
@@ -33,7 +34,7 @@ pub const BUCKETS_MILLIS: [u64; 16] = [
 ];
 
 /// How long things took.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Histogram {
     counts: [u64; BUCKETS_MILLIS.len()],
     count: u64,
@@ -71,6 +72,13 @@ impl Histogram {
     #[must_use]
     pub const fn sum_millis(&self) -> u64 {
         self.sum_millis
+    }
+}
+
+/// A row of numbers looks like printed bytes, and is looked for as such.
+impl fmt::Debug for Histogram {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Histogram({} in {} ms)", self.count, self.sum_millis)
     }
 }
 

@@ -77,22 +77,28 @@ pub struct Reply {
     pub reason: &'static str,
     /// The `Retry-After` header.
     pub retry_after: Option<Duration>,
+    /// Of a 410: since when the token is not valid, in Unix milliseconds.
+    pub since_millis: Option<u64>,
 }
 
 impl Reply {
     /// Accepted.
-    pub const OK: Self = Self { status: 200, reason: "", retry_after: None };
+    pub const OK: Self = Self { status: 200, reason: "", retry_after: None, since_millis: None };
 
     /// A refusal with this status and reason.
     #[must_use]
     pub const fn refusal(status: u16, reason: &'static str) -> Self {
-        Self { status, reason, retry_after: None }
+        Self { status, reason, retry_after: None, since_millis: None }
     }
 
     /// The JSON body of the answer.
     #[must_use]
     pub fn body(&self) -> String {
-        if self.reason.is_empty() { String::new() } else { format!("{{\"reason\":\"{}\"}}", self.reason) }
+        match (self.reason, self.since_millis) {
+            ("", _) => String::new(),
+            (reason, None) => format!("{{\"reason\":\"{reason}\"}}"),
+            (reason, Some(since)) => format!("{{\"reason\":\"{reason}\",\"timestamp\":{since}}}"),
+        }
     }
 }
 
