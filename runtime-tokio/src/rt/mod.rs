@@ -303,6 +303,26 @@ impl Drop for Ending {
     }
 }
 
+/// Starts a thread with a runtime of its own, which runs the future that `work` makes there, and then drops
+/// everything that is left. `after` is called last, with the future's result; it does not come to that when the
+/// thread panics or gets no runtime.
+///
+/// # Errors
+///
+/// When the system gives no thread.
+pub fn thread<T, F: Future<Output = T>>(
+    name: &str,
+    work: impl FnOnce() -> F + Send + 'static,
+    after: impl FnOnce(T) + Send + 'static,
+) -> std::io::Result<()> {
+    let body = move || {
+        if let Ok(result) = run(1, async move { work().await }) {
+            after(result);
+        }
+    };
+    thread::Builder::new().name(name.to_owned()).spawn(body).map(drop)
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc;
@@ -333,24 +353,4 @@ mod tests {
             drop(answer);
         }
     }
-}
-
-/// Starts a thread with a runtime of its own, which runs the future that `work` makes there, and then drops
-/// everything that is left. `after` is called last, with the future's result; it does not come to that when the
-/// thread panics or gets no runtime.
-///
-/// # Errors
-///
-/// When the system gives no thread.
-pub fn thread<T, F: Future<Output = T>>(
-    name: &str,
-    work: impl FnOnce() -> F + Send + 'static,
-    after: impl FnOnce(T) + Send + 'static,
-) -> std::io::Result<()> {
-    let body = move || {
-        if let Ok(result) = run(1, async move { work().await }) {
-            after(result);
-        }
-    };
-    thread::Builder::new().name(name.to_owned()).spawn(body).map(drop)
 }

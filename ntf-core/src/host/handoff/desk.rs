@@ -31,10 +31,13 @@ pub type Moving<K, L, C, W> = Arrival<L, Luggage<K, L, C, W>>;
 pub struct Desk<K, L, C, W> {
     mailbox: Sender<L>,
     held: BTreeMap<K, (Hold<L>, C)>,
-    leaving: BTreeMap<K, Parting<L, Luggage<K, L, C, W>>>,
+    leaving: Leaving<K, L, C, W>,
     /// Letters of links that have arrived.
     late: VecDeque<(K, L)>,
 }
+
+/// Links on their way out, with what goes along.
+type Leaving<K, L, C, W> = BTreeMap<K, Parting<L, Luggage<K, L, C, W>>>;
 
 /// What to do with a letter out of the mailbox.
 #[derive(Debug)]
