@@ -559,6 +559,7 @@ impl World {
                 None
             }
             Effect::Milestone(_) => None,
+            Effect::Shard { .. } | Effect::HandOff { .. } => panic!("it is alone"),
         }
     }
 
