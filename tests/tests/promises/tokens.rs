@@ -89,7 +89,9 @@ fn a_code_that_finds_the_subscriber_away_is_said_when_it_is_back() {
     assert!(came >= 1, "the code has come");
     assert_eq!(network.count(&device, is_active), 0, "and cannot be said");
     network.world.apply(Fault::Heal(device.node, subscriber));
-    assert!(network.wait_until(|network| network.count(&device, is_active) == 1), "by itself");
+    // An attempt that is out times out first, and the pause after it may have grown to three minutes.
+    network.world.run_for(Duration::from_secs(240));
+    assert_eq!(network.count(&device, is_active), 1, "by itself");
     assert_eq!(counters(&network).created.total(), 1, "it is the same token");
 }
 
