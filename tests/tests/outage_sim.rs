@@ -19,9 +19,12 @@ const QUEUES: usize = 2;
 /// Messages to each queue during the hour.
 const ROUNDS: usize = 12;
 
+/// A policy, and what else has to be set for it.
+type Case = (PushPolicy, fn(&mut Config));
+
 #[test]
 fn an_hour_without_a_provider_loses_nothing_and_ends_without_a_storm() {
-    let policies: [(PushPolicy, fn(&mut Config)); 3] = [
+    let policies: [Case; 3] = [
         (PushPolicy::Mutable, |config| config.delivery.policy = PushPolicy::Mutable),
         (PushPolicy::HiddenThenVisible, |config| config.delivery.policy = PushPolicy::HiddenThenVisible),
         (PushPolicy::VisibleOnly, |config| config.delivery.policy = PushPolicy::VisibleOnly),
@@ -74,7 +77,7 @@ fn outage(policy: PushPolicy, subscriber: fn(&mut Config), weather: Weather) {
     // The longest pause of a token is five minutes and half as much, the quiet period twenty.
     network.world.run_for(30 * MINUTE);
     let in_all = usize::try_from(accepted(&network) - before).expect("few");
-    assert!(in_all >= DEVICES && in_all <= 2 * DEVICES, "{what}: {in_all} pushes in all");
+    assert!((DEVICES..=2 * DEVICES).contains(&in_all), "{what}: {in_all} pushes in all");
 
     // A visible alert brings no notices: its user opens the app.
     if policy == PushPolicy::VisibleOnly {

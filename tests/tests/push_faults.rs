@@ -1,7 +1,7 @@
 //! What a provider can do to a push server, over real sockets: after each of it nothing is lost and nothing is
 //! doubled. Orders that were put off are made again, as a subscriber would.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::wildcard_enum_match_arm, reason = "tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};

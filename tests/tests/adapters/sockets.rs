@@ -84,7 +84,7 @@ pub(crate) enum Where {
 
 /// The notification server.
 enum Notifier {
-    Here(Both),
+    Here(Box<Both>),
     Threads(Sharded),
 }
 
@@ -380,7 +380,7 @@ async fn start_notifier(
         Where::Here => {
             let subscriber = Subscriber::new(config, os_seed().expect("randomness"), clock.now());
             let both = run_server(subscriber, push, clock, address, tls, providers, watch).await;
-            Notifier::Here(both.expect("loopback"))
+            Notifier::Here(Box::new(both.expect("loopback")))
         }
         Where::Threads(threads) => {
             let threads = NonZeroU8::new(threads).expect("at least one");

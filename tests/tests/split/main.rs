@@ -2,6 +2,7 @@
 //! kind or of two, with the peer killed at every step of a push.
 
 #![allow(clippy::indexing_slicing, clippy::panic, reason = "tests")]
+#![allow(clippy::duplicate_mod, reason = "`process` is compiled against each adapter")]
 
 mod on_smol;
 mod on_tokio;
