@@ -2,7 +2,7 @@
 //! `--config`.
 //!
 //! What a key is called, what it may be, what it is without being given and what it means stands in one
-//! place: where [`keys`] reads it. [`reader`] collects these as it goes, so that the file that `ntf init`
+//! place: where `keys` reads it. `reader` collects these as it goes, so that the file that `ntf init`
 //! writes, the table in `docs/OPERATING.md` and the errors that operators get cannot disagree.
 
 mod init;
