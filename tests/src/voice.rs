@@ -252,7 +252,7 @@ impl Voice {
         block
     }
 
-    /// Reads a block that came; what it holds is there for [`next`](Self::next).
+    /// Reads a block that came; what it holds is there for the next answer.
     pub fn hear(&mut self, mut block: Vec<u8>) {
         let padded = match &mut self.chains {
             Some(chains) => &*chains.server_to_client.open_block(&mut block).expect("a sealed block"),
