@@ -1,6 +1,6 @@
 //! Models of what threads share in `ntf_core::host`. `README.md` beside this crate tells how to run them.
 //!
-//! Each model has at most three threads with four operations each. [`check`] says how far it is explored. Its doc
+//! Each model has at most three threads with four operations each. `check` says how far it is explored. Its doc
 //! names the mutants that it must notice: rules of the code that can be broken on purpose. `mutants` beside this
 //! crate reads them there and breaks them one by one. What must be true is said with `assert`: no other panic
 //! counts as noticing a mutant, but for loom's report of a deadlock.
