@@ -7,7 +7,6 @@
 
 #![cfg(all(ntf_loom, test))]
 
-mod claims;
 mod drain;
 mod gauges;
 mod handoff;

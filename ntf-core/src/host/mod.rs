@@ -25,9 +25,7 @@
 //! | [`stop`] | drain, then stop; who is still there; who died of what |
 //! | [`gauges`] | numbers that other threads read |
 //! | [`handoff`] | a link moves between threads while its bytes arrive |
-//! | [`claims`] | one registration for each device token across threads |
 
-pub mod claims;
 pub mod gauges;
 pub mod handoff;
 pub mod mailbox;
