@@ -380,7 +380,7 @@ impl Subscriber {
             }
             None => {
                 let NotifierAddress { server, notifier } = queue;
-                self.make_room_for_server(&server);
+                self.make_room_for_server(owner, &server);
                 let id = SubscriptionId::new(self.makers.id());
                 let created = self.subscriptions.create(Wanted { id, owner, server, notifier, key });
                 let index = created.map_err(|_| {
@@ -410,12 +410,9 @@ impl Subscriber {
         }
     }
 
-    /// Drops a server that was never reached, if all places are taken and another one is wanted.
-    fn make_room_for_server(&mut self, wanted: &ServerAddress) {
-        let Some(unreached) = self.subscriptions.in_the_way(wanted) else { return };
-        if self.subscriptions.server(unreached).is_some_and(|server| server.waiting() > DISPLACED_MAX) {
-            return;
-        }
+    /// Drops a server that was never reached, if all places are taken and this token may have another one.
+    fn make_room_for_server(&mut self, owner: TokenIndex, wanted: &ServerAddress) {
+        let Some(unreached) = self.subscriptions.in_the_way(owner, wanted, DISPLACED_MAX) else { return };
         while let Some(index) = self.subscriptions.first_of(unreached) {
             self.counters.subscriptions.displaced.count();
             self.drop_subscription(index);

@@ -152,9 +152,15 @@ impl Servers {
     }
 
     /// The server that gives way to one more: see [`SubscriptionLimits::servers`](super::limits::SubscriptionLimits::servers).
-    pub(super) fn in_the_way(&self) -> Option<ServerIndex> {
-        let oldest = self.unreached.first().filter(|_| self.rows.is_full())?;
-        self.rows.index_at(oldest).map(ServerIndex)
+    pub(super) fn in_the_way(&mut self, waiting_max: u32) -> Option<ServerIndex> {
+        let mut next = self.unreached.first().filter(|_| self.rows.is_full());
+        while let Some(slot) = next {
+            if self.rows.at(slot)?.waiting() <= waiting_max {
+                return self.rows.index_at(slot).map(ServerIndex);
+            }
+            next = List::after(&mut OnUnreached(&mut self.rows), slot);
+        }
+        None
     }
 
     /// Servers that were never connected to.

@@ -187,19 +187,7 @@ impl Subscriptions {
     ///
     /// The bound that stands in the way.
     pub fn create(&mut self, wanted: Wanted) -> Result<SubscriptionIndex, SubscriptionsFull> {
-        if self.rows.is_full() {
-            return Err(SubscriptionsFull::Table);
-        }
-        if let Some(owned) = self.by_owner.get(&wanted.owner) {
-            if owned.rows.len() >= self.limits.per_token {
-                return Err(SubscriptionsFull::Token);
-            }
-            let server = self.servers.find(&wanted.server).map(|server| server.0.slot());
-            let is_known = owned.servers.iter().any(|(slot, _)| Some(*slot) == server);
-            if !is_known && owned.servers.len() >= self.limits.servers_per_token {
-                return Err(SubscriptionsFull::ServersOfToken);
-            }
-        }
+        self.has_room(wanted.owner, &wanted.server)?;
         let server = self.servers.find_or_add(&wanted.server).ok_or(SubscriptionsFull::Servers)?.0.slot();
         let (key, aside) = match wanted.key {
             AuthPrivateKey::Ed25519(key) => (PackedKey::Ed25519(Secret::new(*key.expose())), None),
@@ -325,12 +313,38 @@ impl Subscriptions {
         self.report_outage(server, None);
     }
 
-    /// A server that has to give way before one more can be watched: the one that has been waited for the
-    /// longest and never been reached, when the table is full and `wanted` is not in it. The caller drops its
-    /// subscriptions, [`first_of`](Self::first_of) after the other.
-    #[must_use]
-    pub fn in_the_way(&self, wanted: &ServerAddress) -> Option<ServerIndex> {
-        self.servers.in_the_way().filter(|_| self.servers.find(wanted).is_none())
+    /// Whether there is room for one more subscription of this token at this server, places of servers aside.
+    fn has_room(&self, owner: TokenIndex, server: &ServerAddress) -> Result<(), SubscriptionsFull> {
+        if self.rows.is_full() {
+            return Err(SubscriptionsFull::Table);
+        }
+        if let Some(owned) = self.by_owner.get(&owner) {
+            if owned.rows.len() >= self.limits.per_token {
+                return Err(SubscriptionsFull::Token);
+            }
+            let server = self.servers.find(server).map(|server| server.0.slot());
+            let is_known = owned.servers.iter().any(|(slot, _)| Some(*slot) == server);
+            if !is_known && owned.servers.len() >= self.limits.servers_per_token {
+                return Err(SubscriptionsFull::ServersOfToken);
+            }
+        }
+        Ok(())
+    }
+
+    /// A server that has to give way before this token can watch one more: of those never reached that have at
+    /// most `waiting_max` subscriptions, the one that has been waited for the longest. Nothing when `wanted` has
+    /// its place, or when a refusal would follow all the same. The caller drops its subscriptions,
+    /// [`first_of`](Self::first_of) after the other. Takes as many steps as there are larger ones before it.
+    pub fn in_the_way(
+        &mut self,
+        owner: TokenIndex,
+        wanted: &ServerAddress,
+        waiting_max: u32,
+    ) -> Option<ServerIndex> {
+        if self.servers.find(wanted).is_some() || self.has_room(owner, wanted).is_err() {
+            return None;
+        }
+        self.servers.in_the_way(waiting_max)
     }
 
     /// The first subscription of a server that was never asked for.

@@ -389,16 +389,29 @@ fn of_servers_the_longest_unreached_is_in_the_way_of_another() {
         table.create(wanted(number, name, owner(0))).unwrap();
     }
     let at = |table: &Subscriptions, name| table.server_by_address(&address(name)).unwrap();
-    assert_eq!(table.in_the_way(&address("d")), None, "there is room");
+    assert_eq!(table.in_the_way(owner(0), &address("d"), 1), None, "there is room");
     table.create(wanted(2, "c", owner(0))).unwrap();
     let first = at(&table, "a");
     table.reached(first);
-    assert_eq!(table.in_the_way(&address("b")), None, "it is there");
-    assert_eq!(table.in_the_way(&address("d")), Some(at(&table, "b")));
+    assert_eq!(table.in_the_way(owner(0), &address("b"), 1), None, "it is there");
+    assert_eq!(table.in_the_way(owner(0), &address("d"), 1), Some(at(&table, "b")));
     assert_eq!(table.first_of(at(&table, "b")), table.by_id(&id(1)));
     for name in ["b", "c"] {
         let server = at(&table, name);
         table.reached(server);
     }
-    assert_eq!(table.in_the_way(&address("d")), None, "who is reached stays");
+    assert_eq!(table.in_the_way(owner(0), &address("d"), 1), None, "who is reached stays");
+}
+
+#[test]
+fn a_large_server_that_is_never_reached_hides_no_other() {
+    let limits = SubscriptionLimits { servers: 2, servers_per_token: 2, ..SubscriptionLimits::default() };
+    let mut table = table(limits);
+    for (number, name) in (0..).zip(["large", "large", "small"]) {
+        table.create(wanted(number, name, owner(0))).unwrap();
+    }
+    let small = table.server_by_address(&address("small"));
+    assert_eq!(table.in_the_way(owner(1), &address("d"), 1), small, "the large one is passed over");
+    assert_eq!(table.in_the_way(owner(1), &address("d"), 0), None);
+    assert_eq!(table.in_the_way(owner(0), &address("d"), 1), None, "it has all the servers that it may have");
 }
