@@ -43,7 +43,8 @@ pub struct Token {
     pub(super) box_key: BoxKey,
     pub(super) challenge: Challenge,
     pub(super) state: State,
-    /// The turn in which a code last verified it; decides between two registrations of one device.
+    /// The turn in which a code last verified it for the device it has; decides between two registrations of one
+    /// device.
     pub(super) verified_in: Option<Turn>,
     /// When its lifetime began: see [`Age`].
     pub(super) since: Mono,
@@ -55,7 +56,7 @@ pub struct Token {
 /// What the lifetime of a registration depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Age {
-    /// Never verified; counted from the last TNEW.
+    /// Not verified for the device it has; counted from the last TNEW or TRPL.
     Unverified,
     /// Refused by the provider; counted from then.
     Invalid,

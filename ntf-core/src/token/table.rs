@@ -301,6 +301,8 @@ impl Tokens {
             token.challenge = challenge;
             token.state = State::Registered;
             token.origin = origin;
+            // What was proved of the old device says nothing about the new one.
+            token.verified_in = None;
         });
         if new != old {
             self.leave(old, index);

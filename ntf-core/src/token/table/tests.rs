@@ -150,6 +150,25 @@ fn too_many_unverified_registrations_displace_the_oldest_of_them() {
     assert_eq!(world.tokens.displaced_by(third), None);
 }
 
+/// Who has a device can verify there and move on to the device token of others, again and again.
+#[test]
+fn a_registration_that_moves_has_proved_nothing_of_its_new_device() {
+    let mut world = world(TokenLimits { unverified_per_device: 2, ..TokenLimits::default() });
+    let mut moved = Vec::new();
+    for verify in 1..=3 {
+        let index = world.fresh(1, verify);
+        world.verify(index).unwrap();
+        let World { tokens, makers, .. } = &mut world;
+        tokens.replace(now(1), index, device(2), Origin(0), makers).unwrap();
+        assert_eq!(world.tokens.get(index).unwrap().verified_in(), None);
+        moved.push(index);
+    }
+    assert_eq!(world.tokens.displaced_by(moved[2]), Some(moved[0]), "the bound counts them");
+    let (turn, by) = (Turn::FIRST, TokenId::new([0; 24]));
+    let defeated = world.tokens.defeated(&device(2), None, turn, &by);
+    assert_eq!(defeated, moved, "whoever verifies there ends them all, however early that was");
+}
+
 #[test]
 fn a_stranger_displaces_registrations_of_its_own_before_those_of_others() {
     let mut world = world(TokenLimits { unverified_per_device: 3, ..TokenLimits::default() });
