@@ -110,12 +110,13 @@ impl Mail {
             | Self::Recognised { to, .. }
             | Self::Answer { to, .. }
             | Self::Unanswered { to, .. } => *to == node,
+            // The next process numbers its links anew.
+            Self::Refused { node: of, .. } => *of == node,
             Self::Request { from, .. } => NodeId(from.0) == node,
             Self::Up { .. }
             | Self::Block { .. }
             | Self::Sent { .. }
             | Self::Down { .. }
-            | Self::Refused { .. }
             | Self::Push { .. } => false,
         }
     }
@@ -240,6 +241,7 @@ impl World {
                 let event = LinkEvent::Down { link: end.link, reason };
                 self.give(end.node, "down", &[], Given::Link(event));
             }
+            Mail::Refused { node, link, reason } if self.is_off(node) => self.note_missed(node, link, reason),
             Mail::Refused { node, link, reason } => {
                 self.give(node, "refused", &[], Given::Link(LinkEvent::Down { link, reason }));
             }

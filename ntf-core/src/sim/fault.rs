@@ -5,7 +5,8 @@
 //! ([`Fault::Partition`]), never and unnoticed ([`Fault::HalfOpen`]), or the connection breaks
 //! ([`Fault::Cut`]). Reordering happens between connections only, by their differing latencies.
 
-use crate::link::event::DownReason;
+use crate::base::id::LinkId;
+use crate::link::event::{DownReason, LinkEvent};
 use crate::sim::carry::Mail;
 use crate::sim::net::{Side, WireId};
 use crate::sim::node::{Given, Power, Role};
@@ -161,11 +162,25 @@ impl World {
     pub fn switch_on(&mut self, node: NodeId) {
         let Some(entry) = self.nodes.get_mut(node.index()) else { return };
         entry.power = Power::On;
+        let missed = core::mem::take(&mut entry.missed);
         if let Some(body) = entry.kept_push.take() {
             let at = self.after(self.config.delivery_latency);
             self.post(at, Mail::Push { to: node, body });
         }
+        for (link, reason) in missed {
+            self.give(node, "refused", &[], Given::Link(LinkEvent::Down { link, reason }));
+        }
         self.give(node, "on", &[], Given::Tick);
+    }
+
+    pub(super) fn is_off(&self, node: NodeId) -> bool {
+        self.nodes.get(node.index()).is_some_and(|entry| entry.power == Power::Off)
+    }
+
+    pub(super) fn note_missed(&mut self, node: NodeId, link: LinkId, reason: DownReason) {
+        if let Some(entry) = self.nodes.get_mut(node.index()) {
+            entry.missed.push((link, reason));
+        }
     }
 
     /// Ends a machine and begins another with what a process of its kind keeps; see [`Fault::Restart`].
@@ -181,6 +196,7 @@ impl World {
         for node in [Some(node), push].into_iter().flatten() {
             let (seed, now) = (self.fresh_seed(), self.now_of(node));
             let Some(entry) = self.nodes.get_mut(node.index()) else { continue };
+            entry.missed.clear();
             if entry.role.begin_again(seed, now).is_err() {
                 self.violations.push(format!("node {} does not read the state it wrote", node.0));
             }

@@ -3,13 +3,14 @@
 //! Turns what the world carries into the role's inputs, and the role's effects into what the world
 //! carries. Holds no behaviour of its own.
 
+use crate::base::id::LinkId;
 use crate::base::rng::Seed;
 use crate::base::time::{Mono, Now};
 use crate::client::effect::Event;
 use crate::client::input::Command;
 use crate::client::{self, Client};
 use crate::crypto::cert::ServerCredentials;
-use crate::link::event::{LinkAction, LinkEvent};
+use crate::link::event::{DownReason, LinkAction, LinkEvent};
 use crate::machine::{Machine, Step};
 use crate::model::push::{PushId, PushOrder, PushOutcome};
 use crate::model::server::Protocol;
@@ -55,6 +56,8 @@ pub(super) struct Node {
     pub(super) weather: Weather,
     /// The latest push for a device that was off.
     pub(super) kept_push: Option<Vec<u8>>,
+    /// Attempts at links that came to nothing while the machine was suspended: it learns of them when it goes on.
+    pub(super) missed: Vec<(LinkId, DownReason)>,
     /// Pushes for a device that it will never get.
     pub(super) pushes_lost: u64,
     /// A name of its own, for people.
@@ -75,6 +78,7 @@ impl Node {
             calendar_off_by: 0,
             weather: Weather::Fair,
             kept_push: None,
+            missed: Vec::new(),
             pushes_lost: 0,
             alias: None,
         }
