@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use ntf_runtime_smol::program::failure::Failure;
-use ntf_runtime_smol::program::{cli, config, demo, logging, push, server, smp, subscriber};
+use ntf_runtime_smol::program::{bench, cli, config, demo, logging, push, server, smp, subscriber};
 use ntf_runtime_smol::rt;
 
 /// Private push notifications for the SimpleX network, on smol.
@@ -31,6 +31,9 @@ enum Command {
     Init(cli::Init),
     /// Run a small SMP server: queues in memory, for trying things out.
     Smp(cli::Smp),
+    /// Measure what this machine can do.
+    #[command(subcommand)]
+    Bench(cli::Bench),
 }
 
 fn main() -> ExitCode {
@@ -55,6 +58,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Server(options) => server::run(*options).await,
             Command::Subscriber(options) => subscriber::run(options).await,
             Command::Push(options) => push::run(options).await,
+            Command::Bench(options) => bench::run(options).await,
             Command::Init(options) => config::init(&options),
             Command::Smp(options) => smp::run(options).await,
         }

@@ -6,7 +6,7 @@ use clap::Parser;
 use ntf_runtime_tokio::program::cli::{Cli, Command};
 use ntf_runtime_tokio::program::failure::Failure;
 use ntf_runtime_tokio::program::{
-    config, demo, device, logging, push, server, sim, smp, stand_in, subscriber,
+    bench, config, demo, device, logging, push, server, sim, smp, stand_in, subscriber,
 };
 use ntf_runtime_tokio::rt;
 
@@ -35,6 +35,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Smp(options) => smp::run(options).await,
             Command::StandIn(options) => stand_in::run(options).await,
             Command::Device(options) => device::run(options).await,
+            Command::Bench(options) => bench::run(options).await,
             // These wait for nothing, so they may as well run on this thread.
             Command::Init(options) => config::init(&options),
             Command::Sim(options) => sim::run(&options),

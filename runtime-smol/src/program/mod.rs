@@ -1,5 +1,6 @@
 //! The program `ntf-smol`: what the [`cli`] knows and this runtime runs.
 
+pub mod bench;
 pub mod cli;
 pub mod config;
 pub mod demo;
@@ -15,3 +16,4 @@ mod announce;
 mod apple;
 mod sealing;
 mod signals;
+mod usage;

@@ -50,6 +50,39 @@ pub enum Command {
     Sim(Sim),
     /// Play a recorded run of `ntf sim` again, and show what happened.
     Replay(Replay),
+    /// Measure what this machine can do.
+    #[command(subcommand)]
+    Bench(Bench),
+}
+
+/// What is measured.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Bench {
+    /// Pushes: from orders through a relay link, a push server, HTTP/2 and TLS to a stand-in for Apple.
+    Push(BenchPush),
+}
+
+/// Options of `ntf bench push`.
+#[derive(Clone, Debug, Args)]
+pub struct BenchPush {
+    /// Pushes to measure, after those that warm up.
+    #[arg(long, default_value_t = 100_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    pub pushes: u64,
+    /// Pushes that are out at a time, for all devices together.
+    #[arg(long, default_value_t = 320, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub outstanding: u32,
+    /// How long the stand-in takes to answer, in milliseconds.
+    #[arg(long, default_value_t = 50, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    pub answer_ms: u64,
+    /// Devices, which take turns.
+    #[arg(long, default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub devices: u32,
+    /// Length that payloads are padded to before encryption, in bytes.
+    #[arg(long, default_value_t = 2880, value_name = "BYTES", value_parser = clap::value_parser!(u16).range(512..=2912))]
+    pub padded_length: u16,
+    /// Print the figures as one JSON object on the last line.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Options of `ntf sim`.

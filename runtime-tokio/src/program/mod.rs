@@ -5,6 +5,7 @@
 
 mod announce;
 mod apple;
+pub mod bench;
 pub mod cli;
 pub mod config;
 pub mod demo;
@@ -20,3 +21,4 @@ pub mod sim;
 pub mod smp;
 pub mod stand_in;
 pub mod subscriber;
+mod usage;

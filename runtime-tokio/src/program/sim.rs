@@ -15,6 +15,7 @@ use serde_json::json;
 
 use crate::program::cli::{Replay, Sim};
 use crate::program::failure::Failure;
+use crate::program::usage::cpu_time;
 
 /// Lines of the trace that are shown of a run that broke a promise.
 const LINES: usize = 60;
@@ -102,12 +103,6 @@ fn measure(seed: u64) -> Result<(), Failure> {
         None => Ok(()),
         Some(violation) => Err(Failure::failed(format!("A promise was broken: {violation}."))),
     }
-}
-
-/// What the process has used of processors, which tells more than a clock where others work too.
-fn cpu_time() -> Duration {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    Duration::try_from(now).unwrap_or_default()
 }
 
 /// Runs `ntf replay`.

@@ -1,0 +1,23 @@
+//! `ntf bench`: what this machine can do, measured on loopback.
+//!
+//! Everything that is measured is the real thing, over real sockets; only the peers are stand-ins of ours, and
+//! run in the same process on the same processors. Figures vary with what else the machine does, so each comes
+//! with the processor time that it took.
+
+mod bare;
+pub mod push;
+mod times;
+
+use crate::program::cli::Bench;
+use crate::program::failure::Failure;
+
+/// Runs `ntf bench`.
+///
+/// # Errors
+///
+/// When a part of the measurement cannot start, or something is lost.
+pub async fn run(options: Bench) -> Result<(), Failure> {
+    match options {
+        Bench::Push(options) => push::run(options).await,
+    }
+}
