@@ -333,7 +333,7 @@ impl Device {
         let tag = RequestTag(8);
         self.ask(Command::Send { tag, to: to.clone(), message: message.as_bytes().to_vec() });
         self.wait_for("refusal", |event| match event {
-            Event::Failed { tag: Some(RequestTag(8)), why } => Some(why.clone()),
+            Event::Failed { tag: Some(RequestTag(8)), why, .. } => Some(why.clone()),
             _ => None,
         })
         .await

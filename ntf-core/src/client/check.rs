@@ -8,11 +8,12 @@
 use crate::base::mutant;
 use crate::base::time::{Mono, Now};
 use crate::client::Client;
+use crate::client::advice::{Advice, lasting};
 use crate::client::effect::Event;
 use crate::client::input::QueueId;
 use crate::client::on_timer::Timer;
 use crate::client::queue::{Attempt, Check, Notifier, Queue, Subscription};
-use crate::client::servers::{Ask, NtfAnswer, NtfTag, may_pass, words};
+use crate::client::servers::{Ask, NtfAnswer, NtfTag, words};
 use crate::client::token::{Generation, Phase};
 use crate::link::engine::Inbox;
 use crate::model::token::TokenStatus;
@@ -27,7 +28,7 @@ impl Client {
     /// next begins [`check_gap`](crate::client::Config::check_gap) later at the soonest.
     pub(super) fn on_check(&mut self, now: Now) {
         let Some(token) = &self.token else {
-            return self.fail(None, "there is no token to check");
+            return self.fail(None, Advice::Register, "there is no token to check");
         };
         let is_under_way = token.wants.check && self.checked_at.is_some();
         match self.checked_at.map(|at| at + self.config.check_gap) {
@@ -164,15 +165,19 @@ impl Client {
             NtfAnswer::Lost => {}
             NtfAnswer::Error(ErrorCode::Auth) if !mutant::is("forgotten_token_stays") => {
                 self.restart_token(now);
-                return self
-                    .fail(None, "TCHK: the subscriber has forgotten the token (AUTH); registering anew");
+                return self.fail(
+                    None,
+                    self.until(now, &Timer::Register),
+                    "TCHK: the subscriber has forgotten the token (AUTH); registering anew",
+                );
             }
             NtfAnswer::Error(code) => {
                 token.wants.check = false;
-                if may_pass(&code) {
+                if lasting(&code).is_none() {
                     self.delay_check(now);
                 }
-                self.fail(None, words("TCHK", "the subscriber", &code));
+                let advice = lasting(&code).unwrap_or_else(|| self.until(now, &Timer::Check));
+                self.fail(None, advice, words("TCHK", "the subscriber", &code));
             }
             NtfAnswer::Response(_) | NtfAnswer::Unfit => {
                 token.wants.check = false;
@@ -241,10 +246,10 @@ impl Client {
         {
             Ask::Out => *check = Check::Asked,
             Ask::Later => {}
-            Ask::Impossible(why) => {
+            Ask::Impossible(why, advice) => {
                 *check = Check::Idle;
                 self.await_subscription_check(now, id, self.config.later_checks);
-                self.fail(None, why);
+                self.fail(None, advice, why);
             }
         }
     }
@@ -270,15 +275,20 @@ impl Client {
                 self.ask_check(now, id);
             }
             NtfAnswer::Error(ErrorCode::Auth) => {
-                self.fail(None, "SCHK: the subscriber has forgotten the subscription (AUTH); making it anew");
+                self.fail(
+                    None,
+                    Advice::Wait { next: Duration::ZERO },
+                    "SCHK: the subscriber has forgotten the subscription (AUTH); making it anew",
+                );
                 self.renew_now(now, id);
             }
             NtfAnswer::Error(code) => {
-                match may_pass(&code) {
+                match lasting(&code).is_none() {
                     true => self.delay_subscription_check(now, id),
                     false => self.await_subscription_check(now, id, later),
                 }
-                self.fail(None, words("SCHK", "the subscriber", &code));
+                let advice = lasting(&code).unwrap_or_else(|| self.until(now, &Timer::Subscription(id)));
+                self.fail(None, advice, words("SCHK", "the subscriber", &code));
             }
             NtfAnswer::Response(_) | NtfAnswer::Unfit => {
                 self.await_subscription_check(now, id, later);

@@ -4,11 +4,12 @@
 use crate::base::backoff::Backoff;
 use crate::base::time::Now;
 use crate::client::Client;
+use crate::client::advice::{Advice, lasting};
 use crate::client::effect::Event;
 use crate::client::input::QueueId;
 use crate::client::on_timer::Timer;
 use crate::client::queue::{DeleteStep, Fate, Lane, Notifier, Phase, Queue, Removal};
-use crate::client::servers::{Ask, SmpAnswer, SmpTag, may_pass, words};
+use crate::client::servers::{Ask, SmpAnswer, SmpTag, words};
 use crate::wire::error_code::ErrorCode;
 use crate::wire::smp::command::Command;
 use crate::wire::smp::response::Message;
@@ -16,7 +17,7 @@ use crate::wire::smp::response::Message;
 impl Client {
     pub(super) fn on_delete_queue(&mut self, now: Now, id: QueueId) {
         let Some(queue) = self.queues.get_mut(&id) else {
-            return self.fail(None, "there is no such queue to delete");
+            return self.fail(None, Advice::Nothing, "there is no such queue to delete");
         };
         match &mut queue.phase {
             Phase::Creating { fate, .. } => *fate = Fate::Delete,
@@ -63,7 +64,7 @@ impl Client {
         match self.servers.ask_smp(now, &self.config, server, Some(recipient), Some(auth), &command, tag) {
             Ask::Out => *lane = Lane::Busy,
             Ask::Later => {}
-            Ask::Impossible(why) => self.fail(None, why),
+            Ask::Impossible(why, advice) => self.fail(None, advice, why),
         }
     }
 
@@ -92,14 +93,18 @@ impl Client {
                 self.tell(Event::QueueDeleted { queue: id });
             }
             SmpAnswer::Error(code) => {
-                self.fail(None, words("DEL", "the SMP server", &code));
-                if may_pass(&code) {
-                    return self.delay_delete(now, id);
+                let why = words("DEL", "the SMP server", &code);
+                match lasting(&code) {
+                    None => {
+                        self.delay_delete(now, id);
+                        return self.fail(None, self.until(now, &Timer::Queue(id)), why);
+                    }
+                    Some(advice) => self.fail(None, advice, why),
                 }
             }
             SmpAnswer::Message(_) | SmpAnswer::Unfit => {
                 self.counters.answers_unfit.count();
-                self.fail(None, "DEL: the SMP server's answer is none to this command");
+                self.fail(None, Advice::ReportBug, "DEL: the SMP server's answer is none to this command");
             }
         }
         self.timers.cancel(&Timer::Queue(id));
@@ -122,7 +127,11 @@ impl Client {
         if let Some(Queue { phase: Phase::Deleting { until, lane, .. }, .. }) = self.queues.get_mut(&id) {
             if *until <= now.mono {
                 self.queues.remove(&id);
-                return self.fail(None, "DEL: the SMP server could not be reached for too long; giving up");
+                return self.fail(
+                    None,
+                    Advice::CheckNetwork,
+                    "DEL: the SMP server could not be reached for too long; giving up",
+                );
             }
             if *lane == Lane::Delayed {
                 *lane = Lane::Free;

@@ -1,6 +1,7 @@
 //! What a client asks of the world, and tells its application.
 
 use crate::base::limits::NONCE_LEN;
+use crate::client::advice::Advice;
 use crate::client::input::{QueueId, RequestTag};
 use crate::link::event::{DownReason, LinkAction};
 use crate::model::cron::Cron;
@@ -92,11 +93,14 @@ pub enum Event {
         /// Why, without any secret.
         why: &'static str,
     },
-    /// A command failed for good.
+    /// Something failed: a command of the application for good, if it has a tag, or else a step that the client
+    /// took by itself.
     Failed {
         /// The tag of the command, if it had one.
         tag: Option<RequestTag>,
-        /// What was attempted, on which kind of server, and what it said.
+        /// What to do about it.
+        advice: Advice,
+        /// What was attempted, on which kind of server, and what it said; for people.
         why: String,
     },
     /// A server cannot be reached; the client goes on trying.
@@ -106,6 +110,31 @@ pub enum Event {
         /// Why.
         reason: DownReason,
     },
+}
+
+impl Event {
+    /// What the application should do about it; `None` where nothing has gone wrong, or the client deals with
+    /// it without a word.
+    #[must_use]
+    pub const fn advice(&self) -> Option<Advice> {
+        match self {
+            Self::Failed { advice, .. } => Some(*advice),
+            Self::Unreachable { reason, .. } => Some(Advice::of_loss(*reason)),
+            Self::Token(TokenStatus::Invalid(reason)) => Some(Advice::of_invalid(*reason)),
+            Self::Token(_)
+            | Self::Periodic(_)
+            | Self::Unregistered
+            | Self::QueueCreated { .. }
+            | Self::QueueDeleted { .. }
+            | Self::Subscription { .. }
+            | Self::NotificationsOff { .. }
+            | Self::Sent { .. }
+            | Self::Pushed { .. }
+            | Self::Message { .. }
+            | Self::QuotaReached { .. }
+            | Self::PushRejected { .. } => None,
+        }
+    }
 }
 
 impl fmt::Debug for Event {

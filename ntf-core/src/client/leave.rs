@@ -5,11 +5,12 @@ use crate::base::backoff::Backoff;
 use crate::base::id::EntityId;
 use crate::base::time::{Mono, Now};
 use crate::client::Client;
+use crate::client::advice::{Advice, lasting};
 use crate::client::effect::Event;
 use crate::client::input::QueueId;
 use crate::client::on_timer::Timer;
 use crate::client::queue::{Lane, Live, Queue, Subscription};
-use crate::client::servers::{Ask, NtfAnswer, NtfTag, may_pass, words};
+use crate::client::servers::{Ask, NtfAnswer, NtfTag, words};
 use crate::client::token::{Generation, Token};
 use crate::crypto::keys::AuthPrivateKey;
 use crate::model::server::ServerAddress;
@@ -75,7 +76,7 @@ impl Leavings {
 impl Client {
     pub(super) fn on_unregister(&mut self, now: Now) {
         if self.token.is_none() {
-            return self.fail(None, "there is no token to delete");
+            return self.fail(None, Advice::Nothing, "there is no token to delete");
         }
         self.has_unregistered = true;
         self.leave_token(now);
@@ -171,7 +172,7 @@ impl Client {
         match self.servers.ask_ntf(now, &self.config, server, Some(entity), auth, &command, tag) {
             Ask::Out => leaving.lane = Lane::Busy,
             Ask::Later => {}
-            Ask::Impossible(_) => self.forget_leaving(id),
+            Ask::Impossible(..) => self.forget_leaving(id),
         }
     }
 
@@ -196,9 +197,13 @@ impl Client {
             // AUTH: it is gone already.
             NtfAnswer::Response(Response::Ok) | NtfAnswer::Error(ErrorCode::Auth) => {}
             NtfAnswer::Error(code) => {
-                self.fail(None, words(command, "the subscriber", &code));
-                if may_pass(&code) {
-                    return self.delay_leaving(now, id);
+                let why = words(command, "the subscriber", &code);
+                match lasting(&code) {
+                    None => {
+                        self.delay_leaving(now, id);
+                        return self.fail(None, self.until(now, &Timer::Leaving(id)), why);
+                    }
+                    Some(advice) => self.fail(None, advice, why),
                 }
             }
             NtfAnswer::Response(_) | NtfAnswer::Unfit => self.unfit_ntf(command),
@@ -221,6 +226,7 @@ impl Client {
             self.forget_leaving(id);
             return self.fail(
                 None,
+                Advice::CheckNetwork,
                 match what {
                     Left::Token => "TDEL: the subscriber could not be reached for too long; giving up",
                     Left::Subscription(_) => {

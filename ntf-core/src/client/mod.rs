@@ -7,6 +7,7 @@
 //!
 //! Keys are made here and never leave, except by [`Client::export`].
 
+pub mod advice;
 mod body;
 mod check;
 pub mod config;
@@ -33,6 +34,7 @@ mod verify;
 #[cfg(all(test, feature = "sim"))]
 mod tests;
 
+pub use advice::Advice;
 pub use config::Config;
 pub use meters::{Counters, Gauges};
 pub use mode::{Mode, Notifications};
@@ -61,6 +63,7 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 /// The device side of one app on one device.
 pub struct Client {
@@ -249,8 +252,18 @@ impl Client {
         self.outbox.push(Effect::Event(event));
     }
 
-    fn fail(&mut self, tag: Option<RequestTag>, why: impl Into<String>) {
-        self.tell(Event::Failed { tag, why: why.into() });
+    fn fail(&mut self, tag: Option<RequestTag>, advice: Advice, why: impl Into<String>) {
+        self.tell(Event::Failed { tag, advice, why: why.into() });
+    }
+
+    /// That the client goes on by itself when this timer fires.
+    fn until(&self, now: Now, timer: &Timer) -> Advice {
+        Advice::Wait { next: self.timers.deadline(timer).map_or(Duration::ZERO, |at| at.since(now.mono)) }
+    }
+
+    /// That a command which was refused may pass when the application gives it again.
+    const fn try_again(&self) -> Advice {
+        Advice::TryAgain { after: self.config.retry.first }
     }
 }
 

@@ -7,6 +7,7 @@
 
 use crate::base::time::Now;
 use crate::client::Client;
+use crate::client::advice::{Advice, lasting};
 use crate::client::effect::Event;
 use crate::client::input::QueueId;
 use crate::client::on_timer::Timer;
@@ -16,6 +17,7 @@ use crate::client::token::Generation;
 use crate::model::cron::Cron;
 use crate::wire::error_code::ErrorCode;
 use crate::wire::ntf::response::Response;
+use core::time::Duration;
 
 /// How a device learns of messages. Source: `ntf-protocol` 5.2.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,8 +58,13 @@ impl Client {
     pub(super) fn on_set_notifications(&mut self, now: Now, id: QueueId, notifications: Notifications) {
         match self.queues.get_mut(&id).map(Queue::live_mut) {
             Some(Some(live)) => live.notifications = notifications,
-            Some(None) => return self.fail(None, "the queue is being created or deleted; try again later"),
-            None => return self.fail(None, "there is no such queue to turn on or off"),
+            Some(None) => {
+                let advice = self.try_again();
+                return self.fail(None, advice, "the queue is being created or deleted; try again later");
+            }
+            None => {
+                return self.fail(None, Advice::ReportBug, "there is no such queue to turn on or off");
+            }
         }
         self.turn_notifications(now, id);
     }
@@ -129,7 +136,11 @@ impl Client {
                 token.cron = None;
                 token.wants.check = true;
                 self.delay_cron(now);
-                self.fail(None, "TCRN: the subscriber refuses it (AUTH); asking whether it has the token");
+                self.fail(
+                    None,
+                    Advice::Wait { next: Duration::ZERO },
+                    "TCRN: the subscriber refuses it (AUTH); asking whether it has the token",
+                );
             }
             NtfAnswer::Error(ErrorCode::Quota) => {
                 token.cron = None;
@@ -137,13 +148,15 @@ impl Client {
                 self.timers.set(Timer::Cron, now.mono + self.config.later_checks);
                 self.fail(
                     None,
+                    Advice::Configure,
                     "TCRN: the interval of periodic pushes is too short for this subscriber (QUOTA)",
                 );
             }
             NtfAnswer::Error(code) => {
                 token.cron = None;
                 self.delay_cron(now);
-                self.fail(None, words("TCRN", "the subscriber", &code));
+                let advice = lasting(&code).unwrap_or_else(|| self.until(now, &Timer::Cron));
+                self.fail(None, advice, words("TCRN", "the subscriber", &code));
             }
             NtfAnswer::Response(_) | NtfAnswer::Unfit => {
                 token.cron = None;

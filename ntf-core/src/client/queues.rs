@@ -7,6 +7,7 @@
 use crate::base::id::EntityId;
 use crate::base::time::Now;
 use crate::client::Client;
+use crate::client::advice::{Advice, lasting};
 use crate::client::effect::Event;
 use crate::client::input::{QueueId, RequestTag};
 use crate::client::on_timer::Timer;
@@ -26,7 +27,7 @@ use alloc::vec::Vec;
 impl Client {
     pub(super) fn on_create_queue(&mut self, now: Now, tag: RequestTag, server: ServerAddress) {
         if self.queues.len() >= self.config.queues_max {
-            return self.fail(Some(tag), "this client has as many queues as it may");
+            return self.fail(Some(tag), Advice::Configure, "this client has as many queues as it may");
         }
         let id = QueueId(self.queues_made);
         self.queues_made = self.queues_made.wrapping_add(1);
@@ -76,7 +77,7 @@ impl Client {
         match self.servers.ask_smp(now, &self.config, server, None, Some(auth), &command, SmpTag::New(id)) {
             Ask::Out => *lane = Lane::Busy,
             Ask::Later => {}
-            Ask::Impossible(why) => self.give_up_queue(id, why),
+            Ask::Impossible(why, advice) => self.give_up_queue(id, advice, why),
         }
     }
 
@@ -90,7 +91,11 @@ impl Client {
                 let (Some(recipient), Some(sender)) =
                     (EntityId::new(ids.recipient), EntityId::new(ids.sender))
                 else {
-                    return self.give_up_queue(id, "NEW: the SMP server gave a queue without an id");
+                    return self.give_up_queue(
+                        id,
+                        Advice::ReportBug,
+                        "NEW: the SMP server gave a queue without an id",
+                    );
                 };
                 let (tag, fate) = (*tag, *fate);
                 let mut live = Live::new(recipient, sender, dh.agree(&ids.dh));
@@ -115,19 +120,24 @@ impl Client {
                 self.ask_new(now, id);
             }
             SmpAnswer::Error(ErrorCode::Auth) => {
-                self.give_up_queue(id, "NEW: the SMP server does not let us create queues (AUTH)");
+                let why = "NEW: the SMP server does not let us create queues (AUTH)";
+                self.give_up_queue(id, Advice::AskUser, why);
             }
-            SmpAnswer::Error(code) => self.give_up_queue(id, words("NEW", "the SMP server", &code)),
+            SmpAnswer::Error(code) => {
+                let advice = lasting(&code).unwrap_or_else(|| self.try_again());
+                self.give_up_queue(id, advice, words("NEW", "the SMP server", &code));
+            }
             SmpAnswer::Message(_) | SmpAnswer::Unfit => {
                 self.counters.answers_unfit.count();
-                self.give_up_queue(id, "NEW: the SMP server's answer is none to this command");
+                let why = "NEW: the SMP server's answer is none to this command";
+                self.give_up_queue(id, Advice::ReportBug, why);
             }
         }
     }
 
-    fn give_up_queue(&mut self, id: QueueId, why: impl Into<String>) {
+    fn give_up_queue(&mut self, id: QueueId, advice: Advice, why: impl Into<String>) {
         if let Some(Queue { phase: Phase::Creating { tag, .. }, .. }) = self.queues.remove(&id) {
-            self.fail(Some(tag), why);
+            self.fail(Some(tag), advice, why);
         }
     }
 
@@ -145,7 +155,7 @@ impl Client {
         {
             Ask::Out => live.notifier = Notifier::Asked { auth: AuthPrivateKey::Ed25519(notifier), dh },
             Ask::Later => {}
-            Ask::Impossible(why) => self.delay_notifier(now, id, why),
+            Ask::Impossible(why, advice) => self.delay_notifier(now, id, Some(advice), why),
         }
     }
 
@@ -167,6 +177,7 @@ impl Client {
                     return self.delay_notifier(
                         now,
                         id,
+                        Some(Advice::ReportBug),
                         "NKEY: the SMP server gave a notifier without an id",
                     );
                 };
@@ -186,14 +197,16 @@ impl Client {
             (SmpAnswer::Error(ErrorCode::Auth), _) => self.delay_notifier(
                 now,
                 id,
+                Some(Advice::AskUser),
                 "NKEY: the SMP server no longer has the queue, or does not know our key (AUTH)",
             ),
             (SmpAnswer::Error(code), _) => {
-                self.delay_notifier(now, id, words("NKEY", "the SMP server", &code));
+                self.delay_notifier(now, id, lasting(&code), words("NKEY", "the SMP server", &code));
             }
             (SmpAnswer::Message(_) | SmpAnswer::Unfit, _) => {
                 self.counters.answers_unfit.count();
-                self.delay_notifier(now, id, "NKEY: the SMP server's answer is none to this command");
+                let why = "NKEY: the SMP server's answer is none to this command";
+                self.delay_notifier(now, id, Some(Advice::ReportBug), why);
             }
         }
     }
@@ -205,7 +218,7 @@ impl Client {
     }
 
     /// NKEY was refused: says so, and tries again later. The queue is usable without notifications.
-    fn delay_notifier(&mut self, now: Now, id: QueueId, why: impl Into<String>) {
+    fn delay_notifier(&mut self, now: Now, id: QueueId, lasting: Option<Advice>, why: impl Into<String>) {
         let Some(live) = self.queues.get_mut(&id).and_then(Queue::live_mut) else { return };
         live.notifier = Notifier::Delayed;
         let delay = live.backoff.next_delay(self.config.retry, &mut self.jitter);
@@ -213,7 +226,7 @@ impl Client {
         if let Some(tag) = live.unannounced.take() {
             self.announce(id, tag);
         }
-        self.fail(None, why);
+        self.fail(None, lasting.unwrap_or(Advice::Wait { next: delay }), why);
     }
 
     /// The retry timer of a queue.
@@ -247,7 +260,7 @@ impl Client {
         match self.servers.ask_smp(now, &self.config, server, entity, Some(auth), &Command::Ndel, tag) {
             Ask::Out => live.notifier = Notifier::Removing(Removal::Asked),
             Ask::Later => {}
-            Ask::Impossible(why) => self.delay_removal(now, id, why),
+            Ask::Impossible(why, advice) => self.delay_removal(now, id, Some(advice), why),
         }
     }
 
@@ -270,15 +283,17 @@ impl Client {
                 live.notifier = Notifier::Off;
                 self.fail(
                     None,
+                    Advice::AskUser,
                     "NDEL: the SMP server no longer has the queue, or does not know our key (AUTH)",
                 );
             }
             SmpAnswer::Error(code) => {
-                self.delay_removal(now, id, words("NDEL", "the SMP server", &code));
+                self.delay_removal(now, id, lasting(&code), words("NDEL", "the SMP server", &code));
             }
             SmpAnswer::Message(_) | SmpAnswer::Unfit => {
                 self.counters.answers_unfit.count();
-                self.delay_removal(now, id, "NDEL: the SMP server's answer is none to this command");
+                let why = "NDEL: the SMP server's answer is none to this command";
+                self.delay_removal(now, id, Some(Advice::ReportBug), why);
             }
         }
         // The application may have changed its mind meanwhile.
@@ -286,12 +301,12 @@ impl Client {
     }
 
     /// NDEL was refused: says so, and tries again later.
-    fn delay_removal(&mut self, now: Now, id: QueueId, why: impl Into<String>) {
+    fn delay_removal(&mut self, now: Now, id: QueueId, lasting: Option<Advice>, why: impl Into<String>) {
         let Some(live) = self.queues.get_mut(&id).and_then(Queue::live_mut) else { return };
         live.notifier = Notifier::Removing(Removal::Delayed);
         let delay = live.backoff.next_delay(self.config.retry, &mut self.jitter);
         self.timers.set(Timer::Queue(id), now.mono + delay);
-        self.fail(None, why);
+        self.fail(None, lasting.unwrap_or(Advice::Wait { next: delay }), why);
     }
 
     /// Makes pushes find the queue by its notifier id.

@@ -8,12 +8,13 @@ use crate::base::id::EntityId;
 use crate::base::mutant;
 use crate::base::time::Now;
 use crate::client::Client;
+use crate::client::advice::{Advice, lasting};
 use crate::client::body::{Body, SealedText};
 use crate::client::effect::Event;
 use crate::client::input::QueueId;
 use crate::client::on_timer::Timer;
 use crate::client::queue::{Again, Fetch, Live, Phase, Queue};
-use crate::client::servers::{Ask, SmpAnswer, SmpTag, may_pass, words};
+use crate::client::servers::{Ask, SmpAnswer, SmpTag, words};
 use crate::crypto::boxed::{BoxKey, nonce_from};
 use crate::model::notification::Notice;
 use crate::model::server::{NotifierAddress, ServerAddress};
@@ -196,9 +197,9 @@ impl Client {
                     self.line.busy.insert(id);
                 }
                 Ask::Later => self.line.waiting.push_back(id),
-                Ask::Impossible(why) => {
+                Ask::Impossible(why, advice) => {
                     self.set_fetch(id, Fetch::Idle);
-                    self.fail(None, why);
+                    self.fail(None, advice, why);
                 }
             }
         }
@@ -206,7 +207,7 @@ impl Client {
 
     fn ask_get(&mut self, now: Now, id: QueueId) -> Ask {
         let Some(Queue { server, auth, phase: Phase::Live(live) }) = self.queues.get_mut(&id) else {
-            return Ask::Impossible("GET: the queue is gone");
+            return Ask::Impossible("GET: the queue is gone", Advice::Nothing);
         };
         let entity = Some(&live.recipient);
         let ask = self.servers.ask_smp(
@@ -220,7 +221,7 @@ impl Client {
         );
         live.fetch = match ask {
             Ask::Out => Fetch::Getting(Again::No),
-            Ask::Later | Ask::Impossible(_) => Fetch::Waiting,
+            Ask::Later | Ask::Impossible(..) => Fetch::Waiting,
         };
         ask
     }
@@ -244,16 +245,16 @@ impl Client {
             SmpAnswer::Error(code) => {
                 self.end_fetch(now, id);
                 if code == ErrorCode::Auth {
-                    self.fail(None, "GET: the SMP server no longer has the queue (AUTH)");
+                    self.fail(None, Advice::AskUser, "GET: the SMP server no longer has the queue (AUTH)");
                 } else {
-                    self.delay_fetch(now, id, &code);
-                    self.fail(None, words("GET", "the SMP server", &code));
+                    let advice = self.delay_fetch(now, id, &code);
+                    self.fail(None, advice, words("GET", "the SMP server", &code));
                 }
             }
             SmpAnswer::Message(_) | SmpAnswer::Unfit => {
                 self.counters.answers_unfit.count();
                 self.end_fetch(now, id);
-                self.fail(None, "GET: the SMP server's answer is none to this command");
+                self.fail(None, Advice::ReportBug, "GET: the SMP server's answer is none to this command");
             }
         }
     }
@@ -284,7 +285,11 @@ impl Client {
                     // Its time is not known; it was read as far as it can be.
                     live.seen.note_message(message, i64::MIN);
                     self.counters.messages_unreadable.count();
-                    self.fail(None, "a message does not open with the key of its queue; it is dropped");
+                    self.fail(
+                        None,
+                        Advice::ReportBug,
+                        "a message does not open with the key of its queue; it is dropped",
+                    );
                 }
             }
         }
@@ -302,9 +307,9 @@ impl Client {
             Ask::Out => live.fetch = Fetch::Acking,
             // GET gives the same message again, which is then recognised and acknowledged.
             Ask::Later => self.fetch_later(now, id),
-            Ask::Impossible(why) => {
+            Ask::Impossible(why, advice) => {
                 self.end_fetch(now, id);
-                self.fail(None, why);
+                self.fail(None, advice, why);
             }
         }
     }
@@ -321,13 +326,13 @@ impl Client {
             SmpAnswer::Lost => self.fetch_later(now, id),
             SmpAnswer::Error(code) => {
                 self.end_fetch(now, id);
-                self.delay_fetch(now, id, &code);
-                self.fail(None, words("ACK", "the SMP server", &code));
+                let advice = self.delay_fetch(now, id, &code);
+                self.fail(None, advice, words("ACK", "the SMP server", &code));
             }
             SmpAnswer::Message(_) | SmpAnswer::Unfit => {
                 self.counters.answers_unfit.count();
                 self.end_fetch(now, id);
-                self.fail(None, "ACK: the SMP server's answer is none to this command");
+                self.fail(None, Advice::ReportBug, "ACK: the SMP server's answer is none to this command");
             }
         }
     }
@@ -337,9 +342,9 @@ impl Client {
         match self.ask_get(now, id) {
             Ask::Out => {}
             Ask::Later => self.fetch_later(now, id),
-            Ask::Impossible(why) => {
+            Ask::Impossible(why, advice) => {
                 self.end_fetch(now, id);
-                self.fail(None, why);
+                self.fail(None, advice, why);
             }
         }
     }
@@ -359,12 +364,14 @@ impl Client {
     }
 
     /// Fetches again after a while what was refused for a reason that may pass: no other push may come for it.
-    fn delay_fetch(&mut self, now: Now, id: QueueId, code: &ErrorCode<'_>) {
-        let Some(live) = self.queues.get_mut(&id).and_then(Queue::live_mut) else { return };
-        if may_pass(code) {
-            let delay = live.fetch_backoff.next_delay(self.config.retry, &mut self.jitter);
-            self.timers.set(Timer::Fetch(id), now.mono + delay);
+    fn delay_fetch(&mut self, now: Now, id: QueueId, code: &ErrorCode<'_>) -> Advice {
+        if let Some(advice) = lasting(code) {
+            return advice;
         }
+        let Some(live) = self.queues.get_mut(&id).and_then(Queue::live_mut) else { return Advice::Nothing };
+        let next = live.fetch_backoff.next_delay(self.config.retry, &mut self.jitter);
+        self.timers.set(Timer::Fetch(id), now.mono + next);
+        Advice::Wait { next }
     }
 
     fn set_fetch(&mut self, id: QueueId, fetch: Fetch) {

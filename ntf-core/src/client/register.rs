@@ -7,6 +7,7 @@
 use crate::base::id::EntityId;
 use crate::base::time::Now;
 use crate::client::Client;
+use crate::client::advice::{Advice, lasting};
 use crate::client::effect::Event;
 use crate::client::mode::Mode;
 use crate::client::on_timer::Timer;
@@ -36,7 +37,8 @@ impl Client {
 
     pub(super) fn on_set_subscribers(&mut self, servers: Vec<ServerAddress>) {
         if servers.len() > self.config.subscribers_max {
-            return self.fail(None, "the list holds more subscribers than the configuration allows");
+            let why = "the list holds more subscribers than the configuration allows";
+            return self.fail(None, Advice::Configure, why);
         }
         self.subscribers = servers;
     }
@@ -63,7 +65,8 @@ impl Client {
             }
             None => {
                 let Some(server) = self.draw_subscriber() else {
-                    return self.fail(None, "there is no subscriber to register with; set one first");
+                    let why = "there is no subscriber to register with; set one first";
+                    return self.fail(None, Advice::Configure, why);
                 };
                 self.start_token(server, device);
             }
@@ -150,7 +153,7 @@ impl Client {
             (Phase::Registered(_) | Phase::Active(_) | Phase::Refused(..), Some(_)) => return,
         };
         let Some((command, tag)) = next else {
-            return self.fail(None, "the key of the token cannot be used");
+            return self.fail(None, Advice::Configure, "the key of the token cannot be used");
         };
         let entity = match &command {
             Command::Tnew { .. } => None,
@@ -174,7 +177,7 @@ impl Client {
                 }
             }
             Ask::Later => {}
-            Ask::Impossible(why) => self.fail(None, why),
+            Ask::Impossible(why, advice) => self.fail(None, advice, why),
         }
     }
 
@@ -192,7 +195,8 @@ impl Client {
                 token.wants.another_push = false;
                 let Some(id) = EntityId::new(id) else {
                     self.delay_registration(now);
-                    return self.fail(None, "TNEW: the subscriber gave a token without an id");
+                    let why = "TNEW: the subscriber gave a token without an id";
+                    return self.fail(None, Advice::ReportBug, why);
                 };
                 // The provider gave another device token while the question was on its way.
                 token.wants.replacement |= token.asked.take().as_ref() != Some(&token.device);
@@ -211,11 +215,15 @@ impl Client {
             NtfAnswer::Lost => {}
             NtfAnswer::Error(ErrorCode::Auth) => {
                 self.restart_token(now);
-                return self.fail(None, "TNEW: the subscriber does not accept the key of the token (AUTH)");
+                return self.fail(
+                    None,
+                    self.until(now, &Timer::Register),
+                    "TNEW: the subscriber does not accept the key of the token (AUTH)",
+                );
             }
             NtfAnswer::Error(code) => {
                 self.delay_registration(now);
-                return self.fail(None, words("TNEW", "the subscriber", &code));
+                return self.fail_registration(now, "TNEW", &code);
             }
             NtfAnswer::Response(_) | NtfAnswer::Unfit => {
                 self.delay_registration(now);
@@ -223,6 +231,12 @@ impl Client {
             }
         }
         self.advance_token(now);
+    }
+
+    /// Tells of a refused registration that is tried again later.
+    pub(super) fn fail_registration(&mut self, now: Now, command: &str, code: &ErrorCode<'_>) {
+        let advice = lasting(code).unwrap_or_else(|| self.until(now, &Timer::Register));
+        self.fail(None, advice, words(command, "the subscriber", code));
     }
 
     /// Tries a refused registration again later; TNEW is what every phase without a code begins with.
@@ -259,7 +273,7 @@ impl Client {
             // STORE is the reference's answer to a device token that is taken, so it does not pass.
             NtfAnswer::Error(code @ (ErrorCode::Quota | ErrorCode::Internal)) => {
                 self.delay_registration(now);
-                return self.fail(None, words("TRPL", "the subscriber", &code));
+                return self.fail_registration(now, "TRPL", &code);
             }
             // Whatever else it is: a fresh registration does not depend on it (`ntf-protocol` 7.1, H2).
             NtfAnswer::Error(_) | NtfAnswer::Response(_) | NtfAnswer::Unfit => {
@@ -284,6 +298,7 @@ impl Client {
     /// An answer that is none to the command.
     pub(super) fn unfit_ntf(&mut self, command: &str) {
         self.counters.answers_unfit.count();
-        self.fail(None, alloc::format!("{command}: the subscriber's answer is none to this command"));
+        let why = alloc::format!("{command}: the subscriber's answer is none to this command");
+        self.fail(None, Advice::ReportBug, why);
     }
 }

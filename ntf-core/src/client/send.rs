@@ -7,6 +7,7 @@
 use crate::base::id::EntityId;
 use crate::base::time::Now;
 use crate::client::Client;
+use crate::client::advice::{Advice, lasting};
 use crate::client::effect::Event;
 use crate::client::input::RequestTag;
 use crate::client::queue::Lane;
@@ -111,16 +112,19 @@ impl Client {
         message: Vec<u8>,
     ) {
         if message.len() > MESSAGE_LEN_MAX {
-            return self.fail(Some(tag), format!("a message has at most {MESSAGE_LEN_MAX} bytes"));
+            let why = format!("a message has at most {MESSAGE_LEN_MAX} bytes");
+            return self.fail(Some(tag), Advice::ReportBug, why);
         }
         let keys = &mut self.keys;
         let key = || AuthPrivateKey::Ed25519(Ed25519Private::generate(keys));
         let Some(id) = self.senders.enter(to, self.config.senders_max, key, begin) else {
-            return self.fail(Some(tag), "this client sends to as many addresses as it may");
+            let why = "this client sends to as many addresses as it may";
+            return self.fail(Some(tag), Advice::Configure, why);
         };
         let Some(sender) = self.senders.all.get_mut(&id) else { return };
         if sender.outgoing.len() >= self.config.outgoing_max {
-            return self.fail(Some(tag), "as many messages wait for this address as may wait");
+            let why = "as many messages wait for this address as may wait";
+            return self.fail(Some(tag), self.try_again(), why);
         }
         sender.outgoing.push_back(Outgoing { tag, message });
         self.advance_sender(now, id);
@@ -139,14 +143,16 @@ impl Client {
             }
             (Phase::Open, Some(public)) => (Command::Skey { sender: public }, SmpTag::Skey(id)),
             // A key of another kind than we make, from a state file of another build.
-            (Phase::Open, None) => return self.fail_sender(id, "the key of this address cannot be used"),
+            (Phase::Open, None) => {
+                return self.fail_sender(id, Advice::Configure, "the key of this address cannot be used");
+            }
         };
         let SenderAddress { server, sender: entity } = &sender.address;
         let auth = Some(&sender.auth).filter(|_| sender.phase != Phase::Unsigned);
         match self.servers.ask_smp(now, &self.config, server, Some(entity), auth, &command, tag) {
             Ask::Out => sender.lane = Lane::Busy,
             Ask::Later => {}
-            Ask::Impossible(why) => self.fail_sender(id, why),
+            Ask::Impossible(why, advice) => self.fail_sender(id, advice, why),
         }
     }
 
@@ -174,12 +180,17 @@ impl Client {
             }
             SmpAnswer::Error(ErrorCode::Auth) => self.fail_sender(
                 id,
+                Advice::AskUser,
                 "SKEY: the SMP server has no such queue, or another sender has secured it (AUTH)",
             ),
-            SmpAnswer::Error(code) => self.fail_sender(id, words("SKEY", "the SMP server", &code)),
+            SmpAnswer::Error(code) => {
+                let advice = lasting(&code).unwrap_or_else(|| self.try_again());
+                self.fail_sender(id, advice, words("SKEY", "the SMP server", &code));
+            }
             SmpAnswer::Message(_) | SmpAnswer::Unfit => {
                 self.counters.answers_unfit.count();
-                self.fail_sender(id, "SKEY: the SMP server's answer is none to this command");
+                let why = "SKEY: the SMP server's answer is none to this command";
+                self.fail_sender(id, Advice::ReportBug, why);
             }
             SmpAnswer::Lost => self.advance_sender(now, id),
         }
@@ -188,39 +199,45 @@ impl Client {
     pub(super) fn on_send_answer(&mut self, now: Now, id: SenderId, answer: SmpAnswer<'_>) {
         let Some(sender) = self.senders.all.get_mut(&id) else { return };
         sender.lane = Lane::Free;
-        let why = match answer {
+        let failure = match answer {
             SmpAnswer::Lost => return self.advance_sender(now, id),
             SmpAnswer::Message(Message::Ok) => None,
             SmpAnswer::Error(ErrorCode::Quota) => {
-                Some("SEND: the queue is full until its recipient has read it (QUOTA)".into())
+                let why = "SEND: the queue is full until its recipient has read it (QUOTA)";
+                Some((self.try_again(), why.into()))
             }
             SmpAnswer::Error(ErrorCode::Auth) => {
-                Some("SEND: the SMP server no longer takes messages for this queue (AUTH)".into())
+                let why = "SEND: the SMP server no longer takes messages for this queue (AUTH)";
+                Some((Advice::AskUser, why.into()))
             }
-            SmpAnswer::Error(code) => Some(words("SEND", "the SMP server", &code)),
+            SmpAnswer::Error(code) => {
+                let advice = lasting(&code).unwrap_or_else(|| self.try_again());
+                Some((advice, words("SEND", "the SMP server", &code)))
+            }
             SmpAnswer::Message(_) | SmpAnswer::Unfit => {
                 self.counters.answers_unfit.count();
-                Some("SEND: the SMP server's answer is none to this command".into())
+                Some((Advice::ReportBug, "SEND: the SMP server's answer is none to this command".into()))
             }
         };
-        if let Some(done) = sender.outgoing.pop_front() {
-            match why {
+        let sender = self.senders.all.get_mut(&id);
+        if let Some(done) = sender.and_then(|sender| sender.outgoing.pop_front()) {
+            match failure {
                 None => {
                     self.counters.sent.count();
                     self.tell(Event::Sent { tag: done.tag });
                 }
-                Some(why) => self.fail(Some(done.tag), why),
+                Some((advice, why)) => self.fail(Some(done.tag), advice, why),
             }
         }
         self.advance_sender(now, id);
     }
 
     /// Fails everything that waits for an address; the next message begins anew.
-    fn fail_sender(&mut self, id: SenderId, why: impl Into<String>) {
+    fn fail_sender(&mut self, id: SenderId, advice: Advice, why: impl Into<String>) {
         let Some(sender) = self.senders.all.get_mut(&id) else { return };
         let why = why.into();
         for outgoing in core::mem::take(&mut sender.outgoing) {
-            self.fail(Some(outgoing.tag), why.clone());
+            self.fail(Some(outgoing.tag), advice, why.clone());
         }
     }
 }

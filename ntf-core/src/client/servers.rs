@@ -8,6 +8,7 @@
 use crate::base::id::{EntityId, LinkId};
 use crate::base::rng::{Rng, Seed, Stream};
 use crate::base::time::{Deadline, Now};
+use crate::client::advice::Advice;
 use crate::client::config::Config;
 use crate::client::input::QueueId;
 use crate::client::leave::LeavingId;
@@ -84,8 +85,8 @@ pub(super) enum Ask {
     Out,
     /// The server is away or has enough to do: the owner will be asked to go on.
     Later,
-    /// It never will be sent, for this reason.
-    Impossible(&'static str),
+    /// It never will be sent, for this reason, and this is to be done.
+    Impossible(&'static str, Advice),
 }
 
 /// Names a server of this client.
@@ -374,39 +375,20 @@ impl Servers {
     }
 }
 
-const TOO_MANY_SERVERS: Ask = Ask::Impossible("this client talks to as many servers as it may");
+const TOO_MANY_SERVERS: Ask =
+    Ask::Impossible("this client talks to as many servers as it may", Advice::Configure);
 
 const fn ask_of(sent: Result<(), NotSent>) -> Ask {
     match sent {
         Ok(()) => Ask::Out,
         Err(NotSent::NotReady | NotSent::Full) => Ask::Later,
-        Err(NotSent::TooLong) => Ask::Impossible("the command is longer than a block"),
-        Err(NotSent::NoService) => Ask::Impossible("the command is for services"),
-        Err(NotSent::CannotAuthorize(_)) => {
-            Ask::Impossible("the command cannot be authorized with this key at this server")
-        }
-    }
-}
-
-/// Whether a refusal may pass by itself. Others say that the command is wrong, and it stays so.
-pub(super) const fn may_pass(code: &ErrorCode<'_>) -> bool {
-    match code {
-        ErrorCode::Internal
-        | ErrorCode::Store(_)
-        | ErrorCode::Quota
-        | ErrorCode::Proxy(_)
-        | ErrorCode::Session
-        | ErrorCode::Block
-        | ErrorCode::Duplicate
-        | ErrorCode::Other(_) => true,
-        ErrorCode::Cmd(_)
-        | ErrorCode::Auth
-        | ErrorCode::Blocked(_)
-        | ErrorCode::Service
-        | ErrorCode::Crypto
-        | ErrorCode::NoMsg
-        | ErrorCode::LargeMsg
-        | ErrorCode::Expired => false,
+        Err(NotSent::TooLong) => Ask::Impossible("the command is longer than a block", Advice::ReportBug),
+        Err(NotSent::NoService) => Ask::Impossible("the command is for services", Advice::ReportBug),
+        // Of an old server, or of a build that is without a kind of keys.
+        Err(NotSent::CannotAuthorize(_)) => Ask::Impossible(
+            "the command cannot be authorized with this key at this server",
+            Advice::Configure,
+        ),
     }
 }
 

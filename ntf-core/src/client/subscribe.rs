@@ -7,6 +7,7 @@
 use crate::base::id::EntityId;
 use crate::base::time::Now;
 use crate::client::Client;
+use crate::client::advice::{Advice, lasting};
 use crate::client::effect::Event;
 use crate::client::input::QueueId;
 use crate::client::on_timer::Timer;
@@ -78,7 +79,7 @@ impl Client {
         match self.servers.ask_ntf(now, &self.config, &token.server, None, &token.auth, &command, tag) {
             Ask::Out => live.subscription = Subscription::Asked,
             Ask::Later => {}
-            Ask::Impossible(why) => self.delay_subscription(now, id, why),
+            Ask::Impossible(why, advice) => self.delay_subscription(now, id, Some(advice), why),
         }
     }
 
@@ -90,7 +91,8 @@ impl Client {
         match answer {
             NtfAnswer::Response(Response::Idsub { subscription }) => {
                 let Some(subscription) = EntityId::new(subscription) else {
-                    return self.delay_subscription(now, id, "SNEW: the subscriber gave no subscription id");
+                    let why = "SNEW: the subscriber gave no subscription id";
+                    return self.delay_subscription(now, id, Some(Advice::ReportBug), why);
                 };
                 let status = SubscriptionStatus::New;
                 live.subscription =
@@ -110,15 +112,20 @@ impl Client {
                 if let Some(token) = &mut self.token {
                     token.wants.check = true;
                 }
-                self.fail(None, "SNEW: the subscriber refuses the subscription (AUTH); making it anew");
+                self.fail(
+                    None,
+                    self.until(now, &Timer::Queue(id)),
+                    "SNEW: the subscriber refuses the subscription (AUTH); making it anew",
+                );
                 self.advance_token(now);
             }
             NtfAnswer::Error(code) => {
-                self.delay_subscription(now, id, words("SNEW", "the subscriber", &code));
+                self.delay_subscription(now, id, lasting(&code), words("SNEW", "the subscriber", &code));
             }
             NtfAnswer::Response(_) | NtfAnswer::Unfit => {
                 self.counters.answers_unfit.count();
-                self.delay_subscription(now, id, "SNEW: the subscriber's answer is none to this command");
+                let why = "SNEW: the subscriber's answer is none to this command";
+                self.delay_subscription(now, id, Some(Advice::ReportBug), why);
             }
         }
     }
@@ -129,11 +136,11 @@ impl Client {
     }
 
     /// SNEW was refused for a reason that may pass: says so, and tries again later.
-    fn delay_subscription(&mut self, now: Now, id: QueueId, why: impl Into<String>) {
+    fn delay_subscription(&mut self, now: Now, id: QueueId, lasting: Option<Advice>, why: impl Into<String>) {
         let Some(live) = self.queues.get_mut(&id).and_then(Queue::live_mut) else { return };
         live.subscription = Subscription::Delayed;
         let delay = live.backoff.next_delay(self.config.retry, &mut self.jitter);
         self.timers.set(Timer::Queue(id), now.mono + delay);
-        self.fail(None, why);
+        self.fail(None, lasting.unwrap_or(Advice::Wait { next: delay }), why);
     }
 }

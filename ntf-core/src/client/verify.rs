@@ -11,7 +11,7 @@ use crate::client::body::SealedText;
 use crate::client::effect::Event;
 use crate::client::on_timer::Timer;
 use crate::client::queue::Lane;
-use crate::client::servers::{NtfAnswer, words};
+use crate::client::servers::NtfAnswer;
 use crate::client::token::{Generation, Issued, Phase};
 use crate::crypto::boxed::BoxKey;
 use crate::model::token::TokenStatus;
@@ -75,12 +75,13 @@ impl Client {
                 self.restart_token(now);
                 return self.fail(
                     None,
+                    self.until(now, &Timer::Register),
                     "TVFY: the subscriber does not know the token or the code (AUTH); registering anew",
                 );
             }
             NtfAnswer::Error(code) => {
                 self.back_to_registered(now);
-                return self.fail(None, words("TVFY", "the subscriber", &code));
+                return self.fail_registration(now, "TVFY", &code);
             }
             NtfAnswer::Response(_) | NtfAnswer::Unfit => {
                 self.back_to_registered(now);

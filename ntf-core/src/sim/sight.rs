@@ -74,7 +74,7 @@ pub(super) fn words_of(event: &Event) -> String {
             format!("reads message {} in queue {}", String::from_utf8_lossy(message), queue.0)
         }
         Event::QuotaReached { queue } => format!("queue {} was full", queue.0),
-        Event::Failed { tag: Some(tag), why } => format!("message {} failed: {why}", tag.0),
+        Event::Failed { tag: Some(tag), why, .. } => format!("message {} failed: {why}", tag.0),
         other => format!("{other:?}"),
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ntf_core::client::effect::Event;
 use ntf_core::client::input::{Command, QueueId, RequestTag};
-use ntf_core::client::{Client, Config};
+use ntf_core::client::{Advice, Client, Config};
 use ntf_core::crypto::keys::X25519Public;
 use ntf_core::model::server::Protocol;
 use ntf_core::model::subscription::SubscriptionStatus;
@@ -128,7 +128,7 @@ async fn send(options: cli::Send) -> Result<(), Failure> {
                 }
                 return Ok(());
             }
-            Event::Failed { why, .. } => return Err(Failure::failed(why)),
+            Event::Failed { why, advice, .. } => return Err(failure(&why, advice)),
             Event::Unreachable { server, reason } => {
                 return Err(Failure::failed(format!(
                     "Cannot reach {server}: {}; check that the server runs and that the address is its latest.",
@@ -160,13 +160,15 @@ struct Teller {
 
 impl Teller {
     fn tell(&mut self, event: Event) -> Result<(), Failure> {
+        let advice = event.advice();
         match event {
             // The regular checks mostly find what was told already.
             Event::Token(status) if self.token.replace(status) == Some(status) => {}
             Event::Subscription { queue, ref status }
                 if self.subscriptions.insert(queue, status.clone()).as_ref() == Some(status) => {}
             Event::Token(status) => {
-                self.say(json!({ "token": format!("{status:?}") }), &token_sentence(status));
+                let said = json!({ "token": format!("{status:?}") });
+                self.say(with_advice(said, advice), &token_sentence(status));
             }
             Event::QueueCreated { address, .. } => {
                 let address = text::address::sender(&address);
@@ -213,13 +215,16 @@ impl Teller {
             Event::Unreachable { server, reason } => {
                 let why = reason.to_string();
                 self.say(
-                    json!({ "unreachable": server, "why": why }),
+                    with_advice(json!({ "unreachable": server, "why": why }), advice),
                     &format!("Cannot reach {server}: {why}; trying again. Check that it runs and that the address is its latest."),
                 );
             }
             // Not a command of ours: the client deals with it itself.
-            Event::Failed { tag: None, why } => self.say(json!({ "trouble": why }), &sentence(&why)),
-            Event::Failed { why, .. } => return Err(Failure::failed(why)),
+            Event::Failed { tag: None, why, advice: what } => {
+                let words = format!("{} {}", sentence(&why), sentence(&what));
+                self.say(with_advice(json!({ "trouble": why }), advice), &words);
+            }
+            Event::Failed { why, advice, .. } => return Err(failure(&why, advice)),
             _ => {}
         }
         Ok(())
@@ -232,6 +237,22 @@ impl Teller {
             eprintln!("{sentence}");
         }
     }
+}
+
+/// A failure and what to do about it.
+fn failure(why: &str, advice: Advice) -> Failure {
+    Failure::failed(format!("{} {}", sentence(&why), sentence(&advice)))
+}
+
+/// Adds what to do to what is said to programs.
+fn with_advice(mut said: Value, advice: Option<Advice>) -> Value {
+    if let (Some(said), Some(advice)) = (said.as_object_mut(), advice) {
+        said.insert("advice".to_owned(), json!(advice.name()));
+        if let Some(delay) = advice.delay() {
+            said.insert("delay_s".to_owned(), json!(delay.as_secs_f64()));
+        }
+    }
+    said
 }
 
 fn token_sentence(status: TokenStatus) -> String {

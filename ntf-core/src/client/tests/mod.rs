@@ -12,6 +12,7 @@
     reason = "tests"
 )]
 
+mod advice;
 mod checks;
 mod modes;
 mod pushes;

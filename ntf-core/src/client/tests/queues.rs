@@ -56,7 +56,7 @@ fn a_refused_creation_fails_with_its_tag() {
         let mut bench = Bench::active();
         bench.twist("NEW", Twist::Error(code));
         let tag = bench.create();
-        let Some(Event::Failed { tag: Some(told), why }) = bench.events.last() else { panic!("{words}") };
+        let Some(Event::Failed { tag: Some(told), why, .. }) = bench.events.last() else { panic!("{words}") };
         assert!(*told == tag && why.contains(words), "{why}");
         assert_eq!(bench.client.queues().count(), 0);
     }

@@ -42,7 +42,7 @@ fn refusals_are_told_with_the_tag_and_in_words() {
         let mut bench = Bench::new();
         bench.twist(word, twist);
         let tag = bench.send(b"1");
-        let [Event::Failed { tag: Some(told), why }] = bench.events.as_slice() else { panic!("{words}") };
+        let [Event::Failed { tag: Some(told), why, .. }] = bench.events.as_slice() else { panic!("{words}") };
         assert!(*told == tag && why.contains(words), "{why}");
         bench.told();
         bench.send(b"2");
