@@ -128,12 +128,16 @@ split() {
   "$ntf" device send "$(line_of "$name-device.out" '^smp://')" 'Hello over a relay link'
   line_of "$name-device.out" '^Hello over a relay link$'
   wait "$device"
-  for pid in "${pids[@]:first+1:2}"; do
+  # Both finish what is under way, the subscriber first, and say so.
+  "$ntf" device send "$(line_of "$name-device.out" '^smp://')" 'Hello to nobody'
+  for pid in "${pids[@]:first+2:1}" "${pids[@]:first+1:1}"; do
     kill -TERM "$pid"
     wait "$pid"
   done
+  grep -qE '^[0-9]+ notices received, [0-9]+ pushed, ' "$name.out.err"
+  grep -qE '^([0-9]+) pushes ordered, \1 answered, 0 put off, 0 unfinished\.$' "$name.out.err"
   grep -q ' orders received, ' "$name-push.out.err"
-  grep -q ' pushes ordered, ' "$name.out.err"
+  grep -qE '^([0-9]+) pushes ordered, \1 accepted, 0 put off, 0 unfinished\.$' "$name-push.out.err"
   kill "${pids[first]}"
   pids=("${pids[@]:0:first}")
 }
@@ -160,6 +164,7 @@ for pid in "${pids[@]:0:2}"; do
   wait "$pid"
 done
 pids=()
+grep -qE '^([0-9]+) pushes ordered, \1 accepted, 0 put off, 0 unfinished\.$' server.out.err
 # Nothing that names a device or a queue is in what the servers printed.
 if grep -qE '[0-9a-f]{48}' smp.out.err server.out.err; then
   echo "a server printed a device token" >&2

@@ -6,28 +6,24 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ntf_core::push::Push;
-use ntf_core::relay::push_end::{ORDERS_IN_HAND, PushEnd};
-use ntf_core::relay::subscriber_end::{ORDERS_HELD, SubscriberEnd};
+use ntf_core::relay::push_end::PushEnd;
+use ntf_core::relay::subscriber_end::SubscriberEnd;
 use ntf_core::subscriber::Subscriber;
 use ntf_core::subscriber::effect::Milestone;
 use ntf_core::tls::ServerEndpoint;
 
 use crate::clock::Clock;
 use crate::connect::Connector;
-use crate::driver::{Driver, Letter, Role};
+use crate::driver::{Driver, Letter};
 use crate::http2::Providers;
 use crate::link::Traffic;
 use crate::listen::Listener;
-use crate::roles::{PushEndMail, PushMail, SubscriberEndReport, SubscriberMail, SubscriberReport};
+use crate::roles::{PushMail, SubscriberEndReport, SubscriberMail, SubscriberReport};
 use crate::rt::spawn;
 use crate::service::{Running, links_max, run_push};
-use crate::wait::sleep;
-
-/// Pause between two looks at what is left in hand.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// A subscriber with its end of the relay link.
 #[derive(Debug)]
@@ -39,11 +35,13 @@ pub struct SubscriberSide {
 }
 
 impl SubscriberSide {
-    /// Stops the subscriber, waits at most `grace` for the outcomes of orders that are out, says goodbye to
-    /// the push server, and gives both machines back. `None` for one whose task had died.
+    /// Takes no further links and notices, gives the pushes that are under way and those that wait for them at most
+    /// `grace`, says goodbye to the push server, and gives both machines back. `None` for one whose task had died.
+    ///
+    /// What has no outcome by then is dropped, which the end counts; notices that were put off are forgotten.
     pub async fn stop(self, grace: Duration) -> (Option<Subscriber>, Option<SubscriberEnd>) {
-        let subscriber = self.subscriber.stop().await;
-        empty(&self.end, ORDERS_HELD, grace).await;
+        // The end goes last: outcomes come through it.
+        let subscriber = self.subscriber.drain(grace).await;
         (subscriber, self.end.stop().await)
     }
 }
@@ -104,11 +102,8 @@ pub struct PushSide {
 impl PushSide {
     /// Takes no further links and orders, waits at most `grace` until providers have answered what is out, says
     /// goodbye to the subscribers, and gives both machines back. `None` for one whose task had died.
-    pub async fn stop(mut self, grace: Duration) -> (Option<Push>, Option<PushEnd>) {
-        self.end.stop_listening();
-        self.end.send(PushEndMail::Drain);
-        empty(&self.end, ORDERS_IN_HAND, grace).await;
-        let end = self.end.stop().await;
+    pub async fn stop(self, grace: Duration) -> (Option<Push>, Option<PushEnd>) {
+        let end = self.end.drain(grace).await;
         (self.push.stop().await, end)
     }
 }
@@ -140,16 +135,4 @@ pub async fn run_push_server(
         let _ = orders.try_send(Letter::Mail(PushMail::Order(order)));
     }));
     Ok(PushSide { push, end: Running { mailbox, task, listener: Some(listener), traffic } })
-}
-
-/// Waits until a role has nothing of `what` left, for at most `grace`.
-async fn empty<R: Role>(role: &Running<R>, what: &str, grace: Duration) {
-    let until = Instant::now() + grace;
-    while Instant::now() < until {
-        let facts = role.look().await.unwrap_or_default();
-        if facts.iter().all(|fact| fact.what != what || fact.count == 0) {
-            return;
-        }
-        sleep(LOOK_EVERY).await;
-    }
 }

@@ -312,8 +312,6 @@ const fn why_down(reason: DownReason) -> Option<&'static str> {
 pub enum PushEndMail {
     /// The push server tells what became of an order.
     Outcome(PushOutcome),
-    /// Take no further orders.
-    Drain,
 }
 
 impl From<PushOutcome> for PushEndMail {
@@ -334,7 +332,6 @@ impl Role for PushEnd {
     fn on_mail(&mut self, now: Now, mail: PushEndMail) {
         match mail {
             PushEndMail::Outcome(outcome) => self.handle(now, PushEndInput::Outcome(outcome)),
-            PushEndMail::Drain => self.handle(now, PushEndInput::Drain),
         }
     }
 
@@ -344,6 +341,14 @@ impl Role for PushEnd {
 
     fn stop_input() -> PushEndInput<'static> {
         PushEndInput::Stop
+    }
+
+    fn drain_input() -> Option<PushEndInput<'static>> {
+        Some(PushEndInput::Drain)
+    }
+
+    fn is_drained(&self) -> bool {
+        self.is_drained()
     }
 
     fn facts(&self) -> Vec<Fact> {

@@ -15,20 +15,21 @@ use std::net::SocketAddr;
 use std::num::NonZeroU8;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_lite::future::zip;
+use ntf_core::base::meter::Meters as _;
 use ntf_core::base::rng::Seed;
-use ntf_core::host::mailbox::Sender;
+use ntf_core::host::mailbox::{self, Receiver, Sender};
 use ntf_core::host::oneshot;
 use ntf_core::host::stop::{Cause, Member, Stage, Stop};
 use ntf_core::model::knowledge::Fact;
 use ntf_core::model::push::PushOutcome;
 use ntf_core::model::shard::ShardPlan;
-use ntf_core::push::Push;
+use ntf_core::push::{self, Push};
 use ntf_core::subscriber::effect::Milestone;
 use ntf_core::subscriber::shard::Sharding;
-use ntf_core::subscriber::{Config, Subscriber};
+use ntf_core::subscriber::{self, Config, Subscriber};
 use ntf_core::tls::ServerEndpoint;
 
 use crate::clock::Clock;
@@ -52,6 +53,16 @@ pub struct Sharded {
     traffic: Vec<Arc<Traffic>>,
     stop: Stop,
     owner: Member,
+    totals: Receiver<Totals>,
+}
+
+/// What a server counted from its start to its end, all threads together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// All shards of the subscriber.
+    pub subscriber: subscriber::meters::Counters,
+    /// The push server.
+    pub push: push::Counters,
 }
 
 impl fmt::Debug for Sharded {
@@ -76,6 +87,8 @@ pub struct Plan<W> {
     pub tls: ServerEndpoint,
     /// Where pushes go.
     pub providers: Providers,
+    /// How long pushes that are under way may take at the end: [`DRAIN`] unless somebody knows better.
+    pub drain: Duration,
     /// Sees every step of a notice, in the thread of its shard; must not block.
     pub watch: W,
 }
@@ -95,7 +108,7 @@ pub async fn run_sharded_server<W>(plan: Plan<W>) -> io::Result<Sharded>
 where
     W: FnMut(Milestone) + Clone + Send + 'static,
 {
-    let Plan { mut config, threads, push, clock, address, tls, providers, watch } = plan;
+    let Plan { mut config, threads, push, clock, address, tls, providers, drain, watch } = plan;
     let socket = TcpListener::bind(address).await?;
     let address = socket.local_addr()?;
     let stop = Stop::new();
@@ -105,6 +118,7 @@ where
     let (mut entries, mut shards, mut traffic, mut waiting) =
         (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let shared: Seed = os_seed()?;
+    let (tell, totals) = mailbox::bounded(threads.get().into());
     for (sharding, peers) in Sharding::all(threads, &shared).zip(Peers::all(threads, &stop)) {
         let own = sharding.plan();
         let role = Subscriber::new(config.for_shard(sharding), os_seed()?, clock.now());
@@ -120,6 +134,8 @@ where
             tls: tls.clone(),
             clock,
             traffic: bytes.clone(),
+            drain,
+            totals: tell.clone(),
             member: stop.join(&shard_name(own.own())),
         };
         traffic.push(bytes);
@@ -142,7 +158,7 @@ where
     });
     // Made before the threads: if one cannot be started, this goes, and with it those that were.
     let sharded =
-        Sharded { address, shards, push, traffic, owner: stop.join("the owner of the server"), stop };
+        Sharded { address, shards, push, traffic, owner: stop.join("the owner of the server"), stop, totals };
     for shard in waiting {
         shard.start(first.take(), sharded.push.clone(), watch.clone())?;
     }
@@ -207,18 +223,26 @@ impl Sharded {
         self.stop.cause().unwrap_or(Cause::Asked)
     }
 
-    /// Stops accepting, closes all links, finishes pushes that are under way within a few seconds, and waits until every thread has ended.
+    /// Stops accepting, closes all links, finishes pushes that are under way within the time that [`Plan::drain`]
+    /// gives them, waits until every thread has ended, and tells what was counted.
     ///
     /// # Errors
     ///
     /// When it did not end because of this: who died before.
-    pub async fn stop(self) -> Result<(), Cause> {
-        let Self { stop, owner, .. } = self;
+    pub async fn stop(self) -> Result<Totals, Cause> {
+        let Self { stop, owner, mut totals, .. } = self;
         stop.drain(Cause::Asked);
         owner.finished();
         stop.deserted().await;
         match stop.cause() {
-            None | Some(Cause::Asked) => Ok(()),
+            None | Some(Cause::Asked) => {
+                let mut all = Totals::default();
+                while let Ok(Totals { subscriber, push }) = totals.try_recv() {
+                    all.subscriber.absorb(&subscriber);
+                    all.push.absorb(&push);
+                }
+                Ok(all)
+            }
             Some(cause) => Err(cause),
         }
     }
@@ -230,9 +254,9 @@ fn ask<M>(mailbox: &Sender<Letter<M>>) -> Option<oneshot::Receiver<Vec<Fact>>> {
     Some(facts)
 }
 
-/// How long pushes that are under way may take at the end, for each shard and then for the push server. Source: ours;
-/// an order takes a fraction of a second, and container managers kill after ten seconds.
-const DRAIN: Duration = Duration::from_secs(3);
+/// How long pushes that are under way may take at the end. Source: ours; an order takes a fraction of a second, and
+/// container managers kill after ten seconds, of which links may need another five.
+pub const DRAIN: Duration = Duration::from_secs(4);
 
 /// A thread that is yet to start.
 struct Shard {
@@ -242,6 +266,8 @@ struct Shard {
     tls: ServerEndpoint,
     clock: Clock,
     traffic: Arc<Traffic>,
+    drain: Duration,
+    totals: Sender<Totals>,
     member: Member,
 }
 
@@ -280,7 +306,7 @@ impl Shard {
         orders: Sender<Letter<PushMail>>,
         mut watch: impl FnMut(Milestone),
     ) -> Vec<Member> {
-        let Self { driver, door, tls, clock, traffic, member, .. } = self;
+        let Self { driver, door, tls, clock, traffic, drain, totals, member, .. } = self;
         let (mailbox, drained) = (driver.mailbox(), member.stop().reached(Stage::Draining));
         let mut members = vec![member];
         let visitors = spawn(door.serve(tls, clock, driver.link_mailbox(), traffic));
@@ -294,10 +320,7 @@ impl Shard {
                 return Vec::new();
             };
             listener = Some(started);
-            let task = spawn(async move {
-                push.await;
-                member
-            });
+            let task = spawn(async move { (push.await, member) });
             pushing = Some((push_mailbox, task));
         }
         let work = driver.run(move |_, report| match report {
@@ -308,17 +331,27 @@ impl Shard {
         });
         let end = async {
             drained.await;
+            let until = Instant::now() + drain;
             if let Some(listener) = listener.take() {
                 listener.close().await;
             }
             visitors.cancel().await;
-            let _ = mailbox.send(Letter::Drain(DRAIN)).await;
+            let _ = mailbox.send(Letter::Drain(drain)).await;
+            until
         };
-        zip(work, end).await;
+        let (subscriber, until) = zip(work, end).await;
+        let mut counted = Totals { subscriber: subscriber.counters(), ..Totals::default() };
         if let Some((mailbox, task)) = pushing {
-            let _ = mailbox.send(Letter::Drain(DRAIN)).await;
-            members.extend(task.await.ok());
+            // Of the same time: what the other shards wait for, they have waited for as long.
+            let left = until.saturating_duration_since(Instant::now());
+            let _ = mailbox.send(Letter::Drain(left)).await;
+            if let Ok((push, member)) = task.await {
+                counted.push = push.counters();
+                members.push(member);
+            }
         }
+        // There is a place for each thread.
+        let _ = totals.try_send(counted);
         members
     }
 }

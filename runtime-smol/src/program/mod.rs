@@ -16,4 +16,5 @@ mod announce;
 mod apple;
 mod sealing;
 mod signals;
+mod tally;
 mod usage;

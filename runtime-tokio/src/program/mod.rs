@@ -21,4 +21,5 @@ pub mod sim;
 pub mod smp;
 pub mod stand_in;
 pub mod subscriber;
+mod tally;
 mod usage;

@@ -1,7 +1,5 @@
 //! `ntf push`: the push server as a process of its own.
 
-use std::time::Duration;
-
 use ntf_core::model::server::Protocol;
 use ntf_core::push::Push;
 use ntf_core::relay::push_end::{Config, PushEnd};
@@ -15,10 +13,8 @@ use crate::program::config::{keys, load, sealing_key};
 use crate::program::failure::Failure;
 use crate::program::hardening::keep_memory_private;
 use crate::program::signals::stop_asked;
+use crate::program::tally::{push_end_tally, push_tally};
 use crate::relay::run_push_server;
-
-/// Pushes that are out at the end get this long: what a provider takes and some more.
-pub(crate) const DRAIN_MAX: Duration = Duration::from_secs(10);
 
 /// Runs until SIGINT or SIGTERM.
 ///
@@ -59,18 +55,10 @@ pub async fn run(options: cli::WithConfig) -> Result<(), Failure> {
 
     let signal = stop.await;
     eprintln!("{signal}: taking no further orders; waiting for those in hand.");
-    let (push, end) = side.stop(DRAIN_MAX).await;
+    let (push, end) = side.stop(file.place.drain).await;
     if let (Some(push), Some(end)) = (push, end) {
-        let (push, orders) = (push.counters(), end.counters().orders);
-        eprintln!(
-            "{} orders received, {} made, {} repeated or answered from memory; {} pushes accepted, {} put off, {} unfinished.",
-            orders.received.total(),
-            orders.handed_on.total(),
-            orders.repeated.total().saturating_add(orders.remembered.total()),
-            push.accepted.total(),
-            push.try_later.total(),
-            push.dropped.total(),
-        );
+        eprintln!("{}", push_end_tally(&end.counters().orders));
+        eprintln!("{}", push_tally(&push.counters()));
     }
     Ok(())
 }

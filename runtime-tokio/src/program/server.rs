@@ -23,6 +23,7 @@ use crate::program::config::{defaults, load};
 use crate::program::failure::Failure;
 use crate::program::hardening::keep_memory_private;
 use crate::program::signals::stop_asked;
+use crate::program::tally::{push_tally, tally};
 use crate::shards::{Plan, Sharded, run_sharded_server};
 use crate::standin::{StandInFault, Trial, TrialFault};
 
@@ -62,6 +63,7 @@ pub async fn run(options: cli::Server) -> Result<(), Failure> {
         address: listen,
         tls: identity.endpoint(Protocol::Ntf)?,
         providers,
+        drain: file.place.drain,
         watch: |_| {},
     };
     let server = run_sharded_server(plan).await.map_err(|error| bind_failure("--listen", listen, &error))?;
@@ -122,11 +124,14 @@ async fn serve(server: Sharded, asked: impl Future<Output = &'static str>) -> Re
             "{signal}: closing connections; tokens and subscriptions were in memory only and are forgotten."
         );
     }
-    server.stop().await.map_err(|cause| {
+    let totals = server.stop().await.map_err(|cause| {
         Failure::failed(format!(
             "The server has stopped because {cause}; start it again, and devices register anew by themselves."
         ))
-    })
+    })?;
+    eprintln!("{}", tally(&totals.subscriber));
+    eprintln!("{}", push_tally(&totals.push));
+    Ok(())
 }
 
 /// What the file says, and the command line instead of it.
@@ -217,6 +222,7 @@ mod tests {
     use crate::http2::ProviderConfig;
     use crate::identity::Identity;
     use crate::rt::run as run_on;
+    use crate::shards::DRAIN;
 
     async fn server() -> Sharded {
         let (clock, identity) = (Clock::start(), Identity::make("localhost", Protocol::Ntf).unwrap());
@@ -228,6 +234,7 @@ mod tests {
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             tls: identity.endpoint(Protocol::Ntf).unwrap(),
             providers: Providers::new(&ProviderConfig::default()).unwrap(),
+            drain: DRAIN,
             watch: |_| {},
         })
         .await

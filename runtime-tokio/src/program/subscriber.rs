@@ -10,8 +10,8 @@ use crate::program::cli;
 use crate::program::config::{keys, load};
 use crate::program::failure::Failure;
 use crate::program::hardening::keep_memory_private;
-use crate::program::push::DRAIN_MAX;
 use crate::program::signals::stop_asked;
+use crate::program::tally::{end_tally, tally};
 use crate::relay::run_subscriber;
 
 /// Runs until SIGINT or SIGTERM.
@@ -41,18 +41,12 @@ pub async fn run(options: cli::WithConfig) -> Result<(), Failure> {
 
     let signal = stop.await;
     eprintln!(
-        "{signal}: closing connections; tokens and subscriptions were in memory only and are forgotten."
+        "{signal}: closing connections, then waiting for pushes under way; tokens and subscriptions were in memory only and are forgotten."
     );
-    let (_, end) = side.stop(DRAIN_MAX).await;
-    if let Some(end) = end {
-        let counters = end.counters();
-        eprintln!(
-            "{} pushes ordered, {} answered, {} put off, {} unfinished.",
-            counters.orders.total(),
-            counters.answered.total(),
-            counters.expired_unsent.total().saturating_add(counters.expired_unanswered.total()),
-            counters.dropped.total(),
-        );
+    let (subscriber, end) = side.stop(file.place.drain).await;
+    if let (Some(subscriber), Some(end)) = (subscriber, end) {
+        eprintln!("{}", tally(&subscriber.counters()));
+        eprintln!("{}", end_tally(&end.counters()));
     }
     Ok(())
 }

@@ -29,7 +29,7 @@ use super::adapter::identity::Identity;
 use super::adapter::roles::ClientMail;
 use super::adapter::rt;
 use super::adapter::service::{Both, Running, os_seed, run_client, run_server, run_smp_server};
-use super::adapter::shards::{Plan, Sharded, run_sharded_server};
+use super::adapter::shards::{DRAIN, Plan, Sharded, run_sharded_server};
 use super::adapter::standin::{Fault, Trial};
 use crate::ground::{Ground, Mishap};
 
@@ -112,7 +112,7 @@ impl Notifier {
                 subscriber.into_iter().chain(both.push.stop().await.map(|_| "push server")).collect()
             }
             Self::Threads(sharded) => match sharded.stop().await {
-                Ok(()) => vec!["subscriber", "push server"],
+                Ok(_) => vec!["subscriber", "push server"],
                 Err(_) => Vec::new(),
             },
         }
@@ -384,7 +384,7 @@ async fn start_notifier(
         }
         Where::Threads(threads) => {
             let threads = NonZeroU8::new(threads).expect("at least one");
-            let plan = Plan { config, threads, push, clock, address, tls, providers, watch };
+            let plan = Plan { config, threads, push, clock, address, tls, providers, drain: DRAIN, watch };
             Notifier::Threads(run_sharded_server(plan).await.expect("loopback"))
         }
     }

@@ -12,7 +12,7 @@ mod town;
 use std::time::Duration;
 
 use ntf_runtime_tokio::standin::Fault;
-use town::{Kind, Town};
+use town::{GRACE, Kind, Town};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn messages_arrive_over_a_relay_link_of_every_pair_of_runtimes() {
@@ -94,4 +94,75 @@ async fn outcomes_for_a_killed_subscriber_are_dropped_and_the_next_one_is_served
     let (_, push_end, _) = town.stop().await;
     assert_eq!(push_end.orders.orphaned.total(), 1, "the outcome for who is no more");
     assert_eq!(push_end.links.welcomed.total(), 2, "one link of each");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_subscriber_that_is_stopped_hands_over_what_waits_and_hears_what_became_of_it() {
+    for pair in [(Kind::Tokio, Kind::Tokio), (Kind::Smol, Kind::Smol)] {
+        let mut town = Town::start(pair).await;
+        let mut person = town.person().await;
+        person.hears("before").await;
+        let before = town.apple().counts();
+        town.apple().fail_next(1, Fault::Delay(Duration::from_millis(500)));
+        person.is_sent("under way").await;
+        town.until("the provider has the request", |counts| counts.requests > before.requests).await;
+        let counters = town.stop_subscriber(GRACE);
+        assert_eq!(counters.answered, counters.orders, "{pair:?}: each order has its outcome");
+        assert_eq!(counters.dropped.total(), 0, "{pair:?}");
+        assert!(town.apple_accepted() > before.accepted, "{pair:?}: it stopped after the push, not before");
+        person.has("under way").await;
+        // Nothing of it is left that could watch the queue.
+        person.is_sent("after").await;
+        let push = town.stop_push_server(GRACE);
+        assert_eq!(push.orders.handed_on, counters.orders, "{pair:?}: and nothing new was ordered");
+        person.stop().await;
+        town.end().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_push_server_that_is_stopped_finishes_what_it_has_and_takes_nothing_new() {
+    for pair in [(Kind::Tokio, Kind::Tokio), (Kind::Smol, Kind::Smol)] {
+        let mut town = Town::start(pair).await;
+        let mut person = town.person().await;
+        person.hears("before").await;
+        let before = town.apple().counts();
+        town.apple().fail_next(1, Fault::Delay(Duration::from_millis(500)));
+        person.is_sent("under way").await;
+        town.until("the provider has the request", |counts| counts.requests > before.requests).await;
+        let push = town.stop_push_server(GRACE);
+        let after = town.apple().counts();
+        assert_eq!(after.accepted, before.accepted + 1, "{pair:?}: the push was made");
+        assert_eq!(push.orders.handed_on.total(), after.accepted, "{pair:?}: each order is one push");
+        person.has("under way").await;
+        // The next one gets what comes meanwhile, and not what is done.
+        person.is_sent("after").await;
+        town.start_push_server();
+        person.has("after").await;
+        town.until("the push of the next one", |counts| counts.accepted > after.accepted).await;
+        person.stop().await;
+        let (subscriber, _, pushes) = town.stop().await;
+        assert_eq!(subscriber.answered.total(), pushes, "{pair:?}: no outcome was lost, and none came twice");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_provider_that_is_silent_holds_up_no_end_beyond_its_time() {
+    let mut town = Town::start((Kind::Tokio, Kind::Smol)).await;
+    let mut person = town.person().await;
+    person.hears("before").await;
+    let before = town.apple().counts();
+    town.apple().fail_next(u32::MAX, Fault::Silence);
+    person.is_sent("never pushed").await;
+    town.until("the provider has the request", |counts| counts.requests > before.requests).await;
+    let asked = std::time::Instant::now();
+    let counters = town.stop_subscriber(Duration::from_millis(300));
+    assert!(asked.elapsed() >= Duration::from_millis(300), "it has its time");
+    assert_eq!(counters.dropped.total(), 1, "what is unfinished is counted");
+    assert_eq!(counters.answered.total() + 1, counters.orders.total());
+    let push = town.stop_push_server(Duration::from_millis(300));
+    assert_eq!(push.orders.handed_on, counters.orders);
+    assert!(asked.elapsed() < Duration::from_secs(10), "and not much more, though the order itself has 25 s");
+    person.stop().await;
+    town.end().await;
 }

@@ -22,9 +22,6 @@ use super::adapter::rt;
 use super::adapter::service::os_seed;
 use crate::town::{Apple, End, Process};
 
-/// Nothing that is asked for on loopback takes this long.
-const GRACE: Duration = Duration::from_secs(5);
-
 /// A subscriber. Gives the process and where it listens.
 pub(crate) fn run_subscriber(
     listen: SocketAddr,
@@ -42,8 +39,8 @@ pub(crate) fn run_subscriber(
             .expect("loopback can be bound");
         tell.send(side.subscriber.address().expect("it listens")).expect("the test waits");
         match end_asked.recv().await {
-            Some(End::Stop(answer)) => {
-                let (subscriber, end) = side.stop(GRACE).await;
+            Some(End::Stop(within, answer)) => {
+                let (subscriber, end) = side.stop(within).await;
                 subscriber.expect("it lived to its end");
                 let _ = answer.send(end.expect("it lived to its end").counters());
             }
@@ -73,8 +70,8 @@ pub(crate) fn run_push(
             .expect("loopback can be bound");
         tell.send(side.end.address().expect("it listens")).expect("the test waits");
         match end_asked.recv().await {
-            Some(End::Stop(answer)) => {
-                let (push, end) = side.stop(GRACE).await;
+            Some(End::Stop(within, answer)) => {
+                let (push, end) = side.stop(within).await;
                 push.expect("it lived to its end");
                 let _ = answer.send(end.expect("it lived to its end").counters());
             }

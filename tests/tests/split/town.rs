@@ -22,6 +22,9 @@ use crate::{on_smol, on_tokio};
 /// Nothing on loopback takes this long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Nothing that is under way on loopback takes this long.
+pub(crate) const GRACE: Duration = Duration::from_secs(5);
+
 /// Which adapter a process runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -32,8 +35,8 @@ pub(crate) enum Kind {
 /// How a process is to end.
 #[derive(Debug)]
 pub(crate) enum End<C> {
-    /// In order; tells its counters.
-    Stop(mpsc::Sender<C>),
+    /// In order, with so much time for what is under way; tells its counters.
+    Stop(Duration, mpsc::Sender<C>),
     /// At once.
     Kill,
 }
@@ -60,9 +63,9 @@ impl<C> Process<C> {
         Self { address, end, thread }
     }
 
-    fn stop(self) -> C {
+    fn stop(self, within: Duration) -> C {
         let (answer, answered) = mpsc::channel();
-        (self.end)(End::Stop(answer));
+        (self.end)(End::Stop(within, answer));
         let counters = answered.recv_timeout(PATIENCE).expect("it stops");
         self.thread.join().expect("its runtime ends");
         counters
@@ -146,6 +149,21 @@ impl Town {
         self.listen.0 = self.subscriber.take().expect("it runs").kill();
     }
 
+    /// As on SIGTERM.
+    pub(crate) fn stop_push_server(&mut self, within: Duration) -> push_end::Counters {
+        self.push.take().expect("it runs").stop(within)
+    }
+
+    /// As on SIGTERM.
+    pub(crate) fn stop_subscriber(&mut self, within: Duration) -> subscriber_end::Counters {
+        self.subscriber.take().expect("it runs").stop(within)
+    }
+
+    /// Stops what is around the two, which have stopped.
+    pub(crate) async fn end(self) {
+        self.net.stop().await;
+    }
+
     pub(crate) const fn apple(&self) -> &StandIn {
         self.net.apple()
     }
@@ -173,10 +191,10 @@ impl Town {
     /// Stops both processes and the rest; gives what the two ends of the link counted, and the pushes that the
     /// provider accepted.
     pub(crate) async fn stop(mut self) -> (subscriber_end::Counters, push_end::Counters, u64) {
-        let subscriber = self.subscriber.take().expect("it runs").stop();
-        let push = self.push.take().expect("it runs").stop();
+        let subscriber = self.stop_subscriber(GRACE);
+        let push = self.stop_push_server(GRACE);
         let accepted = self.apple_accepted();
-        self.net.stop().await;
+        self.end().await;
         (subscriber, push, accepted)
     }
 }

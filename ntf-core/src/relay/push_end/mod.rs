@@ -33,9 +33,6 @@ use crate::model::server::Fingerprint;
 use crate::model::token::DeviceTag;
 use crate::relay::push_end::peer::{Link, Peer, Phase};
 
-/// Orders that the push server has, as [`PushEnd::knowledge`] names them.
-pub const ORDERS_IN_HAND: &str = "orders in hand";
-
 /// An input of the push server's end.
 #[derive(Debug)]
 pub enum Input<'a> {
@@ -137,11 +134,20 @@ impl PushEnd {
         self.counters
     }
 
-    /// Orders that the push server has: the gauge of all credits, and what a driver waits for between
-    /// [`Input::Drain`] and [`Input::Stop`].
+    /// Orders that the push server has: the gauge of all credits.
     #[must_use]
     pub fn in_hand(&self) -> usize {
         self.in_hand.len()
+    }
+
+    /// Whether nothing is under way any more after [`Input::Drain`]: every order has its outcome, and it was handed over.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        match self.phase {
+            Running::Serving => false,
+            Running::Draining => self.in_hand.is_empty() && self.outbox.is_empty(),
+            Running::Stopped => true,
+        }
     }
 
     /// Links of subscribers: two for each at most, one of which has yet to say hello.
@@ -171,7 +177,7 @@ impl PushEnd {
         let sample = connected.clone().next().map(|peer| String::from(&*peer.name));
         vec![
             Fact { what: "subscribers", count: count(connected.count()), sample },
-            number(ORDERS_IN_HAND, count(self.in_hand())),
+            number("orders in hand", count(self.in_hand())),
             number("orders", self.counters.orders.received.total()),
             number("sealed device tokens opened", self.counters.orders.sealed.total()),
         ]

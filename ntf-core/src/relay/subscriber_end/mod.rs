@@ -35,9 +35,6 @@ use crate::model::push::{PushId, PushOrder, PushOutcome, PushPayload, PushResult
 use crate::model::token::DeviceTag;
 use crate::relay::frame::{BlockWriter, CIPHERTEXT_LEN_MAX, Farewell, Frame, INSTANCE_LEN, Order, Room};
 
-/// Orders without an outcome, as [`SubscriberEnd::knowledge`] names them.
-pub const ORDERS_HELD: &str = "orders in hand";
-
 /// An input of the subscriber's end.
 #[derive(Debug)]
 pub enum Input<'a> {
@@ -166,8 +163,7 @@ impl SubscriberEnd {
         self.counters
     }
 
-    /// Orders without an outcome: the gauge of [`Config::orders_max`], and what a driver waits for before
-    /// it stops.
+    /// Orders without an outcome: the gauge of [`Config::orders_max`].
     #[must_use]
     pub fn held(&self) -> usize {
         self.orders.len()
@@ -197,7 +193,7 @@ impl SubscriberEnd {
     pub fn knowledge(&self) -> Vec<Fact> {
         let number = |what, count| Fact { what, count, sample: None };
         let held = u64::try_from(self.held()).unwrap_or(u64::MAX);
-        vec![number(ORDERS_HELD, held), number("orders", self.counters.orders.total())]
+        vec![number("orders in hand", held), number("orders", self.counters.orders.total())]
     }
 
     fn on_order(&mut self, order: PushOrder) {

@@ -15,6 +15,7 @@ use super::subscriber::{SubscriberKeys, subscriber_keys};
 use crate::identity::Identity;
 use crate::program::failure::Failure;
 use crate::program::hardening::MemoryLock;
+use crate::shards::DRAIN;
 
 /// A kind of server, and of file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -81,6 +82,8 @@ pub(crate) struct Place {
     chain: Option<PathBuf>,
     key: Option<PathBuf>,
     pub(crate) lock_memory: MemoryLock,
+    /// How long pushes that are under way get at the end.
+    pub(crate) drain: Duration,
 }
 
 impl Place {
@@ -162,7 +165,13 @@ fn place(reader: &mut Reader, kind: Kind) -> Place {
         }
         let lock = [("try", MemoryLock::Try), ("require", MemoryLock::Require), ("off", MemoryLock::Off)];
         let lock_memory = keys.choice("lock_memory", "try", &lock, "Whether to keep memory out of swap: try and warn, refuse to start without, or leave it. Core dumps are off in any case.");
+        let drain = match kind {
+            Kind::Subscriber | Kind::Push | Kind::Server => keys.seconds("drain_seconds", DRAIN, 300, "At the end, how long pushes that are under way may take: nothing new is taken in then, and what has no outcome when the time is over is dropped and counted. Links get five seconds more to send what they hold; whoever kills the process has to wait for both."),
+            // Holds nothing that an end would finish.
+            Kind::Smp => Duration::ZERO,
+        };
         Place {
+            drain,
             listen: listen.unwrap_or(fallback),
             hosts,
             folder: folder.unwrap_or_default(),

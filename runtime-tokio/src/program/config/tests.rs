@@ -127,7 +127,7 @@ fn every_fault_is_told_at_once_with_its_key_and_what_is_allowed() {
         "/etc/ntf/some.toml has 11 errors:",
         "listen.address = \"here\": it must be an IP address and a port",
         "listen.hosts: at least one is needed",
-        "listen.colour: no such key; there are: address, chain, folder, hosts, key, lock_memory",
+        "listen.colour: no such key; there are: address, chain, drain_seconds, folder, hosts, key, lock_memory",
         "push_server.address is missing",
         "tokens.max = 0: it must be a number from 1 to",
         "tokens.sealed = \"perhaps\": it must be one of \"refused\", \"taken\", \"demanded\"",

@@ -24,7 +24,7 @@ use crate::program::announce::{randomness, sentence};
 use crate::program::cli;
 use crate::program::failure::Failure;
 use crate::relay::{PushSide, SubscriberSide, run_push_server, run_subscriber};
-use crate::shards::{Plan, Sharded, run_sharded_server};
+use crate::shards::{DRAIN, Plan, Sharded, run_sharded_server};
 use crate::standin::Trial;
 
 /// Time between alerts that carry nothing: short, so that nobody waits for the demonstration.
@@ -74,7 +74,8 @@ impl Servers {
         };
         if !options.split {
             let threads = cli::shards(options.threads);
-            let plan = Plan { config, threads, push, clock, address: loopback, tls, providers, watch };
+            let plan =
+                Plan { config, threads, push, clock, address: loopback, tls, providers, drain: DRAIN, watch };
             let server = run_sharded_server(plan).await.map_err(unbound)?;
             let address = identity.address("localhost", server.address())?;
             return Ok((Self::Together(Box::new(server)), address));
@@ -154,7 +155,7 @@ impl Servers {
     /// When one of the threads had died.
     pub(super) async fn stop(self) -> Result<(), Failure> {
         match self {
-            Self::Together(server) => server.stop().await.map_err(|cause| {
+            Self::Together(server) => server.stop().await.map(drop).map_err(|cause| {
                 Failure::failed(format!("The notification server has stopped because {cause}."))
             }),
             Self::Apart(sides) => {
