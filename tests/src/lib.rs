@@ -8,6 +8,22 @@ pub mod simulated;
 pub mod sockets;
 pub mod voice;
 
+use std::num::NonZeroU8;
+
+/// Shards of every simulated subscriber, if the environment says so in `NTF_SHARDS`: nothing that is promised may
+/// depend on it.
+///
+/// # Panics
+///
+/// When that is no number from 1 to 255.
+#[must_use]
+pub fn shards_wanted() -> Option<NonZeroU8> {
+    let text = std::env::var("NTF_SHARDS").ok()?;
+    let number = text.parse().ok();
+    assert!(number.is_some(), "NTF_SHARDS is to be a number from 1 to 255, not {text:?}");
+    number
+}
+
 /// A provider's key, made for tests; it protects nothing.
 pub const PROVIDER_KEY_PEM: &str = "-----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgGvKODR3TbfWaia0m

@@ -8,6 +8,7 @@
 #![allow(clippy::wildcard_enum_match_arm, reason = "a test waits for one event and passes over others")]
 
 use std::collections::{BTreeMap, VecDeque};
+use std::num::NonZeroU8;
 use std::time::Duration;
 
 use ntf_core::base::id::LinkId;
@@ -24,8 +25,8 @@ use ntf_core::subscriber::shard::Shards;
 use ntf_core::wire::version::{NtfVersion, SmpVersion};
 use ntf_core::{client, push, smp, subscriber};
 
-use crate::PROVIDER_KEY_PEM;
 use crate::voice::{Speaks, Voice, ntf_offer, smp_offer};
+use crate::{PROVIDER_KEY_PEM, shards_wanted};
 
 /// In virtual time. Whatever answers at all answers sooner; what waits longer has failed.
 pub const PATIENCE: Duration = Duration::from_secs(120);
@@ -57,7 +58,7 @@ impl Default for Plan {
             seed: 1,
             smp_servers: 1,
             subscribers: 1,
-            world: Config::default(),
+            world: Config { shards: shards_wanted().unwrap_or(NonZeroU8::MIN), ..Config::default() },
             smp: |_| {},
             subscriber: |_| {},
             push: |_| {},

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 const MAGIC: &[u8; 4] = b"NTFR";
 
 /// The version of the format that is written, and the only one that is read.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 const CHECKSUM_LEN: usize = 8;
 

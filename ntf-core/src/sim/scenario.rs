@@ -10,6 +10,7 @@ use crate::sim::net::Latency;
 use crate::sim::world::NodeId;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::num::NonZeroU8;
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +38,8 @@ pub struct Town {
     pub devices: Vec<u8>,
     /// Whether subscribers show certificates to SMP servers.
     pub uses_services: bool,
+    /// Shards of each subscriber, at least 1.
+    pub shards: NonZeroU8,
     /// One way between nodes.
     pub link_latency: Latency,
     /// Between push servers and the provider.
@@ -231,6 +234,13 @@ impl Scenario {
         Self { seed, town, schedule, lasts_millis: u64::from(hours) * 3_600_000 }
     }
 
+    /// The same, with so many shards of each subscriber.
+    #[must_use]
+    pub fn sharded(mut self, shards: NonZeroU8) -> Self {
+        self.town.shards = shards;
+        self
+    }
+
     /// Whether anything goes wrong in it.
     #[must_use]
     pub fn is_calm(&self) -> bool {
@@ -255,6 +265,7 @@ impl Town {
             smp_servers: upto(rng, 3),
             subscribers: upto(rng, 2),
             uses_services: rng.below(3) == 0,
+            shards: NonZeroU8::MIN,
         }
     }
 

@@ -47,6 +47,7 @@ pub(super) fn build(seed: u64, town: &Town) -> (World, Nodes) {
         link_latency: town.link_latency,
         provider_latency: town.provider_latency,
         delivery_latency: town.delivery_latency,
+        shards: town.shards,
         epoch: EPOCH,
         ..Config::default()
     };

@@ -98,6 +98,10 @@ pub struct Sim {
     /// follows.
     #[arg(long, value_name = "H", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub hours: Option<u32>,
+    /// Shards of each subscriber, whose letters to each other are late by chance. Nothing that is promised depends
+    /// on their number.
+    #[arg(long, default_value = "1", value_name = "N")]
+    pub shards: NonZeroU8,
     /// Only measure: how fast a calm day of 10 devices with 20 queues each goes by, with a message a minute.
     #[arg(long, conflicts_with_all = ["seeds", "hours", "trace", "json"])]
     pub speed: bool,

@@ -4,6 +4,7 @@
 //! to repeat it. A run depends on nothing but its number.
 
 use std::fs;
+use std::num::NonZeroU8;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -41,21 +42,26 @@ struct Total {
 /// When a run broke a promise, or the trace cannot be written.
 pub fn run(options: &Sim) -> Result<(), Failure> {
     if options.speed {
-        return measure(options.from);
+        return measure(options.from, options.shards);
     }
     let started = Instant::now();
     let size = options.hours.map_or(Size::SHORT, Size::long);
-    let total = play(options.from, options.seeds, size, started);
+    let draw = |seed| Scenario::draw(seed, size).sharded(options.shards);
+    let total = play(options.from, options.seeds, draw, started);
     if let Some(first) = total.failed.first() {
-        eprintln!("{}", Run::explain(Scenario::draw(*first, size), LINES));
+        eprintln!("{}", Run::explain(draw(*first), LINES));
         let hours = options.hours.map(|hours| format!(" --hours {hours}")).unwrap_or_default();
+        let shards = match options.shards {
+            NonZeroU8::MIN => String::new(),
+            several => format!(" --shards {several}"),
+        };
         for seed in &total.failed {
-            eprintln!("Repeat with: ntf sim --seeds 1 --from {seed}{hours}");
+            eprintln!("Repeat with: ntf sim --seeds 1 --from {seed}{hours}{shards}");
         }
     }
     if let Some(path) = &options.trace {
         let seed = total.failed.first().copied().unwrap_or(options.from);
-        record(path, Scenario::draw(seed, size))?;
+        record(path, draw(seed))?;
         eprintln!("The run of seed {seed} is recorded; play it again with ntf replay.");
     }
     let wall = started.elapsed();
@@ -79,8 +85,8 @@ const HOURS_MEASURED: u32 = 24;
 
 /// Measures how fast simulated time goes by in a town where something happens: the beginning, and the half day of
 /// silence at the end, do not count.
-fn measure(seed: u64) -> Result<(), Failure> {
-    let mut run = Run::new(Scenario::steady(seed, 10, 20, HOURS_MEASURED));
+fn measure(seed: u64, shards: NonZeroU8) -> Result<(), Failure> {
+    let mut run = Run::new(Scenario::steady(seed, 10, 20, HOURS_MEASURED).sharded(shards));
     while run.phase() == Phase::Opening && run.step() {}
     let (began, cpu_before, before) = (Instant::now(), cpu_time(), run.report());
     while run.phase() == Phase::Busy && run.step() {}
@@ -132,17 +138,18 @@ pub fn replay(options: &Replay) -> Result<(), Failure> {
 const REPORTS_WAITING: usize = 64;
 
 /// Plays the scenarios of a range of numbers on all cores.
-fn play(from: u64, seeds: u64, size: Size, started: Instant) -> Total {
+fn play(from: u64, seeds: u64, draw: impl Fn(u64) -> Scenario + Sync, started: Instant) -> Total {
     let end = from.saturating_add(seeds);
     let threads = thread::available_parallelism().map_or(1, usize::from);
     let (sender, mut reports) = mailbox::bounded(REPORTS_WAITING);
     let mut total = Total::default();
+    let draw = &draw;
     thread::scope(|scope| {
         for first in (from..end).take(threads) {
             let sender = sender.clone();
             scope.spawn(move || {
                 for seed in (first..end).step_by(threads) {
-                    let report = Run::of(Scenario::draw(seed, size));
+                    let report = Run::of(draw(seed));
                     if block_on(sender.send((seed, report))).is_err() {
                         return;
                     }

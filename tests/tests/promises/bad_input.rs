@@ -8,12 +8,17 @@ use std::time::Duration;
 use ntf_core::client::effect::Event;
 use ntf_core::link::event::{DownReason, LinkAction};
 use ntf_core::model::server::{Fingerprint, Protocol, ServerAddress};
-use ntf_core::sim::{Fault, Heard, Reading};
+use ntf_core::sim::{Config, Fault, Heard, Reading};
 use ntf_core::subscriber::meters::Counters;
 use ntf_core::wire::ntf::command::Command;
 use ntf_tests::by_hand::{RawDevice, ntf_command};
 use ntf_tests::simulated::{Device, Network, Peer, Plan, Queue};
 use ntf_tests::voice::{Auth, Speaks};
+
+/// One shard, whatever the environment says: what is measured here is bounded for each shard by itself.
+fn one_shard() -> Plan {
+    Plan { world: Config::default(), ..Plan::default() }
+}
 
 #[test]
 fn a_flood_of_commands_is_answered_item_by_item_and_leaves_nothing_behind() {
@@ -59,7 +64,7 @@ fn a_flood_beyond_the_budget_of_a_link_is_refused_unread() {
 #[test]
 fn one_address_registers_a_bounded_number_of_devices_and_others_register_all_the_same() {
     let mut scene =
-        Scene::new(Plan { subscriber: |config| config.sources.registrations.burst = 20, ..Plan::default() });
+        Scene::new(Plan { subscriber: |config| config.sources.registrations.burst = 20, ..one_shard() });
     let mut attacker = scene.stranger();
     let mut refused = 0;
     for number in 0..60 {
@@ -129,7 +134,7 @@ fn silent_connections_up_to_the_bound_keep_new_ones_out_for_the_hello_timeout_on
 
 #[test]
 fn registering_somebody_elses_device_token_costs_its_owner_a_bounded_number_of_pushes() {
-    let mut scene = Scene::new(Plan::default());
+    let mut scene = Scene::new(one_shard());
     let mut attacker = scene.stranger();
     let before = scene.pushes_received();
     for _ in 0..100 {
@@ -155,7 +160,7 @@ fn registering_somebody_elses_device_token_costs_its_owner_a_bounded_number_of_p
 
 #[test]
 fn registrations_of_others_do_not_keep_an_owner_out() {
-    let mut scene = Scene::new(Plan::default());
+    let mut scene = Scene::new(one_shard());
     let mut attacker = scene.stranger();
     for _ in 0..50 {
         let fresh = RawDevice::new(&mut attacker.voice.rng);
@@ -279,7 +284,7 @@ fn too_many_servers_subscriptions_and_tokens_are_refused_with_quota() {
             config.subscriptions.per_token = 5;
             config.tokens.tokens = 2;
         },
-        ..Plan::default()
+        ..one_shard()
     });
     let (mut peer, device) = scene.verified_stranger("dd04");
     let mut ask = |network: &mut Network, server: &ServerAddress| {
