@@ -23,7 +23,7 @@ build() {
   cp "$target/examples/$subscriber" "$work/$name/subscriber"
 }
 build tokio ntf subscriber -p ntf-runtime-tokio --bins --example subscriber
-build smol ntf-smol subscriber -p ntf-runtime-smol --bins --example subscriber
+build smol ntf-smol subscriber_on_smol -p ntf-runtime-smol --bins --example subscriber_on_smol
 build async-std examples/demo_on_async_std subscriber_on_async_std -p ntf-runtime-smol --features async-std \
   --example demo_on_async_std --example subscriber_on_async_std
 

@@ -1,4 +1,4 @@
-//! Embeds a notification server, on async-std. See `subscriber` for the same on smol.
+//! Embeds a notification server, on async-std. See `subscriber_on_smol` for the same on smol.
 
 use std::error::Error;
 

@@ -1,6 +1,6 @@
 //! Embeds a notification server: the subscriber that apps register with, and the push server behind it.
 //!
-//! Without Apple's key it serves device tokens of the null provider only: `push.rs` has a key.
+//! Without Apple's key it serves device tokens of the null provider only: `push_on_smol.rs` has a key.
 
 use std::error::Error;
 

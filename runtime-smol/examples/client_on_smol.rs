@@ -1,6 +1,6 @@
 //! Embeds a client: creates a queue on the SMP server whose address is given, sends to it, and says so.
 //!
-//! `ntf smp` prints such an address, and so does the example `smp_server`.
+//! `ntf smp` prints such an address, and so does the example `smp_server_on_smol`.
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "an application acts on what it cares about")]
 
@@ -18,7 +18,7 @@ use ntf_runtime_smol::service::{os_seed, run_client};
 
 fn main() -> Result<(), Box<dyn Error>> {
     smol::block_on(async {
-        let text = std::env::args().nth(1).ok_or("usage: client smp://…")?;
+        let text = std::env::args().nth(1).ok_or("usage: client_on_smol smp://…")?;
         let server = parse_server(&text, Protocol::Smp).map_err(|fault| fault.to_string())?;
         let clock = Clock::start();
         let (tell, mut told) = mailbox::bounded(1024);
