@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use futures_lite::future::{or, race, yield_now};
+use futures_lite::future::{or, poll_once, race, yield_now};
 use ntf_core::base::id::LinkId;
 use ntf_core::base::meter::Readings;
 use ntf_core::host::handoff::{self, Desk, Hold};
@@ -136,6 +136,8 @@ pub struct Driver<R: Role> {
     link_letters: (Sender<LinkLetter>, Receiver<LinkLetter>),
     mail: Mailbox<R::Mail>,
     peers: Peers<R::Word>,
+    /// The last event was that something was due.
+    was_due: bool,
 }
 
 impl<R: Role> fmt::Debug for Driver<R> {
@@ -165,6 +167,7 @@ impl<R: Role> Driver<R> {
             link_letters,
             mail: mailbox::bounded(LETTERS_MAX),
             peers,
+            was_due: false,
         }
     }
 
@@ -242,16 +245,19 @@ impl<R: Role> Driver<R> {
     }
 
     /// Waits for what comes first. What is due comes before what has arrived: a mailbox that never runs
-    /// empty must not hold up a deadline.
+    /// empty must not hold up a deadline. Nor must a role that is due again and again, slice by slice, hold up the
+    /// mailboxes: between two slices one letter has its turn, and other tasks theirs.
     async fn wait(&mut self, deadline: Option<Deadline>, stopping: Option<Instant>) -> Event<R> {
         let left = deadline.map(|deadline| deadline.at.since(self.clock.now().mono));
-        if left == Some(Duration::ZERO) {
-            // A role that is due again and again, slice by slice, lets others run in between.
+        let is_due = left == Some(Duration::ZERO);
+        if is_due {
             yield_now().await;
+        }
+        if is_due && !std::mem::replace(&mut self.was_due, is_due) {
             return Event::Due;
         }
         let now = Instant::now();
-        if stopping.is_some_and(|until| until <= now) {
+        if !is_due && stopping.is_some_and(|until| until <= now) {
             return Event::GraceOver;
         }
         let (clock, due) = (self.clock, deadline.map(|deadline| deadline.at));
@@ -261,6 +267,13 @@ impl<R: Role> Driver<R> {
         let links = async { Event::Link(received(link_letters).await) };
         let letters = async { Event::Letter(received(mail).await) };
         let post = async { Event::Post(received(post).await) };
+        let arrivals = race(race(letters, post), links);
+        if is_due {
+            let arrived = poll_once(arrivals).await;
+            self.was_due = arrived.is_none();
+            return arrived.unwrap_or(Event::Due);
+        }
+        self.was_due = false;
         let timers = async {
             or(
                 async {
@@ -274,7 +287,7 @@ impl<R: Role> Driver<R> {
             )
             .await
         };
-        or(race(race(letters, post), links), timers).await
+        or(arrivals, timers).await
     }
 
     /// Performs everything the role asks for; gives the deadline it names.

@@ -298,9 +298,11 @@ impl Delivery {
         Some(landed)
     }
 
-    /// Lets everything that is due have its turn; orders without outcome count as put off.
-    pub fn on_time(&mut self, now: Now, jitter: &mut Rng) {
-        while let Some(timer) = self.timers.pop_due(now.mono) {
+    /// Lets what is due have its turn, so many things at most and the rest at the next call; orders without outcome
+    /// count as put off.
+    pub fn on_time(&mut self, now: Now, at_most: usize, jitter: &mut Rng) {
+        for _ in 0..at_most {
+            let Some(timer) = self.timers.pop_due(now.mono) else { return };
             match timer {
                 Timer::Retry(token) | Timer::Flush(token) => self.put_in_line(token),
                 Timer::Verify(token) => self.put_verification_in_line(token),

@@ -85,6 +85,8 @@ pub struct Subscriber {
     busy: VecDeque<ServerIndex>,
     link_numbers: LinkNumbers,
     timers: Timers<Timer>,
+    /// A registration that has ended, while it leaves subscriptions.
+    ending: Option<TokenIndex>,
     outbox: Outbox<Effect>,
     counters: Counters,
     makers: Makers,
@@ -148,6 +150,7 @@ impl Subscriber {
             busy: VecDeque::new(),
             link_numbers: LinkNumbers::of(plan),
             timers: Timers::new(),
+            ending: None,
             outbox: Outbox::new(),
             counters: Counters::default(),
             makers: Makers {
@@ -262,6 +265,7 @@ impl Subscriber {
         self.delivery.clear();
         self.subscriptions.clear();
         self.tokens.clear();
+        self.ending = None;
         self.sources.clear();
         self.claims.clear();
     }
@@ -308,7 +312,8 @@ impl Subscriber {
         let rest = self.tokens.next_rest().map(|at| (at, "forget a device token"));
         let end = self.tokens.next_end().map(|at| (at, "forget a registration"));
         let source = self.sources.next_rest().map(|at| (at, "forget a source"));
-        let next = [own, self.delivery.deadline(), rest, end, source]
+        let ending = self.ending.map(|_| (self.now.mono, "drop what a registration leaves"));
+        let next = [own, self.delivery.deadline(), rest, end, source, ending]
             .into_iter()
             .flatten()
             .min_by_key(|(at, _)| *at);

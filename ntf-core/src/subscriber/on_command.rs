@@ -232,7 +232,7 @@ impl Subscriber {
             return Asks::Unknown;
         };
         let existing = self.find_subscription(notifier).and_then(|index| self.subscriptions.get(index));
-        if existing.is_some_and(|row| row.owner() != owner) {
+        if existing.is_some_and(|row| row.owner() != owner && self.tokens.get(row.owner()).is_some()) {
             return Asks::Unknown;
         }
         self.subscribers_key(owner)
@@ -355,6 +355,13 @@ impl Subscriber {
         let queue = wish.queue.clone();
         let subscribed = self.on_subscribe(wish);
         if subscribed.is_err() {
+        // One that an ended registration leaves is in nobody's way.
+        if let Some(left) = self.find_subscription(&wish.queue)
+            && self.subscriptions.get(left).is_some_and(|row| self.tokens.get(row.owner()).is_none())
+        {
+            self.counters.subscriptions.dropped.count();
+            self.drop_subscription(left);
+        }
             self.forfeit(&queue);
         }
         subscribed.map(Snew::Watched)

@@ -10,6 +10,7 @@ use crate::base::hash::HashKey;
 use crate::base::rng::Rng;
 use crate::base::source::Source;
 use crate::base::time::{Mono, Now};
+use crate::subscriber::on_timer::SLICE;
 use crate::token::registration::Origin;
 use alloc::collections::{BTreeMap, BTreeSet};
 use core::time::Duration;
@@ -132,7 +133,7 @@ impl Sources {
     pub(super) fn admit(&mut self, now: Now, source: Option<Source>, what: Use) -> bool {
         let Some(key) = self.key(source) else { return true };
         let plan = self.plan(what);
-        self.rest(now);
+        self.rest(now, SLICE);
         if self.used.len() >= self.limits.sources.max(1)
             && !self.used.contains_key(&key)
             && let Some((_, first)) = self.resting.pop_first()
@@ -166,11 +167,12 @@ impl Sources {
         self.resting.first().map(|(at, _)| *at)
     }
 
-    /// Forgets sources whose budgets have rested.
-    pub(super) fn rest(&mut self, now: Now) {
-        while let Some((at, key)) = self.resting.first().copied()
-            && at <= now.mono
-        {
+    /// Forgets sources whose budgets have rested, so many at most.
+    pub(super) fn rest(&mut self, now: Now, at_most: usize) {
+        for _ in 0..at_most {
+            let Some((at, key)) = self.resting.first().copied().filter(|(at, _)| *at <= now.mono) else {
+                return;
+            };
             self.resting.remove(&(at, key));
             self.used.remove(&key);
         }
@@ -266,11 +268,11 @@ mod tests {
         assert!(sources.admit(at(0), source(1), Use::Registration));
         assert!(sources.admit(at(10), source(2), Use::Registration));
         assert_eq!(sources.next_rest(), Some(at(60).mono));
-        sources.rest(at(59));
+        sources.rest(at(59), SLICE);
         assert_eq!(sources.len(), 2);
-        sources.rest(at(60));
+        sources.rest(at(60), SLICE);
         assert_eq!((sources.len(), sources.next_rest()), (1, Some(at(70).mono)));
-        sources.rest(at(70));
+        sources.rest(at(70), SLICE);
         assert_eq!((sources.len(), sources.next_rest()), (0, None));
     }
 

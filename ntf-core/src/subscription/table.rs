@@ -484,6 +484,13 @@ impl Subscriptions {
         owned
     }
 
+    /// The oldest subscription of a token.
+    #[must_use]
+    pub fn first_owned_by(&self, owner: TokenIndex) -> Option<SubscriptionIndex> {
+        let slot = self.by_owner.get(&owner)?.rows.first()?;
+        self.rows.index_at(slot).map(SubscriptionIndex)
+    }
+
     /// Forgets everything.
     pub fn clear(&mut self) {
         self.rows.clear();

@@ -397,12 +397,12 @@ impl Tokens {
         self.resting.first().map(|(at, _)| *at)
     }
 
-    /// Forgets devices without registrations whose budget has rested.
-    pub fn rest(&mut self, now: Now) {
-        while let Some((at, device)) = self.resting.first().copied() {
-            if at > now.mono {
-                break;
-            }
+    /// Forgets devices without registrations whose budget has rested, so many at most.
+    pub fn rest(&mut self, now: Now, at_most: usize) {
+        for _ in 0..at_most {
+            let Some((at, device)) = self.resting.first().copied().filter(|(at, _)| *at <= now.mono) else {
+                return;
+            };
             self.resting.remove(&(at, device));
             self.forget_device(device);
         }

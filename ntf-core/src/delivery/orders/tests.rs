@@ -133,7 +133,7 @@ fn a_put_off_order_is_made_again_after_the_pause_with_what_came_since() {
     world.take_in(0, 1, 2);
     assert_eq!(world.orders(now(0)), [], "not before the pause is over");
     assert_eq!(world.delivery.deadline(), Some((now(30).mono, "retry a push")));
-    world.delivery.on_time(now(30), &mut world.jitter);
+    world.delivery.on_time(now(30), usize::MAX, &mut world.jitter);
     let again = world.orders(now(30));
     assert_eq!(again.len(), 1);
     assert_eq!(again[0].1, [1, 2]);
@@ -146,9 +146,9 @@ fn an_order_without_outcome_is_made_again() {
     let mut world = world(DeliveryLimits::default());
     world.take_in(0, 0, 1);
     let push = world.orders(now(0))[0].0;
-    world.delivery.on_time(now(120), &mut world.jitter);
+    world.delivery.on_time(now(120), usize::MAX, &mut world.jitter);
     assert_eq!(world.delivery.counters().lost.total(), 1);
-    world.delivery.on_time(now(122), &mut world.jitter);
+    world.delivery.on_time(now(122), usize::MAX, &mut world.jitter);
     assert_eq!(world.orders(now(122)).len(), 1);
     assert_eq!(world.outcome(now(123), push, PushResult::Accepted), None);
     assert_eq!(world.delivery.counters().late.total(), 1);
@@ -226,7 +226,7 @@ fn a_verification_push_is_sent_again_until_verified() {
     let push = world.orders(now(0))[0].0;
     let landed = world.outcome(now(0), push, PushResult::Accepted);
     assert_eq!(landed, Some(Landed { token: token(0), kind: PushKind::Verification }));
-    world.delivery.on_time(now(120), &mut world.jitter);
+    world.delivery.on_time(now(120), usize::MAX, &mut world.jitter);
     assert_eq!(world.orders(now(120)).len(), 1, "the device did not answer");
     world.delivery.verified(token(0));
     assert_eq!(world.delivery.deadline(), None);
@@ -240,7 +240,7 @@ fn a_delayed_verification_push_keeps_its_time() {
     assert_eq!(world.delivery.next_ready(), Some(Ready::Verification(token(0))));
     world.delivery.delay_verification(token(0), now(60).mono);
     assert!(!world.delivery.has_ready());
-    world.delivery.on_time(now(60), &mut world.jitter);
+    world.delivery.on_time(now(60), usize::MAX, &mut world.jitter);
     assert_eq!(world.delivery.next_ready(), Some(Ready::Verification(token(0))));
 }
 
@@ -287,7 +287,7 @@ fn what_was_taken_in_is_ordered_merged_or_counted() {
             15 => world.delivery.verified(token(owner)),
             _ => world.delivery.park(token(owner)),
         }
-        world.delivery.on_time(at, &mut world.jitter);
+        world.delivery.on_time(at, usize::MAX, &mut world.jitter);
         out.extend(world.orders(at).into_iter().map(|(push, _)| push));
         assert!(world.delivery.orders_out() <= 3 && world.delivery.held() <= 41 + 6);
         world.assert_balanced();
@@ -320,7 +320,7 @@ fn notices_go_when_they_are_a_day_old_and_take_their_mailbox_along() {
     assert!(world.take_in_at(now(100), 1, 5, 2));
 
     for (secs, held, expired) in [(DAY - 1, 4, 0), (DAY, 3, 0), (DAY + 1, 2, 1), (DAY + 100, 0, 2)] {
-        world.delivery.on_time(now(secs), &mut world.jitter);
+        world.delivery.on_time(now(secs), usize::MAX, &mut world.jitter);
         let counted = world.delivery.counters().expired.total();
         assert_eq!((world.delivery.held(), counted), (held, expired), "after {secs} s");
         for (push, _) in world.orders(now(secs)) {
@@ -328,7 +328,7 @@ fn notices_go_when_they_are_a_day_old_and_take_their_mailbox_along() {
         }
         world.assert_balanced();
     }
-    world.delivery.on_time(now(2 * DAY), &mut world.jitter);
+    world.delivery.on_time(now(2 * DAY), usize::MAX, &mut world.jitter);
     assert_eq!((world.delivery.held(), world.delivery.deadline()), (0, None), "nothing is left to do");
     assert!(world.delivery.mailboxes.is_empty());
 }

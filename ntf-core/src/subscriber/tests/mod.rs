@@ -12,4 +12,5 @@ mod sealed;
 mod servers;
 mod services;
 mod shards;
+mod slices;
 mod world;

@@ -268,19 +268,22 @@ impl World {
     /// Lets time pass, waking the subscriber whenever it asked for it.
     pub(super) fn advance(&mut self, span: Duration) {
         let until = self.now.mono + span;
-        let mut wakes = 0;
+        let (mut wakes, mut in_place) = (0, 0);
         while let Some(at) = self.deadline().filter(|at| *at <= until) {
             let passed = at.since(self.now.mono);
             self.pass(passed);
             self.handle(Input::Tick);
-            assert!(self.deadline() != Some(at) || passed > Duration::ZERO, "a deadline that stays put");
+            // What is due comes in slices, so a deadline may stay for some of them.
+            in_place = if passed > Duration::ZERO { 0 } else { in_place + 1 };
+            assert!(in_place < 1000, "a deadline that stays put");
             wakes += 1;
             assert!(wakes < 100_000, "no progress");
         }
         self.pass(until.since(self.now.mono));
     }
 
-    fn pass(&mut self, span: Duration) {
+    /// Lets time pass without waking the subscriber.
+    pub(super) fn pass(&mut self, span: Duration) {
         self.now.mono = self.now.mono + span;
         self.now.wall =
             Wall::from_millis(self.now.wall.as_millis() + u64::try_from(span.as_millis()).unwrap());

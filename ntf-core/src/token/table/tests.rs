@@ -251,13 +251,13 @@ fn the_verification_budget_is_the_devices_and_outlives_its_registrations() {
     assert_eq!(world.tokens.admit_verification_push(now(0), second), Some(Admit::Now));
     world.tokens.remove(first);
     world.tokens.remove(second);
-    world.tokens.rest(now(119));
+    world.tokens.rest(now(119), 9);
     let third = world.fresh(1, 3);
     let later = Some(Admit::Later(now(60).mono));
     assert_eq!(world.tokens.admit_verification_push(now(0), third), later);
     world.tokens.remove(third);
     assert_eq!(world.tokens.next_rest(), Some(now(120).mono));
-    world.tokens.rest(now(120));
+    world.tokens.rest(now(120), 9);
     assert_eq!(world.tokens.next_rest(), None);
     assert_eq!(world.tokens.devices().count(), 0, "the device token is forgotten");
 }

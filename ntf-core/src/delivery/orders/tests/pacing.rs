@@ -61,7 +61,7 @@ impl World {
 
     /// The kinds of the orders at this time, all of which the provider takes.
     fn kinds(&mut self, at: Now) -> Vec<PushKind> {
-        self.delivery.on_time(at, &mut self.jitter);
+        self.delivery.on_time(at, usize::MAX, &mut self.jitter);
         let shown = self.shown(at);
         for order in &shown {
             self.outcome(at, order.push, PushResult::Accepted);
@@ -81,7 +81,7 @@ fn beyond_the_budget_an_alert_comes_at_once_and_the_notices_in_the_next_hidden_p
         assert_eq!(world.kinds(now(second.into())), expected, "at {second}");
     }
     assert_eq!(world.delivery.deadline(), Some((now(1200).mono, "push what the budget held back")));
-    world.delivery.on_time(now(1200), &mut world.jitter);
+    world.delivery.on_time(now(1200), usize::MAX, &mut world.jitter);
     let next = world.shown(now(1200));
     assert_eq!(next.len(), 1);
     assert_eq!((next[0].kind, next[0].times.as_slice()), (PushKind::Hidden, [1197, 1198, 1199].as_slice()));
@@ -95,7 +95,7 @@ fn alerts_are_paced_and_replace_each_other_until_the_device_registers_anew() {
     let mut alerts = Vec::new();
     for second in (0..7200_u32).step_by(10) {
         world.take_in(0, 0, second.into());
-        world.delivery.on_time(now(second.into()), &mut world.jitter);
+        world.delivery.on_time(now(second.into()), usize::MAX, &mut world.jitter);
         for order in world.shown(now(second.into())) {
             assert_eq!((order.kind, order.times), (PushKind::Alert, [i64::from(second)].into()));
             world.outcome(now(second.into()), order.push, PushResult::Accepted);
@@ -127,7 +127,7 @@ fn a_push_server_that_throttles_is_obeyed_and_the_device_alerted() {
         let expected: &[PushKind] = if second % 1200 == 0 { &[PushKind::Alert] } else { &[] };
         assert_eq!(world.kinds(now(second)), expected, "{second}: unseen for another quiet period");
     }
-    world.delivery.on_time(now(3600), &mut world.jitter);
+    world.delivery.on_time(now(3600), usize::MAX, &mut world.jitter);
     assert_eq!(world.shown(now(3600))[0].times, [1, 2]);
     assert_eq!(world.delivery.counters().throttled.total(), 1);
     world.assert_balanced();
@@ -298,7 +298,7 @@ impl Watch {
     }
 
     fn tick(&mut self) {
-        self.world.delivery.on_time(now(self.secs), &mut self.world.jitter);
+        self.world.delivery.on_time(now(self.secs), usize::MAX, &mut self.world.jitter);
         let (known, lost): (Vec<_>, Vec<_>) = core::mem::take(&mut self.out)
             .into_iter()
             .partition(|(_, order)| self.world.delivery.order(order.push).is_some());
