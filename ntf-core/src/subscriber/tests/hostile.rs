@@ -4,6 +4,8 @@ use super::app::{App, Device};
 use super::world::World;
 use crate::base::budget::BudgetPlan;
 use crate::base::source::Source;
+use crate::model::push::PushResult;
+use crate::model::token::InvalidReason;
 use crate::subscriber::Config;
 use crate::wire::ntf::command::{Command, Device as DeviceField};
 use crate::wire::ntf::response::Response;
@@ -186,6 +188,50 @@ fn servers_that_are_never_reached_take_no_place_from_others() {
     assert_eq!(world.subscriber.counters().subscriptions.displaced.total(), 1);
     assert!(subscribe(&mut world, 30).starts_with("IDSUB"), "it has room for one again");
     assert_eq!(app.status(&mut world, &mut owner, &id), "SUB ACTIVE", "who is reached stays");
+}
+
+/// A stranger's device tokens may turn out to be none, which leaves them the right to subscribe: what they hold at
+/// hosts that do not exist must not keep dead servers in their places.
+#[test]
+fn a_stranger_with_invalid_tokens_cannot_switch_off_the_displacement_of_dead_servers() {
+    const LARGE: u32 = 1001;
+    let (mut world, mut stranger, mut owner) = start(|config| {
+        config.subscriptions.servers = 4;
+        config.commands = plan(10_000);
+    });
+    world.smp.is_up = false;
+    // The oldest servers are too large to be dropped in one go; behind them is one that is not.
+    for (number, host) in [(1, "large1.example.org"), (2, "large2.example.org")] {
+        let mut rogue = App::new(number, &alloc::format!("none{number}"));
+        rogue.register(&mut world, &mut stranger);
+        let order = world.take_order();
+        let code = rogue.code(&order);
+        assert_eq!(rogue.ask(&mut world, &mut stranger, &Command::Tvfy { code: &code }), "OK");
+        world.accepts_pushes = false;
+        assert!(rogue.try_register(&mut world, &mut stranger).text().starts_with("IDTKN"));
+        let id = world.take_order().id;
+        let reason = InvalidReason::Bad;
+        world.outcome(id, PushResult::TokenInvalid { reason, since_millis: None });
+        world.accepts_pushes = true;
+        assert_eq!(rogue.ask(&mut world, &mut stranger, &Command::Tchk), "TKN INVALID,BAD");
+        for queue in 0..LARGE {
+            let queue = world.numbered_queue(u32::from(number) * LARGE + queue);
+            rogue.subscribe(&mut world, &mut stranger, host, &queue);
+        }
+        if number == 2 {
+            for host in ["small1.example.org", "small2.example.org"] {
+                let queue = world.queue(u8::try_from(host.len()).unwrap() + host.as_bytes()[5]);
+                rogue.subscribe(&mut world, &mut stranger, host, &queue);
+            }
+        }
+    }
+    assert_eq!(world.subscriber.gauges().servers, 4);
+    world.smp.is_up = true;
+    let app = App::verified(&mut world, &mut owner, 100, "cafe");
+    let queue = world.queue(250);
+    let id = app.subscribe(&mut world, &mut owner, "smp.example.org", &queue);
+    assert_eq!(app.status(&mut world, &mut owner, &id), "SUB ACTIVE");
+    assert_eq!(world.subscriber.counters().subscriptions.displaced.total(), 1, "a small one, behind them");
 }
 
 #[test]
