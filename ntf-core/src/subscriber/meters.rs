@@ -82,7 +82,7 @@ pub struct TokenCounters {
     pub invalid: Counter,
     /// Called invalid by the provider as of a date before the device proved the opposite.
     pub invalid_outdated: Counter,
-    /// Refused because the table was full.
+    /// Refused because the table was full, or as many registrations of the device token as may wait for their codes.
     pub refused_full: Counter,
     /// TNEW and TRPL refused because too much had come from the same source address.
     pub refused_source: Counter,

@@ -262,6 +262,9 @@ impl Subscriber {
         if !self.tokens.knows(&wanted) {
             self.admit(from, Use::Registration)?;
             self.admit(from, Use::VerificationPush)?;
+            self.tokens
+                .has_place(self.now, &wanted.device, wanted.origin, None)
+                .map_err(|refusal| self.refused(refusal))?;
             if let Some(oldest) = self.tokens.in_the_way() {
                 self.counters.tokens.displaced.count();
                 self.drop_token(oldest);
@@ -330,8 +333,12 @@ impl Subscriber {
         device: DeviceToken,
     ) -> Result<(), ErrorCode<'static>> {
         self.admit(from, Use::VerificationPush)?;
+        let origin = self.sources.origin(from);
         self.tokens
-            .replace(self.now, token, device, self.sources.origin(from), &mut self.makers)
+            .has_place(self.now, &device, origin, Some(token))
+            .map_err(|refusal| self.refused(refusal))?;
+        self.tokens
+            .replace(self.now, token, device, origin, &mut self.makers)
             .map_err(|refusal| self.refused(refusal))?;
         self.counters.tokens.replaced.count();
         self.make_room_for(token);
@@ -348,13 +355,6 @@ impl Subscriber {
     }
 
     fn on_snew(&mut self, wish: Wish, link: LinkId, to: ReplyTo<'_>) -> Result<Snew, ErrorCode<'static>> {
-        let wish = match self.claim(wish, link, to)? {
-            Claim::Held(wish) => wish,
-            Claim::Awaited(queue) => return Ok(Snew::Awaited(queue)),
-        };
-        let queue = wish.queue.clone();
-        let subscribed = self.on_subscribe(wish);
-        if subscribed.is_err() {
         // One that an ended registration leaves is in nobody's way.
         if let Some(left) = self.find_subscription(&wish.queue)
             && self.subscriptions.get(left).is_some_and(|row| self.tokens.get(row.owner()).is_none())
@@ -362,6 +362,13 @@ impl Subscriber {
             self.counters.subscriptions.dropped.count();
             self.drop_subscription(left);
         }
+        let wish = match self.claim(wish, link, to)? {
+            Claim::Held(wish) => wish,
+            Claim::Awaited(queue) => return Ok(Snew::Awaited(queue)),
+        };
+        let queue = wish.queue.clone();
+        let subscribed = self.on_subscribe(wish);
+        if subscribed.is_err() {
             self.forfeit(&queue);
         }
         subscribed.map(Snew::Watched)
@@ -428,7 +435,7 @@ impl Subscriber {
 
     /// Drops the registrations that have to give way to this one.
     fn make_room_for(&mut self, token: TokenIndex) {
-        while let Some(displaced) = self.tokens.displaced_by(token) {
+        while let Some(displaced) = self.tokens.displaced_by(self.now, token) {
             self.counters.tokens.displaced.count();
             self.drop_token(displaced);
         }
@@ -446,7 +453,7 @@ impl Subscriber {
     fn refused(&mut self, refusal: TokenRefusal) -> ErrorCode<'static> {
         match refusal {
             TokenRefusal::Taken => ErrorCode::Auth,
-            TokenRefusal::Full => {
+            TokenRefusal::Full | TokenRefusal::Crowded => {
                 self.counters.tokens.refused_full.count();
                 ErrorCode::Quota
             }

@@ -13,10 +13,17 @@ pub struct TokenLimits {
     /// [`Tokens::next_rest`](crate::token::table::Tokens::next_rest). Default 1,000,000.
     pub tokens: u32,
     /// Registrations of one device token that were never verified; beyond it one goes: the oldest of the same
-    /// source address, or else of the address that has the most. So a stranger who knows a device token can
-    /// neither keep its owner out nor push its registration out, short of asking from that many addresses.
-    /// Default 8.
+    /// source address, or else of the address that has the most. Where each is of another address, the oldest
+    /// goes that has had its [`answer_time`](Self::answer_time), and TNEW and TRPL are refused where none has. So
+    /// a stranger who knows a device token can neither keep its owner out nor push its registration out, short of
+    /// asking from that many addresses; and with as many or more it can push out nobody who answers in time, and
+    /// keep others out for that time. Default 8.
     pub unverified_per_device: usize,
+    /// How long a registration that was never verified keeps its place against newcomers from other addresses.
+    /// Default 10 minutes. Source: ours; a device that is switched on has its code within a minute, and as
+    /// many as wait at a time have theirs within eight by [`verification_pushes`](Self::verification_pushes).
+    /// Longer would help strangers to keep the owner out.
+    pub answer_time: Duration,
     /// Wrong codes until only registering again helps. Default 10.
     pub verification_attempts: u16,
     /// Verification pushes to one device token. Default 10 at once, then one a minute: stock apps ask for one
@@ -47,6 +54,7 @@ impl Default for TokenLimits {
         Self {
             tokens: 1_000_000,
             unverified_per_device: 8,
+            answer_time: Duration::from_secs(600),
             verification_attempts: 10,
             verification_pushes: BudgetPlan { burst: 10, period: Duration::from_secs(60) },
             wrong_codes: BudgetPlan { burst: 20, period: Duration::from_secs(60) },

@@ -50,6 +50,8 @@ pub struct Token {
     pub(super) since: Mono,
     /// Where it was asked for.
     pub(super) origin: Origin,
+    /// Since when it, or what it took the place of, has a place among the unverified ones of its device.
+    pub(super) placed: Mono,
     pub(super) by_age: Links,
 }
 
@@ -228,4 +230,7 @@ pub enum TokenRefusal {
     Taken,
     /// The table is full.
     Full,
+    /// The device token has as many registrations as may wait for their codes, each of another origin, and none
+    /// has had the time to answer.
+    Crowded,
 }

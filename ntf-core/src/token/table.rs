@@ -28,6 +28,7 @@ use hashbrown::HashTable;
 
 #[cfg(any(test, feature = "sim"))]
 mod audit;
+mod places;
 mod tags;
 #[cfg(test)]
 mod tests;
@@ -148,6 +149,7 @@ impl Tokens {
             verified_in: None,
             since: now.mono,
             origin: wanted.origin,
+            placed: self.placed(now, device, wanted.origin, None),
             by_age: Links::default(),
         };
         let index = self.rows.insert(token).map(TokenIndex).map_err(|_| TokenRefusal::Full)?;
@@ -187,33 +189,6 @@ impl Tokens {
     pub fn in_the_way(&self) -> Option<TokenIndex> {
         let oldest = self.unverified.first().filter(|_| self.rows.is_full())?;
         self.rows.index_at(oldest).map(TokenIndex)
-    }
-
-    /// The registration of the same device that must give way to one that has just come, when there are too
-    /// many that were never verified. The caller removes it.
-    ///
-    /// It is one of the same origin, or else of the origin that has the most, and of those the oldest: whoever
-    /// repeats TNEW for the device token of others displaces what is their own.
-    #[must_use]
-    pub fn displaced_by(&self, index: TokenIndex) -> Option<TokenIndex> {
-        let device = self.device(index)?;
-        let unverified: Vec<(TokenIndex, Origin)> = device
-            .registrations
-            .iter()
-            .filter_map(|other| Some((*other, self.get(*other).filter(|token| token.verified_in.is_none())?)))
-            .map(|(other, token)| (other, token.origin))
-            .collect();
-        if unverified.len() <= self.limits.unverified_per_device {
-            return None;
-        }
-        let newcomer = self.get(index)?.origin;
-        let weight = |origin: Origin| {
-            let same = unverified.iter().filter(|(_, other)| *other == origin).count();
-            (origin == newcomer, same)
-        };
-        let others = unverified.iter().enumerate().filter(|(_, (other, _))| *other != index);
-        let heaviest = others.max_by_key(|(age, (_, origin))| (weight(*origin), core::cmp::Reverse(*age)))?;
-        Some(heaviest.1.0)
     }
 
     /// Marks a registration as verified if the code is right.
@@ -296,8 +271,13 @@ impl Tokens {
         }
         let new = self.device_row(device)?;
         let challenge = self.challenge(now, makers);
+        let placed = match self.get(index) {
+            Some(token) if new == old && token.verified_in.is_none() => token.placed,
+            Some(_) | None => self.placed(now, new, origin, Some(index)),
+        };
         self.age_anew(now, index, |token| {
             token.device = new;
+            token.placed = placed;
             token.challenge = challenge;
             token.state = State::Registered;
             token.origin = origin;

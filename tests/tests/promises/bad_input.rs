@@ -197,6 +197,55 @@ fn a_stranger_displaces_no_owner_who_has_yet_to_echo_its_code() {
 }
 
 #[test]
+fn strangers_of_many_addresses_displace_no_owner_who_has_yet_to_echo_its_code() {
+    let mut scene = Scene::new(Plan::default());
+    let phone = scene.network.stranger("cc03");
+    let mut peer = scene.network.greet_subscriber(phone);
+    let mut owner = RawDevice::new(&mut peer.voice.rng);
+    owner.ask_to_register(&mut scene.network.over(&mut peer), "cc03");
+    owner.take_code(&scene.network.next_push(phone));
+    let answers: Vec<_> = (0..20).map(|_| scene.another_address_registers("cc03").1).collect();
+    let (let_in, refused) = answers.split_at(7);
+    assert!(let_in.iter().all(|answer| answer.starts_with("IDTKN")), "{answers:?}");
+    assert!(refused.iter().all(|answer| answer == "ERR QUOTA"), "{answers:?}");
+    let again = scene.network.over(&mut peer).ask(Auth::Key(&owner.key), b"", &owner.tnew("cc03")).text();
+    assert!(again.starts_with("IDTKN"), "who has a place may ask again: {again}");
+    assert_eq!(scene.counters().tokens.displaced.total(), 0);
+    owner.verify(&mut scene.network.over(&mut peer));
+    assert_eq!(scene.counters().tokens.superseded.total(), 7, "and the proof has removed the rest");
+    scene.expect_served("meanwhile");
+}
+
+#[test]
+fn strangers_of_many_addresses_keep_an_owner_out_for_ten_minutes_and_no_longer() {
+    let plan = |config: &mut ntf_core::subscriber::Config| config.delivery.resend.pushes_max = 1;
+    let mut scene = Scene::new(Plan { subscriber: plan, ..Plan::default() });
+    let phone = scene.network.stranger("cc03");
+    for _ in 0..8 {
+        let (_, answer) = scene.another_address_registers("cc03");
+        assert!(answer.starts_with("IDTKN"), "{answer}");
+    }
+    let mut peer = scene.network.greet_subscriber(phone);
+    let mut owner = RawDevice::new(&mut peer.voice.rng);
+    let mut ask = |scene: &mut Scene, owner: &RawDevice| {
+        scene.network.over(&mut peer).ask(Auth::Key(&owner.key), b"", &owner.tnew("cc03")).text()
+    };
+    assert_eq!(ask(&mut scene, &owner), "ERR QUOTA");
+    scene.network.world.run_for(Duration::from_secs(9 * 60));
+    assert_eq!(ask(&mut scene, &owner), "ERR QUOTA");
+    scene.network.world.run_for(Duration::from_secs(60));
+    for _ in 0..8 {
+        scene.network.next_push(phone);
+    }
+    let mut peer = scene.network.greet_subscriber(phone);
+    owner.ask_to_register(&mut scene.network.over(&mut peer), "cc03");
+    owner.take_code(&scene.network.next_push(phone));
+    owner.verify(&mut scene.network.over(&mut peer));
+    assert_eq!(scene.counters().tokens.displaced.total(), 1, "one of theirs, which has had its time");
+    scene.expect_served("meanwhile");
+}
+
+#[test]
 fn guessed_codes_come_to_an_end_and_are_of_no_use_with_others() {
     let mut scene = Scene::new(Plan::default());
     let phone = scene.network.stranger("dd04");
@@ -363,6 +412,14 @@ impl Scene {
         device.take_code(&self.network.next_push(phone));
         device.verify(&mut self.network.over(&mut peer));
         (peer, device)
+    }
+
+    /// Somebody at an address of their own registers a device token; gives them, and what came as text.
+    fn another_address_registers(&mut self, token: &str) -> (Peer, String) {
+        let mut peer = self.stranger();
+        let device = RawDevice::new(&mut peer.voice.rng);
+        let answer = fresh_registration(&mut self.network, &mut peer, &device, token);
+        (peer, answer)
     }
 
     /// The well-behaved device gets a message by a push within seconds.

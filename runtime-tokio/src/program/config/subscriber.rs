@@ -147,7 +147,7 @@ fn token_limits(keys: &mut Reader) -> TokenLimits {
     let limits = TokenLimits::default();
     TokenLimits {
         tokens: keys.count32("max", limits.tokens, "Registrations; beyond it the oldest unverified one gives way, and where there is none further ones are refused."),
-        unverified_per_device: keys.count("unverified_per_device_max", limits.unverified_per_device, "Unverified registrations of one device token; beyond it the oldest goes."),
+        unverified_per_device: keys.count("unverified_per_device_max", limits.unverified_per_device, "Unverified registrations of one device token; beyond it one goes: of the same address, or of the address that has most, or the oldest that has had ten minutes to answer; where there is none, further ones are refused."),
         verification_pushes: keys.budget(
             ["verification_pushes_at_once", "verification_pushes_every_seconds"],
             limits.verification_pushes,
