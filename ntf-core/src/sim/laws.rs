@@ -56,11 +56,6 @@ impl Laws {
         self.changed.insert(device);
     }
 
-    /// Whether a device ever did so.
-    pub(super) fn has_changed(&self, device: usize) -> bool {
-        self.changed.contains(&device)
-    }
-
     /// A process began anew: a subscriber forgets what it had ordered and how often.
     pub(super) fn restarted(&mut self, nodes: &Nodes, node: NodeId) {
         if nodes.subscribers.iter().any(|(subscriber, _)| *subscriber == node) {

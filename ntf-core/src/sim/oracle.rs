@@ -157,6 +157,8 @@ enum Fate {
 
 struct Alibi {
     device: usize,
+    /// `None` where it is for all queues of the device.
+    queue: Option<QueueId>,
     excuse: Excuse,
     from: Mono,
     /// `None` while it lasts.
@@ -164,6 +166,11 @@ struct Alibi {
 }
 
 impl Alibi {
+    /// Whether it is about this message at all.
+    fn is_about(&self, message: &Message) -> bool {
+        self.device == message.device && self.queue.is_none_or(|queue| queue == message.queue)
+    }
+
     /// Whether it holds for a message sent then.
     fn covers(&self, sent: Mono) -> bool {
         self.from <= sent + REACH && self.until.is_none_or(|until| until >= sent)
@@ -236,12 +243,17 @@ impl Oracle {
 
     /// An excuse for a device, for what is on its way or sent between two moments.
     pub(super) fn excuse(&mut self, from: Mono, until: Mono, device: usize, excuse: Excuse) {
-        self.alibis.push(Alibi { device, excuse, from, until: Some(until) });
+        self.alibis.push(Alibi { device, queue: None, excuse, from, until: Some(until) });
     }
 
     /// An excuse for a device that lasts, also for what is on its way when it begins.
     pub(super) fn excuse_from(&mut self, from: Mono, device: usize, excuse: Excuse) {
-        self.alibis.push(Alibi { device, excuse, from, until: None });
+        self.alibis.push(Alibi { device, queue: None, excuse, from, until: None });
+    }
+
+    /// The same for one queue of it.
+    pub(super) fn excuse_queue_from(&mut self, from: Mono, device: usize, queue: QueueId, excuse: Excuse) {
+        self.alibis.push(Alibi { device, queue: Some(queue), excuse, from, until: None });
     }
 
     /// Whether a device was given this excuse at any time.
@@ -329,8 +341,8 @@ impl Oracle {
         if self.deleted.contains(&(message.device, message.queue)) {
             return Some(Excuse::QueueDeleted);
         }
-        let of_device = self.alibis.iter().filter(|alibi| alibi.device == message.device);
-        let mut holding = of_device.filter(|alibi| match judgement {
+        let about = self.alibis.iter().filter(|alibi| alibi.is_about(message));
+        let mut holding = about.filter(|alibi| match judgement {
             Judgement::AsItStands => alibi.covers(message.asked_at),
             // Only what still lasts.
             Judgement::AfterCheck => alibi.until.is_none(),
@@ -362,5 +374,18 @@ mod tests {
         assert_eq!(unlearned(70, 70, 0), (0, 1), "what happened days later has nothing to do with it");
         assert_eq!(unlearned(1, 4, 0), (0, 1), "nor what was over");
         assert_eq!(unlearned(5, 5, 1), (0, 1), "nor what happened to others");
+    }
+
+    #[test]
+    fn an_excuse_of_a_queue_holds_for_no_other_queue_of_its_device() {
+        let unlearned = |queue| {
+            let mut oracle = Oracle::default();
+            let number = oracle.on_send(Mono::ZERO, 0, QueueId(1));
+            oracle.on_taken(number);
+            oracle.excuse_queue_from(Mono::ZERO, 0, QueueId(queue), Excuse::CredentialsRaced);
+            let needed: u64 = oracle.judge(Mono::ZERO + HOUR, Judgement::AsItStands).iter().sum();
+            (needed, oracle.violations().len())
+        };
+        assert_eq!((unlearned(1), unlearned(2)), ((1, 0), (0, 1)));
     }
 }

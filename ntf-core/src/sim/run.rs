@@ -283,7 +283,6 @@ impl Run {
                 }
             },
             Phase::Settling => {
-                self.excuse_races();
                 self.excuses = self.oracle.judge(self.now(), Judgement::AsItStands);
                 self.probe();
                 self.enter(Phase::Probing, PROBE);

@@ -1,9 +1,11 @@
 //! Which excuse begins and ends when: what each fault may cost, and for how long.
 
+use crate::base::time::Mono;
+use crate::client::input::QueueId;
 use crate::model::token::TokenStatus;
 use crate::sim::fault::Fault;
 use crate::sim::oracle::{Excuse, Law};
-use crate::sim::run::Run;
+use crate::sim::run::{Phase, Run};
 use crate::sim::scenario::{Deed, Entry};
 use alloc::format;
 use core::time::Duration;
@@ -54,19 +56,17 @@ impl Run {
         }
     }
 
-    /// Commands on a slow connection that a device gave up may be executed after those on its next one. That
-    /// concerns devices that made credentials while something was slow.
-    pub(super) fn excuse_races(&mut self) {
+    /// A queue has fresh credentials. Commands on a slow connection that its device gave up may be executed after
+    /// those on its next one, so the SMP server may have others by then. When everything is mended and settled, no
+    /// such connection is left.
+    pub(super) fn may_race(&mut self, at: Mono, device: usize, queue: QueueId) {
         let is_slow = |entry: &Entry| {
             matches!(entry.deed, Deed::Fault(Fault::Slow(..) | Fault::Partition(..) | Fault::Heal(..)))
         };
-        let Some(first) = self.scenario.schedule.iter().find(|entry| is_slow(entry)) else { return };
-        let from = self.began + Duration::from_millis(first.at_millis);
-        for device in 0..self.people.len() {
-            let made_queues = |entry: &Entry| matches!(entry.deed, Deed::CreateQueue { device: maker, .. } if usize::from(maker) == device);
-            if self.laws.has_changed(device) || self.scenario.schedule.iter().any(made_queues) {
-                self.oracle.excuse_from(from, device, Excuse::CredentialsRaced);
-            }
+        let is_in_time = matches!(self.phase, Phase::Busy | Phase::Settling);
+        let first = self.scenario.schedule.iter().find(|entry| is_slow(entry)).filter(|_| is_in_time);
+        if first.is_some_and(|first| self.began + Duration::from_millis(first.at_millis) <= at) {
+            self.oracle.excuse_queue_from(at, device, queue, Excuse::CredentialsRaced);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::base::time::Mono;
 use crate::client::effect::Event;
+use crate::model::subscription::SubscriptionStatus;
 use crate::model::token::TokenStatus;
 use crate::sim::laws::Laws;
 use crate::sim::oracle::{Excuse, Law};
@@ -89,7 +90,12 @@ impl Run {
                 person.queues.insert(queue, address);
                 self.queues_told += 1;
             }
-            Event::Subscription { .. } => person.watched += 1,
+            Event::Subscription { queue, status } => {
+                person.watched += 1;
+                if status == SubscriptionStatus::New {
+                    self.may_race(at, device, queue);
+                }
+            }
             Event::Token(TokenStatus::Active) if person.wants_pushes => {
                 person.is_active = true;
                 self.oracle.excuse_until(at, device, Excuse::NotVerified);
