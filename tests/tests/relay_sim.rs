@@ -170,7 +170,7 @@ fn with_sealed_tokens_the_subscriber_holds_none_and_its_device_is_woken_all_the_
     let (subscriber, device) = (run.subscribers[0].0, run.devices[0].node);
     let held = |run: &Run| run.world.subscriber(subscriber).unwrap().gauges().tokens;
     assert_eq!(held(&run), 1);
-    let again = run.world.add_client(client::Config::default());
+    let again = run.world.add_client(sealing());
     run.world.install(run.provider, TOKENS[0], again);
     run.devices[0].node = again;
     assert!(run.try_register(0));
@@ -183,7 +183,8 @@ fn with_sealed_tokens_the_subscriber_holds_none_and_its_device_is_woken_all_the_
 #[test]
 fn a_token_sealed_for_one_subscriber_is_of_no_use_to_another() {
     let mut run = Run::sealed(12);
-    let stolen = run.device_token(0);
+    let mut keys = Seed::from_number(12).stream(Stream::Keys);
+    let stolen = seal(&device_token(0), key().public(), &run.subscribers[0].1.identity, &mut keys).unwrap();
     let thief = run.world.add_client(client::Config::default());
     let server = run.subscribers[1].1.clone();
     run.world.command(thief, Command::Register { server, device: stolen });
@@ -213,7 +214,6 @@ struct Run {
     devices: Vec<Device>,
     sender: NodeId,
     tags: u64,
-    seals: bool,
 }
 
 impl Run {
@@ -229,7 +229,6 @@ impl Run {
         let limits = Limits { tokens: TokensAllowed::Sealed, ..Limits::default() };
         let mut run =
             Self::build(seed, SealedTokens::Demanded, limits, |config| config.keys = vec![key()], |_| {});
-        run.seals = true;
         run.register_all();
         run
     }
@@ -271,13 +270,14 @@ impl Run {
         let nodes = [subscribers[0].0, subscribers[1].0];
         let split = world.split(push, "push.sim", &nodes, limits, push_config, subscriber_config);
         let sender = world.add_client(client::Config::default());
+        let app = if sealed_tokens == SealedTokens::Demanded { sealing() } else { client::Config::default() };
         let devices = TOKENS.map(|token| {
-            let node = world.add_client(client::Config::default());
+            let node = world.add_client(app.clone());
             world.install(provider, token, node);
             Device { node, queue: None, sent: Vec::new() }
         });
         let (subscribers, devices) = (subscribers.into(), devices.into());
-        Self { world, provider, push, subscribers, split, smp, devices, sender, tags: 0, seals: false }
+        Self { world, provider, push, subscribers, split, smp, devices, sender, tags: 0 }
     }
 
     fn register_all(&mut self) {
@@ -295,9 +295,8 @@ impl Run {
     }
 
     fn try_register(&mut self, device: usize) -> bool {
-        let token = self.device_token(device);
         let (node, server) = (self.devices[device].node, self.subscribers[device].1.clone());
-        self.world.command(node, Command::Register { server, device: token });
+        self.world.command(node, Command::Register { server, device: device_token(device) });
         self.wait(node, 1, |event| *event == Event::Token(TokenStatus::Active))
     }
 
@@ -310,19 +309,10 @@ impl Run {
         let is_active = |event: &Event| *event == Event::Token(TokenStatus::Active);
         let is_subscribed = |event: &Event| matches!(event, Event::Subscription { .. });
         let (active, subscribed) = (count(self, is_active), count(self, is_subscribed));
-        let (token, server) = (self.device_token(device), self.subscribers[device].1.clone());
-        self.world.command(node, Command::Register { server, device: token });
+        let server = self.subscribers[device].1.clone();
+        self.world.command(node, Command::Register { server, device: device_token(device) });
         assert!(self.wait(node, active + 1, is_active));
         assert!(self.wait(node, subscribed + 1, is_subscribed));
-    }
-
-    fn device_token(&mut self, device: usize) -> DeviceToken {
-        let plain = DeviceToken { provider: Provider::ApnsTest, token: TOKENS[device].into() };
-        if !self.seals {
-            return plain;
-        }
-        let mut keys = Seed::from_number(self.tag().0).stream(Stream::Keys);
-        seal(&plain, key().public(), &self.subscribers[device].1.identity, &mut keys).unwrap()
     }
 
     fn send(&mut self, device: usize) {
@@ -384,6 +374,15 @@ impl Run {
             world.events(node).iter().filter(|(_, event)| is_it(event)).count() >= count
         })
     }
+}
+
+fn device_token(device: usize) -> DeviceToken {
+    DeviceToken { provider: Provider::ApnsTest, token: TOKENS[device].into() }
+}
+
+/// An app whose subscribers are not to read its device token.
+fn sealing() -> client::Config {
+    client::Config { seal_to: Some(*key().public()), ..client::Config::default() }
 }
 
 fn key() -> OpeningKey {

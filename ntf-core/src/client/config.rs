@@ -1,6 +1,7 @@
 //! What may be set about a client.
 
 use crate::base::backoff::BackoffPlan;
+use crate::crypto::keys::X25519Public;
 use crate::link::dialect::Ntf;
 use crate::link::engine::EnginePlan;
 use crate::model::cron::{CRON_INTERVAL_MINUTES_MIN, Cron};
@@ -55,6 +56,14 @@ pub struct Config {
     /// Periodic pushes in [`Mode::Periodic`](crate::client::Mode::Periodic). Default every 20 min, the
     /// shortest. Source: `ntf-protocol` 5.4.
     pub cron_periodic: Cron,
+    /// The push server to whose key device tokens are sealed, so that no subscriber can read them. Default
+    /// none: they are registered in plain, as stock apps do. An app has one push server, that of whoever
+    /// holds its key of the provider, behind whichever subscriber.
+    ///
+    /// A subscriber that takes no sealed tokens refuses the registration; it is never made in plain instead. A
+    /// token that is sealed already is registered as it is. With another key than before, a registration moves
+    /// to a fresh sealing when the app gives its device token. Source: `docs/protocol/sealed-tokens.md`.
+    pub seal_to: Option<X25519Public>,
     /// Most subscribers to choose from. Default 64. A longer list is refused as a whole. Source: ours.
     pub subscribers_max: usize,
     /// How long a deletion is tried before it is given up: of a token, a subscription or a queue. Default
@@ -91,6 +100,7 @@ impl Default for Config {
             check_gap: Duration::from_secs(5),
             cron_instant: Cron::Off,
             cron_periodic: Cron::Every { minutes: CRON_INTERVAL_MINUTES_MIN },
+            seal_to: None,
             subscribers_max: 64,
             deletion_age_max: Duration::from_secs(21 * 24 * 3600),
             deletions_max: 4096,

@@ -50,7 +50,8 @@ pub enum Command {
     Register {
         /// The subscriber.
         server: ServerAddress,
-        /// The token that the provider gave to the app.
+        /// The token that the provider gave to the app. Sealed before the subscriber sees it, if the
+        /// configuration [says so](crate::client::Config::seal_to).
         device: DeviceToken,
     },
     /// Register this device token with one of the subscribers of [`SetSubscribers`](Self::SetSubscribers),
@@ -59,7 +60,7 @@ pub enum Command {
     ///
     /// Source: `ntf-protocol` 5.2 and 6.2, items 18, 19, 32 and 33.
     RegisterWithAny {
-        /// The token that the provider gave to the app.
+        /// The token that the provider gave to the app, as in [`Register`](Self::Register).
         device: DeviceToken,
         /// How the device wants to learn of messages.
         mode: Mode,

@@ -13,13 +13,15 @@ use crate::client::mode::Mode;
 use crate::client::on_timer::Timer;
 use crate::client::queue::Lane;
 use crate::client::servers::{Ask, NtfAnswer, NtfTag, words};
-use crate::client::token::{Generation, Issued, Phase, Token};
+use crate::client::token::{Generation, Issued, Phase, Shown, Token};
 use crate::model::server::ServerAddress;
-use crate::model::token::{DeviceToken, TokenStatus};
+use crate::model::token::{DeviceToken, Provider, TokenStatus};
 use crate::wire::error_code::ErrorCode;
 use crate::wire::ntf::command::{Command, Device};
 use crate::wire::ntf::response::Response;
 use alloc::vec::Vec;
+
+const UNSEALABLE: &str = "the device token cannot be sealed to the push server's key";
 
 impl Client {
     pub(super) fn on_register(&mut self, now: Now, server: ServerAddress, device: DeviceToken) {
@@ -49,8 +51,15 @@ impl Client {
     fn on_device_token(&mut self, now: Now, device: DeviceToken) {
         match &mut self.token {
             Some(token) => {
-                let is_same_device = token.device == device;
-                token.device = device;
+                let seal_to = self.config.seal_to.filter(|_| device.provider != Provider::Sealed);
+                let is_same_device = token.device == device && token.shown.sealed_to == seal_to;
+                if !is_same_device {
+                    let Some(shown) = Shown::to(&token.server, &device, seal_to, &mut self.keys) else {
+                        return self.fail(None, Advice::Configure, UNSEALABLE);
+                    };
+                    token.shown = shown;
+                    token.device = device;
+                }
                 match &token.phase {
                     Phase::New => {}
                     _ if !is_same_device => token.wants.replacement = true,
@@ -84,9 +93,13 @@ impl Client {
         self.subscribers.get(index).cloned()
     }
 
+    /// Leaves no token when it cannot be sealed as the configuration says: it is never shown in plain instead.
     fn start_token(&mut self, server: ServerAddress, device: DeviceToken) {
+        let Some(shown) = Shown::to(&server, &device, self.config.seal_to, &mut self.keys) else {
+            return self.fail(None, Advice::Configure, UNSEALABLE);
+        };
         self.generation = self.generation.next();
-        self.token = Some(Token::new(self.generation, server, device, &mut self.keys));
+        self.token = Some(Token::new(self.generation, server, device, shown, &mut self.keys));
     }
 
     /// Registers the same device anew with fresh keys, after a delay that grows with each such attempt.
@@ -126,7 +139,7 @@ impl Client {
         if token.lane == Lane::Busy {
             return;
         }
-        let device = Device::of(&token.device);
+        let device = Device::of(&token.shown.device);
         let tnew = |token: &Token| {
             let command = |auth| Command::Tnew { device, auth, dh: token.dh.public() };
             token.auth.public().map(|auth| (command(auth), NtfTag::Tnew(token.generation)))
@@ -173,7 +186,7 @@ impl Client {
             Ask::Out => {
                 token.lane = Lane::Busy;
                 if names_device {
-                    token.asked = Some(token.device.clone());
+                    token.asked = Some(token.shown.device.clone());
                 }
             }
             Ask::Later => {}
@@ -199,7 +212,7 @@ impl Client {
                     return self.fail(None, Advice::ReportBug, why);
                 };
                 // The provider gave another device token while the question was on its way.
-                token.wants.replacement |= token.asked.take().as_ref() != Some(&token.device);
+                token.wants.replacement |= token.asked.take().as_ref() != Some(&token.shown.device);
                 let issued = Issued { id, secret: token.dh.agree(&dh) };
                 let is_another = token.issued().is_some_and(|former| former.id != issued.id);
                 // The code may have come while the question for another one was on its way.
@@ -262,7 +275,7 @@ impl Client {
         match answer {
             NtfAnswer::Response(Response::Ok) => {
                 // Not yet over if the provider gave another one while the question was on its way.
-                token.wants.replacement = token.asked.take().as_ref() != Some(&token.device);
+                token.wants.replacement = token.asked.take().as_ref() != Some(&token.shown.device);
                 token.wants.another_push = false;
                 if let Some(issued) = token.issued().cloned() {
                     token.phase = Phase::Registered(issued);

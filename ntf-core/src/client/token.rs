@@ -9,10 +9,11 @@ use crate::base::rng::Rng;
 use crate::base::secret::Secret;
 use crate::client::body::SealedText;
 use crate::client::queue::Lane;
-use crate::crypto::keys::{AuthPrivateKey, DhSecret, Ed25519Private, X25519Private};
+use crate::crypto::keys::{AuthPrivateKey, DhSecret, Ed25519Private, X25519Private, X25519Public};
 use crate::model::cron::Cron;
 use crate::model::server::ServerAddress;
-use crate::model::token::{DeviceToken, TokenStatus};
+use crate::model::token::{DeviceToken, Provider, TokenStatus};
+use crate::relay::sealed_token::seal;
 
 /// One registration of one device token.
 pub(super) struct Token {
@@ -22,11 +23,13 @@ pub(super) struct Token {
     pub(super) server: ServerAddress,
     /// What the provider gave to the app.
     pub(super) device: DeviceToken,
+    /// The same for the subscriber's eyes: sealed, or as it is.
+    pub(super) shown: Shown,
     /// Authorizes every command of the token. Source: `ntf-protocol` 1.6.
     pub(super) auth: AuthPrivateKey,
     /// Our half of the secret that seals pushes. Source: `ntf-protocol` 3.1.
     pub(super) dh: X25519Private,
-    /// The device token in the TNEW or TRPL that is out, or was the last one.
+    /// What was shown in the TNEW or TRPL that is out, or was the last one.
     pub(super) asked: Option<DeviceToken>,
     /// How far the registration is.
     pub(super) phase: Phase,
@@ -45,6 +48,35 @@ pub(super) struct Token {
     pub(super) early: Option<SealedText>,
     /// Spreads repeated registrations and lost verification pushes.
     pub(super) backoff: Backoff,
+}
+
+/// A device token as a subscriber sees it. The same bytes as long as it is registered, since subscribers know
+/// registrations by them.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Shown {
+    /// The push server that can read it, when nobody else can.
+    pub(super) sealed_to: Option<X25519Public>,
+    /// What TNEW and TRPL name.
+    pub(super) device: DeviceToken,
+}
+
+impl Shown {
+    /// What one subscriber is shown. `None` when the token is too long to be sealed, or the key is no push
+    /// server's.
+    pub(super) fn to(
+        server: &ServerAddress,
+        device: &DeviceToken,
+        seal_to: Option<X25519Public>,
+        keys: &mut Rng,
+    ) -> Option<Self> {
+        match seal_to {
+            Some(key) if device.provider != Provider::Sealed => {
+                let sealed = seal(device, &key, &server.identity, keys).ok()?;
+                Some(Self { sealed_to: Some(key), device: sealed })
+            }
+            Some(_) | None => Some(Self { sealed_to: None, device: device.clone() }),
+        }
+    }
 }
 
 /// Counts registrations of one client.
@@ -97,12 +129,14 @@ impl Token {
         generation: Generation,
         server: ServerAddress,
         device: DeviceToken,
+        shown: Shown,
         keys: &mut Rng,
     ) -> Self {
         Self {
             generation,
             server,
             device,
+            shown,
             auth: AuthPrivateKey::Ed25519(Ed25519Private::generate(keys)),
             dh: X25519Private::generate(keys),
             asked: None,

@@ -14,7 +14,6 @@ pub mod subscriber;
 
 mod announce;
 mod apple;
-mod sealing;
 mod signals;
 mod tally;
 mod usage;

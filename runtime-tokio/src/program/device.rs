@@ -22,7 +22,6 @@ use crate::program::announce::{print, randomness, sentence};
 use crate::program::cli;
 use crate::program::demo::device_token;
 use crate::program::failure::Failure;
-use crate::program::sealing::sealed;
 use crate::program::signals::stop_asked;
 use crate::roles::ClientMail;
 use crate::service::{Running, run_client};
@@ -55,18 +54,15 @@ async fn watch(options: cli::Watch) -> Result<(), Failure> {
         watch_pushes(&options.stand_in, &options.stand_in_ca, &String::from_utf8_lossy(&device.token))
             .await
             .map_err(|fault| Failure::failed(sentence(&fault)))?;
-    let device = match &options.sealed {
-        None => device,
-        Some(key) => {
-            let key = text::base64::decode_array(key)
-                .ok_or_else(|| Failure::usage("--sealed is not a sealing key as `ntf push` prints it."))?;
-            sealed(&device, &X25519Public::new(key), &server)?
-        }
+    let no_key = || Failure::usage("--sealed is not a sealing key as `ntf push` prints it.");
+    let seal_to = match &options.sealed {
+        None => None,
+        Some(key) => Some(X25519Public::new(text::base64::decode_array(key).ok_or_else(no_key)?)),
     };
     let stop = stop_asked()?;
     tokio::pin!(stop);
 
-    let (client, mut events) = start_client()?;
+    let (client, mut events) = start_client(Config { seal_to, ..Config::default() })?;
     client.send(ClientMail::Command(Command::Register { server, device }));
     let mut teller = Teller { json: options.json, token: None, subscriptions: BTreeMap::new() };
     let mut fetched = 0;
@@ -114,7 +110,7 @@ async fn send(options: cli::Send) -> Result<(), Failure> {
     let to = text::address::parse_sender(&options.address).map_err(|fault| {
         Failure::usage(format!("The address is not one that `ntf device watch` prints: {fault}"))
     })?;
-    let (client, mut events) = start_client()?;
+    let (client, mut events) = start_client(Config::default())?;
     let message = options.message.into_bytes();
     client.send(ClientMail::Command(Command::SendUnsigned { tag: RequestTag(1), to, message }));
     while let Some(event) = events.recv().await {
@@ -141,9 +137,9 @@ async fn send(options: cli::Send) -> Result<(), Failure> {
     Err(Failure::failed("The sender has ended unexpectedly."))
 }
 
-fn start_client() -> Result<(Running<Client>, mpsc::UnboundedReceiver<Event>), Failure> {
+fn start_client(config: Config) -> Result<(Running<Client>, mpsc::UnboundedReceiver<Event>), Failure> {
     let clock = Clock::start();
-    let role = Client::new(Config::default(), randomness()?, clock.now());
+    let role = Client::new(config, randomness()?, clock.now());
     let (tell, events) = mpsc::unbounded_channel();
     let client = run_client(role, clock, move |event| {
         let _ = tell.send(event);

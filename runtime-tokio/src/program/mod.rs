@@ -14,7 +14,6 @@ pub mod failure;
 pub mod hardening;
 pub mod logging;
 pub mod push;
-mod sealing;
 pub mod server;
 mod signals;
 pub mod sim;

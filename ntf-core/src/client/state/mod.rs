@@ -6,7 +6,7 @@
 //!            || list32(queue) || list32(deleting) || list32(sender)
 //! written  = Int64, Unix seconds
 //! mode     = "I" | "P"
-//! token    = server provider short(device) short(key) dh(32) phase
+//! token    = server provider short(device) maybe(push key(32) short(sealed device)) short(key) dh(32) phase
 //!            Bool another push || Bool check || Bool replacement || maybe(Word16 minutes) || maybe(due)
 //! phase    = "N" | "R" issued | "V" issued code(32) | "A" issued | "I" issued short(status)
 //! issued   = short(token id) secret(32)
@@ -21,8 +21,9 @@
 //! checksum = the first 8 bytes of the SHA-256 of all before
 //! ```
 //!
-//! `server` and the primitives are those of [`crate::wire`]; keys are PKCS#8. Version 1, which is read too,
-//! has neither `written`, mode and what follows it, nor dues, and a notifier is maybe("K" without its letter).
+//! `server` and the primitives are those of [`crate::wire`]; keys are PKCS#8. Versions 1 and 2 are read too.
+//! Both have no sealed device. Version 1 has neither `written`, mode and what follows it, nor dues, and a
+//! notifier is maybe("K" without its letter).
 //!
 //! The bytes hold every secret of the device in the clear: whoever stores them owns their protection. The
 //! checksum finds accidents, not attacks.
@@ -60,8 +61,10 @@ const MAGIC: &[u8; 4] = b"NTFC";
 enum Version {
     /// Read only.
     One = 1,
-    /// The one that is written.
+    /// Read only.
     Two = 2,
+    /// The one that is written.
+    Three = 3,
 }
 
 const CHECKSUM_LEN: usize = 8;
@@ -96,7 +99,7 @@ impl fmt::Display for ImportError {
         match self {
             Self::NotAState => f.write_str("this is not the state of a device"),
             Self::OtherVersion { found } => {
-                write!(f, "the state is of version {found}; this program reads 1 and 2")
+                write!(f, "the state is of version {found}; this program reads 1 to 3")
             }
             Self::Damaged => f.write_str("the state is damaged: its checksum does not fit"),
             Self::Malformed { field } => write!(f, "the state is whole, but its {field} is not possible"),
@@ -141,6 +144,7 @@ impl Client {
         let version = match rest.first() {
             Some(1) => Version::One,
             Some(2) => Version::Two,
+            Some(3) => Version::Three,
             Some(&found) => return Err(ImportError::OtherVersion { found }),
             None => return Err(ImportError::Damaged),
         };

@@ -12,12 +12,12 @@ use crate::client::mode::{Mode, Notifications};
 use crate::client::on_timer::Timer;
 use crate::client::queue::{Check, DeleteStep, Lane, Live, Notifier, NotifierKeys, Removal, Subscription};
 use crate::client::send::Phase as SenderPhase;
-use crate::client::token::{Issued, Phase, Token, Wants};
-use crate::crypto::keys::{AuthPrivateKey, DhSecret, X25519Private};
+use crate::client::token::{Issued, Phase, Shown, Token, Wants};
+use crate::crypto::keys::{AuthPrivateKey, DhSecret, X25519Private, X25519Public};
 use crate::model::cron::Cron;
 use crate::model::server::SenderAddress;
 use crate::model::subscription::SubscriptionStatus;
-use crate::model::token::DeviceToken;
+use crate::model::token::{DeviceToken, Provider, SEALED_TOKEN_LEN};
 use crate::wire::ntf::command::Device;
 use crate::wire::server;
 use crate::wire::text::status;
@@ -40,7 +40,7 @@ impl Spans {
     fn left(self, reader: &mut Reader<'_>, usual: Duration) -> Result<Duration, PeerFault> {
         Ok(match self.version {
             Version::One => usual,
-            Version::Two => {
+            Version::Two | Version::Three => {
                 let due = Duration::from_secs(reader.u32("due date")?.into());
                 due.saturating_sub(self.passed).min(usual)
             }
@@ -63,7 +63,7 @@ impl Client {
     ) -> Result<(), ImportError> {
         let written = match version {
             Version::One => now.wall,
-            Version::Two => {
+            Version::Two | Version::Three => {
                 let secs = reader.i64("date")?;
                 Wall::from_secs(u64::try_from(secs).map_err(|_| PeerFault::Malformed { field: "date" })?)
             }
@@ -156,10 +156,15 @@ impl Client {
     fn read_token(&mut self, now: Now, reader: &mut Reader<'_>, spans: Spans) -> Result<Token, PeerFault> {
         let server = server::decode(reader)?;
         let device: DeviceToken = Device::decode(reader)?.to_token();
+        let sealed = match spans.version {
+            Version::One | Version::Two => None,
+            Version::Three => reader.maybe("sealed device token", read_sealed)?,
+        };
+        let shown = sealed.unwrap_or_else(|| Shown { sealed_to: None, device: device.clone() });
         let auth = key(reader, "key of the token")?;
         let dh = X25519Private::from_bytes(reader.array("agreement key of the token")?);
         let phase = read_phase(reader)?;
-        let mut token = Token::new(self.generation.next(), server, device, &mut self.keys);
+        let mut token = Token::new(self.generation.next(), server, device, shown, &mut self.keys);
         if spans.version > Version::One {
             token.wants = Wants {
                 another_push: reader.bool("wants of the token")?,
@@ -173,7 +178,9 @@ impl Client {
         let usual = self.config.first_check.max(self.config.later_checks);
         let due = match spans.version {
             Version::One => Some(self.config.first_check).filter(|_| matches!(phase, Phase::Active(_))),
-            Version::Two => reader.maybe("next check", |reader| spans.left(reader, usual))?,
+            Version::Two | Version::Three => {
+                reader.maybe("next check", |reader| spans.left(reader, usual))?
+            }
         };
         if let Some(due) = due {
             self.timers.set(Timer::Check, now.mono + due);
@@ -189,7 +196,7 @@ impl Client {
     ) -> Result<Leaving, PeerFault> {
         let what = match spans.version {
             Version::One => b'T',
-            Version::Two => reader.u8("kind of a deletion")?,
+            Version::Two | Version::Three => reader.u8("kind of a deletion")?,
         };
         let what = match (what, &self.token) {
             (b'T', _) => Left::Token,
@@ -302,6 +309,14 @@ fn read_notifier(reader: &mut Reader<'_>, version: Version) -> Result<Notifier, 
         b'O' => Notifier::Off,
         _ => return Err(PeerFault::Malformed { field: "notifier" }),
     })
+}
+
+fn read_sealed(reader: &mut Reader<'_>) -> Result<Shown, PeerFault> {
+    let key = X25519Public::new(reader.array("key of the push server")?);
+    let field = "sealed device token";
+    let token = Some(reader.short(field)?).filter(|token| token.len() == SEALED_TOKEN_LEN);
+    let token = token.ok_or(PeerFault::Malformed { field })?.into();
+    Ok(Shown { sealed_to: Some(key), device: DeviceToken { provider: Provider::Sealed, token } })
 }
 
 fn entity(reader: &mut Reader<'_>, field: &'static str) -> Result<EntityId, PeerFault> {

@@ -16,7 +16,7 @@ use alloc::vec::Vec;
 
 impl Client {
     pub(super) fn write(&self, writer: &mut Writer<'_>) {
-        writer.bytes(MAGIC).u8(Version::Two as u8).i64(self.latest.wall.unix_secs()).u32(self.queues_made);
+        writer.bytes(MAGIC).u8(Version::Three as u8).i64(self.latest.wall.unix_secs()).u32(self.queues_made);
         writer.u8(match self.mode {
             Mode::Instant => b'I',
             Mode::Periodic => b'P',
@@ -62,6 +62,9 @@ impl Client {
     fn write_token(&self, writer: &mut Writer<'_>, token: &Token) {
         server::encode(&token.server, writer);
         Device::of(&token.device).encode(writer);
+        writer.maybe(token.shown.sealed_to, |writer, key| {
+            writer.bytes(key.as_bytes()).short(&token.shown.device.token);
+        });
         writer.short(&token.auth.to_pkcs8()).bytes(token.dh.expose());
         let issued = |writer: &mut Writer<'_>, tag: u8, issued: &Issued| {
             writer.u8(tag).short(issued.id.as_bytes()).bytes(issued.secret.expose());

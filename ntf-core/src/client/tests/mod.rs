@@ -19,6 +19,7 @@ mod pushes;
 mod queues;
 mod recovery;
 mod restarts;
+mod sealing;
 mod sending;
 mod states;
 mod tokens;
@@ -107,6 +108,8 @@ struct Bench {
     /// Tokens, the last one in use.
     tokens: Vec<Registered>,
     token_key: Option<BoxKey>,
+    /// Device tokens of TNEW and TRPL, as the subscriber sees them.
+    shown: Vec<DeviceToken>,
     queues: Vec<Held>,
     /// Blocks that came.
     blocks: usize,
@@ -138,6 +141,7 @@ impl Bench {
             sent: Vec::new(),
             tokens: Vec::new(),
             token_key: None,
+            shown: Vec::new(),
             queues: Vec::new(),
             blocks: 0,
             intervals: Vec::new(),
@@ -446,6 +450,9 @@ impl Bench {
             }
             let dh = X25519Private::generate(&mut self.rng);
             let id: [u8; 24] = self.rng.bytes();
+            if let C::Tnew { device, .. } | C::Trpl { device } = command {
+                self.shown.push(device.to_token());
+            }
             let answer = match command {
                 C::Tnew { dh: client, .. } => {
                     // The same keys get the same token again, as a subscriber must.

@@ -6,13 +6,16 @@ use crate::client::ImportError;
 impl Bench {
     /// Replaces the client with one that has its exported state.
     pub(super) fn restart(&mut self) {
+        self.restart_with(Config::default());
+    }
+
+    pub(super) fn restart_with(&mut self, config: Config) {
         // What is exported is as of the last input.
         self.client.handle(self.now, Input::Tick);
         self.settle();
         let bytes = self.client.export();
         self.peers.clear();
-        self.client =
-            Client::import(Config::default(), Seed::from_number(5), self.now, &bytes).expect("our own bytes");
+        self.client = Client::import(config, Seed::from_number(5), self.now, &bytes).expect("our own bytes");
         assert_eq!(*self.client.export(), *bytes, "nothing is lost on the way");
     }
 }
@@ -120,7 +123,7 @@ fn bytes_that_are_no_state_are_refused_in_words() {
     assert_eq!(refused, Err(ImportError::TooMany { what: "queues" }));
     assert_eq!(
         ImportError::OtherVersion { found: 9 }.to_string(),
-        "the state is of version 9; this program reads 1 and 2"
+        "the state is of version 9; this program reads 1 to 3"
     );
 }
 

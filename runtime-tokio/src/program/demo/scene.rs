@@ -25,7 +25,6 @@ use crate::link::Traffic;
 use crate::program::announce::{randomness, sentence};
 use crate::program::cli;
 use crate::program::failure::Failure;
-use crate::program::sealing::sealed;
 use crate::roles::ClientMail;
 use crate::rt::spawn;
 use crate::service::{Running, run_client, run_smp_server};
@@ -115,7 +114,8 @@ impl Scene {
         let mut devices = Vec::new();
         for number in 0..usize::try_from(options.devices).unwrap_or(1) {
             let token = device_token()?;
-            let role = Client::new(ClientConfig::default(), randomness()?, clock.now());
+            let config = ClientConfig { seal_to: servers.sealing_key().copied(), ..ClientConfig::default() };
+            let role = Client::new(config, randomness()?, clock.now());
             let device = run_client(role, clock, watch_client(Some(number), clock, sight.clone()));
             forward_pushes(trial.stand_in(), &token, number, clock, device.mailbox(), sight.clone());
             devices.push((device, token));
@@ -152,11 +152,7 @@ impl Scene {
     pub(super) async fn register(&mut self) -> Result<(), Failure> {
         for (device, token) in &self.devices {
             let server = self.ntf_address.clone();
-            let token = match self.servers.sealing_key() {
-                Some(key) => sealed(token, key, &server)?,
-                None => token.clone(),
-            };
-            device.send(ClientMail::Command(Command::Register { server, device: token }));
+            device.send(ClientMail::Command(Command::Register { server, device: token.clone() }));
         }
         let mut active = 0;
         while active < self.devices.len() {

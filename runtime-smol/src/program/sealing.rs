@@ -1,1 +1,0 @@
-../../../runtime-tokio/src/program/sealing.rs
