@@ -137,6 +137,13 @@ impl Budgets {
         }
     }
 
+    /// Takes the budget of a key out of the table; a new one, if there is none.
+    pub fn take(&mut self, key: u64) -> Budget {
+        let budget = self.used.get(&key).copied().unwrap_or_default();
+        self.forget(key);
+        budget
+    }
+
     /// Keys held: the gauge.
     #[must_use]
     pub fn len(&self) -> usize {

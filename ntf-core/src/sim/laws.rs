@@ -181,6 +181,7 @@ impl Laws {
                 (*node, "notices in no order", count(gauges.fresh)),
                 (*node, "verifications", count(gauges.verifications)),
                 (*node, "claims", count(gauges.claims)),
+                (*node, "registrations on rosters", count(gauges.unproved)),
                 (*node, "waiting commands", count(gauges.waits)),
                 (*node, "busy servers", count(gauges.servers_busy)),
                 (*node, "commands to servers", count(gauges.in_flight)),

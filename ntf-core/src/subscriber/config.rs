@@ -115,8 +115,10 @@ impl Config {
             idle_timeout: Duration::from_secs(43_200),
         }
     }
+
     /// The settings of one shard: as these, with its share of the bounds on what all shards hold together. What one
-    /// token, device, link or source address may do is each shard's own to count.
+    /// token or link may do is counted on the shard it is on. What one device token or source address may do is booked
+    /// on all shards, so it is the same for any number of them.
     #[must_use]
     pub fn for_shard(&self, sharding: Sharding) -> Self {
         let shards = sharding.plan().count();
@@ -129,7 +131,6 @@ impl Config {
         config.links = share(self.links);
         config.subscriptions.servers = self.subscriptions.servers.div_ceil(shards.get().into());
         config.delivery.devices_paced = share(self.delivery.devices_paced);
-        config.sources.sources = share(self.sources.sources);
         config.sharding = Some(sharding);
         config
     }

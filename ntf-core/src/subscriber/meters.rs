@@ -177,7 +177,7 @@ pub struct ShardCounters {
 pub struct Gauges {
     /// Devices connected.
     pub links: usize,
-    /// Source addresses that have budgets to pay off.
+    /// Source addresses that have budgets to pay off; each counts on every shard.
     pub sources: usize,
     /// Registrations.
     pub tokens: u32,
@@ -207,8 +207,12 @@ pub struct Gauges {
     pub periodics: usize,
     /// Devices whose budget of hidden pushes is used up in part.
     pub devices_paced: usize,
+    /// Budgets of devices that only other shards have drawn on.
+    pub devices_elsewhere: usize,
     /// Claims kept on queues, for all shards.
     pub claims: usize,
+    /// Registrations that were never verified, on the rosters that shards keep for each other.
+    pub unproved: usize,
     /// Commands that wait for other shards.
     pub waits: usize,
     /// Effects not polled yet.
@@ -295,7 +299,9 @@ meters!(Gauges {
     verifications,
     periodics,
     devices_paced,
+    devices_elsewhere,
     claims,
+    unproved,
     waits,
     effects,
 });

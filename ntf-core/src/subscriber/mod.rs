@@ -51,7 +51,7 @@ use crate::subscriber::input::Input;
 use crate::subscriber::meters::{Counters, Gauges};
 use crate::subscriber::on_device::DeviceLink;
 use crate::subscriber::on_server::Watched;
-use crate::subscriber::shard::{Claims, QueueMark, Sharding, Waits};
+use crate::subscriber::shard::{Claims, QueueMark, Roster, Sharding, Waits};
 use crate::subscriber::sources::Sources;
 use crate::subscription::table::Subscriptions;
 use crate::token::registration::Makers;
@@ -93,6 +93,8 @@ pub struct Subscriber {
     sharding: Sharding,
     /// Of queues that fall to this shard.
     claims: Claims,
+    /// Of devices that fall to this shard.
+    roster: Roster,
     waits: Waits,
     /// Queues that other shards keep and that are watched no more, until they are told.
     released: Vec<(ShardId, QueueMark)>,
@@ -144,7 +146,7 @@ impl Subscriber {
             delivery: Delivery::new(config.delivery, &mut hashing).numbered_by(plan),
             devices: BTreeMap::new(),
             silent: BTreeSet::new(),
-            sources: Sources::new(config.sources, &mut hashing),
+            sources: Sources::new(config.sources, sharding.key()),
             servers: BTreeMap::new(),
             server_links: BTreeMap::new(),
             busy: VecDeque::new(),
@@ -161,6 +163,7 @@ impl Subscriber {
             },
             sharding,
             claims: Claims::new(claims.saturating_mul(2)),
+            roster: Roster::new(config.tokens),
             waits: Waits::default(),
             released: Vec::new(),
             nonces: seed.stream(Stream::Nonces),
@@ -197,7 +200,9 @@ impl Subscriber {
             verifications: self.delivery.verifications(),
             periodics: self.delivery.periodics(),
             devices_paced: self.delivery.devices_paced(),
+            devices_elsewhere: self.tokens.devices_elsewhere(),
             claims: self.claims.len(),
+            unproved: self.roster.len(),
             waits: self.waits.len(),
             effects: self.outbox.len(),
         }
@@ -229,6 +234,9 @@ impl Subscriber {
             self.drop_subscription(subscription);
         }
         self.delivery.forget_token(token);
+        if let Some(unproved) = self.unproved(token) {
+            self.settle(unproved);
+        }
         self.tokens.remove(token)
     }
 
@@ -268,6 +276,7 @@ impl Subscriber {
         self.ending = None;
         self.sources.clear();
         self.claims.clear();
+        self.roster.clear();
     }
 
     /// Closes all links and forgets what is about links only.

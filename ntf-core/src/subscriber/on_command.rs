@@ -20,7 +20,7 @@ use crate::subscriber::on_shard::{Claim, Progress};
 use crate::subscriber::shard::{QueueMark, Wait, Wish};
 use crate::subscriber::sources::Use;
 use crate::subscription::row::Wanted;
-use crate::token::registration::{Registered, Registration, Token, TokenRefusal};
+use crate::token::registration::{Registered, Registration, Spent, Token, TokenRefusal};
 use crate::token::shape::is_well_shaped;
 use crate::token::state::{NotVerified, State};
 use crate::wire::error_code::{CommandError, ErrorCode};
@@ -280,6 +280,7 @@ impl Subscriber {
             Registered::Fresh(index) => {
                 self.counters.tokens.created.count();
                 self.make_room_for(index);
+                self.enrol(index);
             }
             Registered::Again(_) => self.counters.tokens.repeated.count(),
         }
@@ -304,14 +305,15 @@ impl Subscriber {
         let has_failed = self.tokens.get(token).is_some_and(Token::has_failed);
         let verified = match has_failed && self.sources.is_spent(self.now, from, Use::WrongCode) {
             true => Err(NotVerified::TooManyFromSource),
-            false => self.tokens.verify(self.now, token, code),
+            false => self.verify(token, code),
         };
         if let Err(why) = verified {
             self.counters.tokens.not_verified.count();
             match why {
                 NotVerified::WrongCode => {
                     // What is beyond the budget is a first answer, and booked by being its last as well.
-                    let _ = self.sources.admit(self.now, from, Use::WrongCode);
+                    let _ = self.use_source(from, Use::WrongCode);
+                    self.tell_of_device(token, Spent::WrongCode);
                 }
                 NotVerified::TooManyForDevice | NotVerified::TooManyFromSource => {
                     self.counters.tokens.guesses_refused.count();
@@ -325,6 +327,15 @@ impl Subscriber {
         Ok(())
     }
 
+    fn verify(&mut self, token: TokenIndex, code: &[u8]) -> Result<(), NotVerified> {
+        let was_unproved = self.unproved(token);
+        let verified = self.tokens.verify(self.now, token, code);
+        if let (Ok(()), Some(unproved)) = (&verified, was_unproved) {
+            self.settle(unproved);
+        }
+        verified
+    }
+
     /// TRPL: the token goes to another device, which has to prove itself; all else stays.
     fn on_replace(
         &mut self,
@@ -334,6 +345,7 @@ impl Subscriber {
     ) -> Result<(), ErrorCode<'static>> {
         self.admit(from, Use::VerificationPush)?;
         let origin = self.sources.origin(from);
+        let was_unproved = self.unproved(token);
         self.tokens
             .has_place(self.now, &device, origin, Some(token))
             .map_err(|refusal| self.refused(refusal))?;
@@ -341,7 +353,11 @@ impl Subscriber {
             .replace(self.now, token, device, origin, &mut self.makers)
             .map_err(|refusal| self.refused(refusal))?;
         self.counters.tokens.replaced.count();
+        if let Some(unproved) = was_unproved {
+            self.settle(unproved);
+        }
         self.make_room_for(token);
+        self.enrol(token);
         self.delivery.moved(token);
         self.delivery.want_verification(token, Until::Verified);
         Ok(())
@@ -443,7 +459,7 @@ impl Subscriber {
 
     /// Books what a command costs its source address.
     fn admit(&mut self, from: Option<Source>, what: Use) -> Result<(), ErrorCode<'static>> {
-        if self.sources.admit(self.now, from, what) {
+        if self.use_source(from, what) {
             return Ok(());
         }
         self.counters.tokens.refused_source.count();

@@ -104,7 +104,7 @@ impl Subscriber {
             self.outbox.push(Effect::Link(LinkAction::Close { link }));
             return;
         }
-        if !self.sources.open(transport.source) {
+        if !self.open_source(transport.source) {
             self.counters.links.refused_source.count();
             self.outbox.push(Effect::Link(LinkAction::Close { link }));
             return;
@@ -120,7 +120,7 @@ impl Subscriber {
             }
             Err(_) => {
                 self.counters.links.faults.count();
-                self.sources.close(transport.source);
+                self.close_source(transport.source);
                 self.outbox.push(Effect::Link(LinkAction::Close { link }));
             }
         }
@@ -230,7 +230,7 @@ impl Subscriber {
 
     /// A link is over.
     fn forget_device(&mut self, link: LinkId, device: &DeviceLink) {
-        self.sources.close(device.source);
+        self.close_source(device.source);
         if let Some(wait) = device.waits_for {
             self.waits.forget(link, wait);
         }

@@ -1,7 +1,8 @@
 //! Letters of other shards, and links that come from them. [`crate::subscriber::shard`] tells the story.
 
-use crate::base::id::LinkId;
+use crate::base::id::{LinkId, TokenId};
 use crate::base::mutant;
+use crate::base::source::Source;
 use crate::link::event::LinkAction;
 use crate::link::responder::ReplyTo;
 use crate::model::index::{SubscriptionIndex, TokenIndex};
@@ -11,7 +12,12 @@ use crate::model::token::{DeviceTag, DeviceToken};
 use crate::subscriber::Subscriber;
 use crate::subscriber::effect::Effect;
 use crate::subscriber::on_device::DeviceLink;
-use crate::subscriber::shard::{Claimed, Letter, Owed, Parcel, QueueMark, Then, Ticket, Victor, Wait, Wish};
+use crate::subscriber::shard::{
+    Claimed, DeviceMark, Letter, Owed, Parcel, QueueMark, Then, Ticket, Victor, Wait, Wish,
+};
+use crate::subscriber::sources::{News, Use};
+use crate::token::places::Place;
+use crate::token::registration::Spent;
 use crate::wire::error_code::ErrorCode;
 use crate::wire::ntf::command::Command;
 use crate::wire::ntf::response::Response;
@@ -57,21 +63,16 @@ impl Subscriber {
     /// Sends a link to the shard of its next command.
     pub(super) fn hand_off(&mut self, link: LinkId, device: DeviceLink, to: ShardId) {
         self.counters.shards.links_given.count();
-        self.sources.close(device.source());
         self.outbox.push(Effect::HandOff { link, to, parcel: Box::new(Parcel(device)) });
     }
 
     /// A link comes from another shard.
     pub(super) fn on_adopted(&mut self, link: LinkId, parcel: Parcel) {
         self.counters.shards.links_taken.count();
-        // It was counted where it came from; what may be open here is this shard's own to say.
+        // It was counted where it came from; how many may be open here is this shard's own to say.
         if !self.has_room_for_device() {
             self.counters.links.refused_full.count();
-            self.outbox.push(Effect::Link(LinkAction::Close { link }));
-            return;
-        }
-        if !self.sources.open(parcel.0.source()) {
-            self.counters.links.refused_source.count();
+            self.close_source(parcel.0.source());
             self.outbox.push(Effect::Link(LinkAction::Close { link }));
             return;
         }
@@ -100,6 +101,11 @@ impl Subscriber {
                     self.write(from, Letter::Done { ticket });
                 }
             }
+            Letter::Unproved { device, place } => self.enter_roster(device, place),
+            Letter::Settled { device, token } => self.roster.strike(device, token),
+            Letter::Displace { device, token } => self.displace(device, token),
+            Letter::Source { mark, news } => self.sources.hear(self.now, mark, news),
+            Letter::Spent { device, what } => self.tokens.spent_elsewhere(self.now, &device, what),
             Letter::Done { ticket } => {
                 if let Some(then) = self.waits.done(ticket) {
                     self.go_on(then);
@@ -111,6 +117,96 @@ impl Subscriber {
     fn write(&mut self, to: ShardId, letter: Letter) {
         self.counters.shards.letters.count();
         self.outbox.push(Effect::Shard { to, letter });
+    }
+
+    /// A registration has yet to prove itself: one of its device may have to go for it, on whichever shard.
+    pub(super) fn enrol(&mut self, token: TokenIndex) {
+        let Some((device, place)) = self.unproved(token) else { return };
+        let home = self.sharding.home_of_device(device);
+        if home == self.sharding.plan().own() {
+            self.enter_roster(device, place);
+        } else {
+            self.write(home, Letter::Unproved { device, place });
+        }
+    }
+
+    /// What was [`unproved`](Self::unproved) has proved itself, or is gone.
+    pub(super) fn settle(&mut self, (device, Place { holder: token, .. }): (DeviceMark, Place<TokenId>)) {
+        let home = self.sharding.home_of_device(device);
+        if home == self.sharding.plan().own() {
+            self.roster.strike(device, token);
+        } else {
+            self.write(home, Letter::Settled { device, token });
+        }
+    }
+
+    /// What is on a roster of a registration; nothing when it has proved itself, or when there are no other shards.
+    pub(super) fn unproved(&self, index: TokenIndex) -> Option<(DeviceMark, Place<TokenId>)> {
+        let Place { origin, since, .. } =
+            self.tokens.place(index).filter(|_| !self.sharding.plan().is_alone())?;
+        let device = self.sharding.mark_of_device(self.tokens.device(index)?.token());
+        Some((device, Place { holder: self.tokens.get(index)?.id(), origin, since }))
+    }
+
+    fn enter_roster(&mut self, device: DeviceMark, place: Place<TokenId>) {
+        let Some(displaced) = self.roster.enter(self.now.mono, device, place) else { return };
+        let plan = self.sharding.plan();
+        let to = plan.of_name(displaced.as_bytes());
+        if to == plan.own() {
+            self.displace(device, displaced);
+        } else {
+            self.write(to, Letter::Displace { device, token: displaced });
+        }
+    }
+
+    /// Drops a registration, unless it has proved itself or moved to another device meanwhile.
+    fn displace(&mut self, device: DeviceMark, token: TokenId) {
+        let Some(index) = self.tokens.by_id(&token) else { return };
+        if self.unproved(index).is_some_and(|(of, ..)| of == device) {
+            self.counters.tokens.displaced.count();
+            self.drop_token(index);
+        }
+    }
+
+    /// A link opens, unless its source has too many on all shards together.
+    pub(super) fn open_source(&mut self, from: Option<Source>) -> bool {
+        let is_open = self.sources.open(from);
+        if is_open {
+            self.tell_of_source(from, News::Opened);
+        }
+        is_open
+    }
+
+    /// A link that was counted is gone.
+    pub(super) fn close_source(&mut self, from: Option<Source>) {
+        self.sources.close(from);
+        self.tell_of_source(from, News::Closed);
+    }
+
+    /// Books what a source uses up, or says no.
+    pub(super) fn use_source(&mut self, from: Option<Source>, what: Use) -> bool {
+        let is_admitted = self.sources.admit(self.now, from, what);
+        if is_admitted {
+            self.tell_of_source(from, News::Used(what));
+        }
+        is_admitted
+    }
+
+    fn tell_of_source(&mut self, from: Option<Source>, news: News) {
+        let Some(mark) = self.sources.mark(from) else { return };
+        for shard in self.sharding.plan().others() {
+            self.write(shard, Letter::Source { mark, news });
+        }
+    }
+
+    /// Tells the other shards what the device of a token has used up here.
+    pub(super) fn tell_of_device(&mut self, token: TokenIndex, what: Spent) {
+        let plan = self.sharding.plan();
+        let Some(device) = self.tokens.device(token).filter(|_| !plan.is_alone()) else { return };
+        let device = device.token().clone();
+        for shard in plan.others() {
+            self.write(shard, Letter::Spent { device: device.clone(), what });
+        }
     }
 
     fn go_on(&mut self, then: Then) {

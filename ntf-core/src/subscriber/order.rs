@@ -15,6 +15,7 @@ use crate::subscriber::Subscriber;
 use crate::subscriber::config::PADDED_LEN_MIN;
 use crate::subscriber::effect::{Effect, Milestone};
 use crate::subscription::table::Subscriptions;
+use crate::token::registration::Spent;
 use crate::token::state::State;
 use crate::wire::payload;
 use alloc::vec::Vec;
@@ -74,7 +75,7 @@ impl Subscriber {
 
     fn order_verification(&mut self, index: TokenIndex) {
         match self.tokens.admit_verification_push(self.now, index) {
-            Some(Admit::Now) => {}
+            Some(Admit::Now) => self.tell_of_device(index, Spent::VerificationPush),
             Some(Admit::Later(at)) => {
                 self.counters.tokens.verification_paced.count();
                 self.delivery.delay_verification(index, at);

@@ -4,15 +4,18 @@
 //! stranger can do to many. Addresses are not kept: the tables are keyed by their hash under a key from the
 //! seed, and two addresses that met in one hash would share their budgets. An IPv6 address counts as its
 //! /64 network. Mends defect D20 of the reference.
+//!
+//! Each shard of a subscriber has the whole table: it decides for itself, at once, and tells the others, who book the
+//! same. So a limit is that of all shards together, but for what happens while a letter is on its way.
 
 use crate::base::budget::{Admit, Budget, BudgetPlan};
 use crate::base::hash::HashKey;
-use crate::base::rng::Rng;
 use crate::base::source::Source;
 use crate::base::time::{Mono, Now};
 use crate::subscriber::on_timer::SLICE;
 use crate::token::registration::Origin;
 use alloc::collections::{BTreeMap, BTreeSet};
+use core::fmt;
 use core::time::Duration;
 
 /// What may come from one source address. Providers put thousands of phones behind one address, so the
@@ -37,7 +40,7 @@ pub struct SourceLimits {
     /// Default 100 at once, then one a minute.
     pub wrong_codes: BudgetPlan,
     /// Source addresses whose budgets are not rested; beyond it the one that would rest first is forgotten, as
-    /// it has the least to forget. Default 65,536, each some 100 bytes.
+    /// it has the least to forget. Default 65,536, each some 100 bytes, on each shard.
     pub sources: usize,
 }
 
@@ -56,17 +59,42 @@ impl Default for SourceLimits {
 
 /// What a source can use up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Use {
+pub enum Use {
+    /// A registration that was not there before.
     Registration,
+    /// A verification push asked for.
     VerificationPush,
+    /// A wrong code.
     WrongCode,
+}
+
+/// A source address, as shards name it to each other: a hash under the key that they share.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SourceMark(u64);
+
+impl fmt::Debug for SourceMark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SourceMark(redacted)")
+    }
+}
+
+/// What one shard tells the others of a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum News {
+    /// A link opened.
+    Opened,
+    /// A link is gone.
+    Closed,
+    /// This was used up.
+    Used(Use),
 }
 
 /// All source addresses that have links open or budgets to pay off.
 #[derive(Debug)]
 pub(super) struct Sources {
-    /// Bounded by the links that are open.
-    links: BTreeMap<u64, u32>,
+    /// Links that are open, over all shards, which bounds this. Below zero where one shard tells of the end of a
+    /// link sooner than another of its beginning.
+    links: BTreeMap<u64, i64>,
     used: BTreeMap<u64, Used>,
     /// The keys of `used`, by the time at which they are rested.
     resting: BTreeSet<(Mono, u64)>,
@@ -97,41 +125,57 @@ impl Used {
 }
 
 impl Sources {
-    pub(super) fn new(limits: SourceLimits, hashing: &mut Rng) -> Self {
-        Self {
-            links: BTreeMap::new(),
-            used: BTreeMap::new(),
-            resting: BTreeSet::new(),
-            hash: HashKey::new(hashing),
-            limits,
-        }
+    /// Nobody is known. Shards of one subscriber have the same key.
+    pub(super) const fn new(limits: SourceLimits, hash: HashKey) -> Self {
+        Self { links: BTreeMap::new(), used: BTreeMap::new(), resting: BTreeSet::new(), hash, limits }
     }
 
     /// Counts a link that opened, unless the source has too many. A source that is not known has no limits.
     pub(super) fn open(&mut self, source: Option<Source>) -> bool {
         let Some(key) = self.key(source) else { return true };
-        let open = self.links.entry(key).or_default();
-        if *open >= self.limits.links.max(1) {
+        if self.links.get(&key).is_some_and(|open| *open >= i64::from(self.limits.links.max(1))) {
             return false;
         }
-        *open += 1;
+        self.count(key, 1);
         true
     }
 
     /// A link that was counted is gone.
     pub(super) fn close(&mut self, source: Option<Source>) {
-        let Some(key) = self.key(source) else { return };
-        if let Some(open) = self.links.get_mut(&key) {
-            *open = open.saturating_sub(1);
-            if *open == 0 {
-                self.links.remove(&key);
-            }
+        if let Some(key) = self.key(source) {
+            self.count(key, -1);
+        }
+    }
+
+    /// Another shard tells what it has counted or booked. What is beyond a limit here was within it there, and is
+    /// not owed.
+    pub(super) fn hear(&mut self, now: Now, SourceMark(key): SourceMark, news: News) {
+        match news {
+            News::Opened => self.count(key, 1),
+            News::Closed => self.count(key, -1),
+            News::Used(what) => _ = self.book(now, key, what),
+        }
+    }
+
+    /// The name of a source between shards.
+    pub(super) fn mark(&self, source: Option<Source>) -> Option<SourceMark> {
+        self.key(source).map(SourceMark)
+    }
+
+    fn count(&mut self, key: u64, links: i64) {
+        let open = self.links.entry(key).or_default();
+        *open = open.saturating_add(links);
+        if *open == 0 {
+            self.links.remove(&key);
         }
     }
 
     /// Books one use, or says no.
     pub(super) fn admit(&mut self, now: Now, source: Option<Source>, what: Use) -> bool {
-        let Some(key) = self.key(source) else { return true };
+        self.key(source).is_none_or(|key| self.book(now, key, what))
+    }
+
+    fn book(&mut self, now: Now, key: u64, what: Use) -> bool {
         let plan = self.plan(what);
         self.rest(now, SLICE);
         if self.used.len() >= self.limits.sources.max(1)
@@ -210,7 +254,7 @@ mod tests {
     use core::net::{IpAddr, Ipv4Addr};
 
     fn sources(limits: SourceLimits) -> Sources {
-        Sources::new(limits, &mut Seed::from_number(1).stream(Stream::Hashing))
+        Sources::new(limits, HashKey::new(&mut Seed::from_number(1).stream(Stream::Hashing)))
     }
 
     fn source(number: u32) -> Option<Source> {
@@ -260,6 +304,32 @@ mod tests {
         }
         sources.close(source(2));
         assert!(sources.links.is_empty());
+    }
+
+    #[test]
+    fn what_one_shard_tells_counts_for_another() {
+        let (mut here, mut there) = (sources(limits(2)), sources(limits(2)));
+        let mark = there.mark(source(1)).expect("it is known");
+        let uses = [Use::Registration, Use::VerificationPush, Use::WrongCode];
+        for what in uses {
+            for _ in 0..2 {
+                assert!(there.admit(at(0), source(1), what));
+                here.hear(at(0), mark, News::Used(what));
+            }
+            assert!(!here.admit(at(0), source(1), what), "{what:?}");
+            here.hear(at(0), mark, News::Used(what));
+            assert!(here.admit(at(60), source(1), what), "what was too much is not owed");
+        }
+        // The end of a link may be told before its beginning.
+        for news in [News::Closed, News::Opened, News::Opened, News::Opened] {
+            here.hear(at(0), mark, news);
+        }
+        assert!(!here.open(source(1)));
+        here.hear(at(0), mark, News::Closed);
+        assert!(here.open(source(1)) && !here.open(source(1)));
+        here.close(source(1));
+        here.hear(at(0), mark, News::Closed);
+        assert!(here.links.is_empty());
     }
 
     #[test]

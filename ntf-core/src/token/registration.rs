@@ -125,6 +125,12 @@ impl Token {
         self.state
     }
 
+    /// Where it was asked for.
+    #[must_use]
+    pub const fn origin(&self) -> Origin {
+        self.origin
+    }
+
     /// The turn in which a code last verified it, if one has.
     #[must_use]
     pub const fn verified_in(&self) -> Option<Turn> {
@@ -136,6 +142,15 @@ impl Token {
     pub const fn device(&self) -> DeviceIndex {
         self.device
     }
+}
+
+/// What uses up a budget of a device, whichever of its registrations it was for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spent {
+    /// A verification push went out.
+    VerificationPush,
+    /// A wrong code came.
+    WrongCode,
 }
 
 /// A device token with its registrations, oldest first.

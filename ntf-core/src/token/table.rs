@@ -3,7 +3,7 @@
 //! Registrations of one device token share a [`Device`] row, because one of them verified ends the
 //! others, and because verification pushes to one device token share one budget, whoever asks for them.
 
-use crate::base::budget::{Admit, Budget};
+use crate::base::budget::Admit;
 use crate::base::hash::HashKey;
 use crate::base::id::TokenId;
 use crate::base::limits::CODE_LEN;
@@ -18,7 +18,7 @@ use crate::model::index::{DeviceIndex, TokenIndex};
 use crate::model::token::{DeviceTag, DeviceToken, InvalidReason};
 use crate::token::limits::TokenLimits;
 use crate::token::registration::{
-    Age, Device, Makers, Origin, Registered, Registration, Token, TokenRefusal, Turn,
+    Age, Device, Makers, Origin, Registered, Registration, Spent, Token, TokenRefusal, Turn,
 };
 use crate::token::state::{Challenge, NotVerified, State};
 use alloc::collections::BTreeSet;
@@ -28,6 +28,7 @@ use hashbrown::HashTable;
 
 #[cfg(any(test, feature = "sim"))]
 mod audit;
+mod elsewhere;
 mod places;
 mod tags;
 #[cfg(test)]
@@ -35,6 +36,7 @@ mod tests;
 
 pub use tags::Recognised;
 
+use elsewhere::Elsewhere;
 use tags::Tags;
 
 /// All registrations of a subscriber.
@@ -47,6 +49,8 @@ pub struct Tokens {
     tags: Tags,
     /// Devices without registration whose budget is not rested yet, by the time it will be.
     resting: BTreeSet<(Mono, DeviceIndex)>,
+    /// Budgets that other shards have drawn on, of devices that have no row here.
+    elsewhere: Elsewhere,
     /// Registrations by what their lifetime depends on, in the order in which they end.
     unverified: List,
     invalid: List,
@@ -68,6 +72,7 @@ impl Tokens {
             by_device: HashTable::new(),
             tags: Tags::default(),
             resting: BTreeSet::new(),
+            elsewhere: Elsewhere::new(&limits),
             unverified: List::default(),
             invalid: List::default(),
             idle: List::default(),
@@ -359,6 +364,32 @@ impl Tokens {
         self.devices.get_mut(device.0).map(|device| device.verification_budget.admit(now.mono, plan))
     }
 
+    /// Another shard has booked what a device used up. It counts here as well, as far as there is something left.
+    pub fn spent_elsewhere(&mut self, now: Now, device: &DeviceToken, what: Spent) {
+        let Some(index) = self.find_device(device) else {
+            let hashed = self.hash.of(device);
+            return self.elsewhere.book(now.mono, hashed, what);
+        };
+        let Some(row) = self.devices.get_mut(index.0) else { return };
+        let before = row.rested_at();
+        let (budget, plan) = match what {
+            Spent::VerificationPush => (&mut row.verification_budget, self.limits.verification_pushes),
+            Spent::WrongCode => (&mut row.wrong_codes, self.limits.wrong_codes),
+        };
+        // What is beyond the budget here was within it there.
+        let _ = budget.admit(now.mono, plan);
+        let after = row.rested_at();
+        if self.resting.remove(&(before, index)) {
+            self.resting.insert((after, index));
+        }
+    }
+
+    /// Devices without a row here whose budgets other shards have drawn on: the gauge.
+    #[must_use]
+    pub fn devices_elsewhere(&self) -> usize {
+        self.elsewhere.len()
+    }
+
     /// Forgets a registration; its secrets are wiped.
     pub fn remove(&mut self, index: TokenIndex) -> Option<TokenId> {
         self.unlist(index);
@@ -396,6 +427,7 @@ impl Tokens {
         self.by_device = HashTable::new();
         self.tags = Tags::default();
         self.resting.clear();
+        self.elsewhere.clear();
         self.unverified = List::default();
         self.invalid = List::default();
         self.idle = List::default();
@@ -468,12 +500,9 @@ impl Tokens {
             self.forget_device(oldest);
         }
         let hashed = self.hash.of(&token);
-        let device = Device {
-            token,
-            registrations: Vec::with_capacity(1),
-            verification_budget: Budget::new(),
-            wrong_codes: Budget::new(),
-        };
+        let (verification_budget, wrong_codes) = self.elsewhere.take(hashed);
+        let registrations = Vec::with_capacity(1);
+        let device = Device { token, registrations, verification_budget, wrong_codes };
         let index = self.devices.insert(device).map(DeviceIndex).map_err(|_| TokenRefusal::Full)?;
         let Self { devices, by_device, hash, .. } = self;
         by_device.insert_unique(hashed, index.0.slot(), |slot| {

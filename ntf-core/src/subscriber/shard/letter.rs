@@ -6,7 +6,9 @@ use crate::model::index::TokenIndex;
 use crate::model::server::NotifierAddress;
 use crate::model::token::{DeviceTag, DeviceToken};
 use crate::subscriber::on_device::DeviceLink;
-use crate::token::registration::Turn;
+use crate::subscriber::sources::{News, SourceMark};
+use crate::token::places::Place;
+use crate::token::registration::{Spent, Turn};
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -25,6 +27,16 @@ pub struct QueueMark(pub(super) u64);
 impl fmt::Debug for QueueMark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("QueueMark(redacted)")
+    }
+}
+
+/// A device, as shards name it to each other: a hash of its device token under the key that they share.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DeviceMark(pub(super) u64);
+
+impl fmt::Debug for DeviceMark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DeviceMark(redacted)")
     }
 }
 
@@ -70,6 +82,42 @@ pub enum Letter {
         ticket: Option<Ticket>,
         /// The queues.
         queues: Vec<QueueMark>,
+    },
+    /// A registration of the sender that has yet to prove itself. Whoever has to go for it is told by
+    /// [`Letter::Displace`].
+    Unproved {
+        /// Its device.
+        device: DeviceMark,
+        /// Which one, and its place among those of its device.
+        place: Place<TokenId>,
+    },
+    /// That registration has proved itself, or is gone; not answered.
+    Settled {
+        /// Its device.
+        device: DeviceMark,
+        /// Which one.
+        token: TokenId,
+    },
+    /// This registration of the receiver has to go, if it has not proved itself meanwhile; not answered.
+    Displace {
+        /// The device it is to be of.
+        device: DeviceMark,
+        /// Which one.
+        token: TokenId,
+    },
+    /// What was counted or booked of a source address; not answered.
+    Source {
+        /// The source.
+        mark: SourceMark,
+        /// What happened.
+        news: News,
+    },
+    /// What the device of a device token has used up of its budgets; not answered.
+    Spent {
+        /// The device token.
+        device: DeviceToken,
+        /// What it has used.
+        what: Spent,
     },
     /// What the receiver asked for is done.
     Done {

@@ -494,7 +494,7 @@ fn so_many_devices_are_connected_at_a_time() {
 
 #[test]
 fn who_is_silent_gives_way_when_too_many_are_connected() {
-    let mut world = World::with(|config| config.links = 2);
+    let mut world = World::alone(|config| config.links = 2);
     let (silent, mut busy) = (world.device(), world.device());
     world.advance(Duration::from_secs(29));
     assert_eq!(busy.ask(&mut world, None, &[], &Command::Ping).text(), "PONG");

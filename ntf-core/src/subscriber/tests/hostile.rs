@@ -25,7 +25,10 @@ fn source(number: u8) -> Source {
 
 /// A world with a stranger's device and an owner's, at addresses of their own.
 fn start(change: impl FnOnce(&mut Config)) -> (World, Device, Device) {
-    let mut world = World::alone(change);
+    start_in(World::with(change))
+}
+
+fn start_in(mut world: World) -> (World, Device, Device) {
     let [stranger, owner] = [STRANGER, OWNER].map(|number| {
         world.source = Some(source(number));
         world.device()
@@ -138,7 +141,7 @@ fn a_flood_of_commands_is_answered_quota_unverified() {
 
 #[test]
 fn a_full_table_is_no_place_to_hide_from_who_proves_himself() {
-    let (mut world, mut stranger, mut owner) = start(|config| config.tokens.tokens = 4);
+    let (mut world, mut stranger, mut owner) = start_in(World::alone(|config| config.tokens.tokens = 4));
     for number in 0..10 {
         let mut app = App::new(number, &alloc::format!("victim{number}"));
         app.register(&mut world, &mut stranger);
@@ -155,10 +158,10 @@ fn a_full_table_is_no_place_to_hide_from_who_proves_himself() {
 
 #[test]
 fn servers_that_are_never_reached_take_no_place_from_others() {
-    let (mut world, mut stranger, mut owner) = start(|config| {
+    let (mut world, mut stranger, mut owner) = start_in(World::alone(|config| {
         config.subscriptions.servers = 6;
         config.subscriptions.servers_per_token = 4;
-    });
+    }));
     let rogue = App::verified(&mut world, &mut stranger, 1, "abcd");
     world.smp.is_up = false;
     let mut subscribe = |world: &mut World, number: u8| {

@@ -1,10 +1,12 @@
 //! Several shards are one subscriber to devices, whichever shard a thing falls to.
 //!
-//! `NTF_SHARDS=4` runs every other test of the subscriber with shards as well; here is what only they can get
-//! wrong.
+//! Every other test of the subscriber is run with shards as well, by the last one here; `NTF_SHARDS=4` does so for
+//! people. The rest is what only shards can get wrong.
 
 use super::app::{App, Device};
 use super::world::{Queue, World};
+use crate::base::budget::BudgetPlan;
+use crate::base::source::Source;
 use crate::link::event::{DownReason, LinkEvent};
 use crate::model::shard::ShardPlan;
 use crate::subscriber::input::Input;
@@ -12,6 +14,7 @@ use crate::wire::ntf::command::{Command, Device as DeviceField};
 use crate::wire::version::NtfVersion;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::net::{IpAddr, Ipv4Addr};
 use core::num::NonZeroU8;
 use core::time::Duration;
 
@@ -147,6 +150,8 @@ fn a_device_token_verified_on_one_shard_ends_registrations_on_others() {
         assert_eq!(world.subscriber.gauges().tokens, 1);
         shards.push(shard_of(&app));
         last = Some(app);
+        // The device's budget of verification pushes is that of all shards together.
+        world.advance(Duration::from_secs(60));
     }
     shards.sort_unstable();
     shards.dedup();
@@ -329,6 +334,163 @@ fn what_a_link_waits_for_ends_with_it() {
         let subscriptions = usize::try_from(gauges.subscriptions).unwrap();
         assert_eq!((gauges.claims, gauges.waits), (subscriptions, 0), "round {number}");
     }
+}
+
+fn plan(burst: u32) -> BudgetPlan {
+    BudgetPlan { burst, period: Duration::from_secs(60) }
+}
+
+fn source(number: u8) -> Option<Source> {
+    Some(Source::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, number))))
+}
+
+#[test]
+fn the_budgets_of_a_source_are_those_of_all_shards_together() {
+    let mut world = World::sharded(FOUR, Duration::ZERO, |config| {
+        config.sources.registrations = plan(20);
+        config.sources.wrong_codes = plan(10);
+    });
+    world.source = source(66);
+    let mut strangers = [(); 4].map(|()| world.device());
+    let mut apps: Vec<App> = Vec::new();
+    for number in 0..60 {
+        let stranger = &mut strangers[usize::from(number % 4)];
+        let mut app = App::new(number, &alloc::format!("victim{number}"));
+        let reply = app.try_register(&mut world, stranger);
+        assert_eq!(reply.text().starts_with("IDTKN"), number < 20, "{number}: {}", reply.text());
+        if number < 20 {
+            app.registered(&reply);
+            apps.push(app);
+        }
+    }
+    let used = FOUR_SHARDS.map(|shard| apps.iter().filter(|app| shard_of(app) == shard).count());
+    assert!(used.iter().all(|count| (1..20).contains(count)), "every shard had some: {used:?}");
+    // Each registration may answer once; what is wrong beyond the budget is not looked at a second time.
+    let wrong = Command::Tvfy { code: &[0; 32] };
+    for _ in 0..2 {
+        for app in &apps {
+            assert_eq!(app.ask(&mut world, &mut strangers[0], &wrong), "ERR AUTH");
+        }
+    }
+    assert_eq!(world.subscriber.counters().tokens.guesses_refused.total(), 20);
+    world.source = source(7);
+    let mut owner = world.device();
+    world.orders.clear();
+    App::verified(&mut world, &mut owner, 100, "abcd");
+    world.advance(Duration::from_secs(60));
+    world.source = source(66);
+    let late = App::new(61, "victim61").try_register(&mut world, &mut strangers[1]).text();
+    assert!(late.starts_with("IDTKN"), "one a minute: {late}");
+}
+
+const FOUR_SHARDS: [u8; 4] = [0, 1, 2, 3];
+
+#[test]
+fn a_source_has_so_many_links_on_all_shards_together_wherever_they_move() {
+    let mut world = World::sharded(FOUR, LATENCY, |config| config.sources.links = 6);
+    let mut device = world.device();
+    let apps = registered_on_each(&mut world, &mut device);
+    world.source = source(66);
+    for round in 0..10 {
+        let mut links: Vec<Device> = Vec::new();
+        for _ in 0..6 {
+            links.push(world.device());
+            world.advance(LATENCY);
+        }
+        let further = world.open_link();
+        assert!(!world.is_open(further), "round {round}");
+        for (number, device) in links.iter_mut().enumerate() {
+            let app = &apps[(number + round) % 4];
+            begin(&mut world, device, app, &app.id, &Command::Tchk);
+        }
+        // Some end where they came to, some on their way.
+        world.advance(Duration::from_micros(u64::try_from(round).unwrap() * 400));
+        for device in links {
+            world.handle(Input::Link(LinkEvent::Down { link: device.link, reason: DownReason::Closed }));
+            world.devices.remove(&device.link);
+        }
+        world.advance(Duration::from_secs(1));
+        assert_eq!(world.subscriber.gauges().links, 1, "round {round}");
+    }
+    assert_eq!(world.subscriber.counters().links.refused_source.total(), 10);
+}
+
+/// Whoever knows a device token can have it registered under any number of keys, which fall to all shards.
+#[test]
+fn what_strangers_cost_a_device_does_not_depend_on_the_number_of_shards() {
+    for latency in [Duration::ZERO, LATENCY] {
+        let mut world = World::sharded(FOUR, latency, |config| config.tokens.wrong_codes = plan(3));
+        let mut stranger = world.device();
+        let mut apps: Vec<App> = Vec::new();
+        for number in 1..=40 {
+            let mut app = App::new(number, "abcd");
+            register(&mut world, &mut stranger, &mut app);
+            apps.push(app);
+        }
+        assert_eq!(world.orders.len(), 10, "one budget of verification pushes, {latency:?}");
+        let gauges = world.subscriber.gauges();
+        assert_eq!((gauges.tokens, gauges.unproved), (8, 8), "and one roster");
+        assert_eq!(world.subscriber.counters().tokens.displaced.total(), 32);
+        let standing = &apps[32..];
+        let used = FOUR_SHARDS.map(|shard| standing.iter().any(|app| shard_of(app) == shard));
+        assert!(used.iter().filter(|used| **used).count() >= 3, "on several shards: {used:?}");
+        let wrong = Command::Tvfy { code: &[0; 32] };
+        for _ in 0..2 {
+            for app in standing {
+                assert_eq!(told(&mut world, &mut stranger, app, &wrong), "ERR AUTH");
+            }
+        }
+        let refused = world.subscriber.counters().tokens.guesses_refused.total();
+        assert_eq!(refused, 8, "second guesses, of which the budget of the device is used up");
+        // The owner comes last, is let in and proves itself, which ends all others and empties the roster.
+        world.orders.clear();
+        world.advance(Duration::from_secs(3600));
+        world.orders.clear();
+        world.source = source(7);
+        let (mut owners, mut owner) = (world.device(), App::new(100, "abcd"));
+        register(&mut world, &mut owners, &mut owner);
+        let code = owner.code(&world.orders.pop().expect("a push for the owner"));
+        assert_eq!(told(&mut world, &mut owners, &owner, &Command::Tvfy { code: &code }), "OK");
+        let gauges = world.subscriber.gauges();
+        assert_eq!((gauges.tokens, gauges.unproved), (1, 0));
+    }
+}
+
+/// Registrations that move to the device of others count there, and no longer where they were.
+#[test]
+fn registrations_that_move_to_a_device_are_on_its_roster() {
+    let mut world = slow_world();
+    let mut stranger = world.device();
+    let mut apps: Vec<App> = Vec::new();
+    for number in 1..=20 {
+        let mut app = App::new(number, &alloc::format!("own{number}"));
+        register(&mut world, &mut stranger, &mut app);
+        apps.push(app);
+    }
+    let victim = App::new(0, "abcd").token;
+    for app in &apps {
+        let replace = Command::Trpl { device: DeviceField::of(&victim) };
+        assert_eq!(told(&mut world, &mut stranger, app, &replace), "OK");
+    }
+    let gauges = world.subscriber.gauges();
+    assert_eq!((gauges.tokens, gauges.unproved), (8, 8));
+    for app in &apps {
+        told(&mut world, &mut stranger, app, &Command::Tdel);
+    }
+    let gauges = world.subscriber.gauges();
+    assert_eq!((gauges.tokens, gauges.unproved), (0, 0));
+}
+
+#[test]
+fn every_other_test_of_the_subscriber_holds_with_four_shards() {
+    let tests = std::env::current_exe().expect("this program");
+    let run = std::process::Command::new(tests)
+        .args(["subscriber::tests::", "--skip", "subscriber::tests::shards::"])
+        .env("NTF_SHARDS", "4")
+        .output()
+        .expect("the tests are run again");
+    let told = String::from_utf8_lossy(&run.stdout);
+    assert!(run.status.success() && !told.contains("running 0 tests"), "{told}");
 }
 
 fn register(world: &mut World, device: &mut Device, app: &mut App) {
