@@ -29,7 +29,8 @@ impl<W> fmt::Debug for Post<W> {
 /// One shard's inbox, and its ways to all others.
 ///
 /// Post is bounded by use: a link has one command in work at a time, in one shard, and that asks for a few words
-/// of each other shard at most. [`LETTERS_MAX`] is about twenty times as many as there are links, so only a shard
+/// of each other shard at most; words that nobody answers tell of handshakes and verified commands, which take longer
+/// to do than to hear of. [`LETTERS_MAX`] is about twenty times as many as there are links, so only a shard
 /// that reads no more meets it. Its post is refused and counted, and as a lost word breaks a promise, all shards
 /// stop with [`Cause::Stuck`].
 pub struct Peers<W> {

@@ -24,6 +24,20 @@ pub fn shards_wanted() -> Option<NonZeroU8> {
     number
 }
 
+/// Runs tests of this test program once more, with so many shards of every simulated subscriber.
+///
+/// # Panics
+///
+/// When one fails, with what they printed, and when there are none.
+pub fn run_again(shards: u8, arguments: &[&str]) {
+    let program = std::env::current_exe().expect("the program that runs");
+    let run =
+        std::process::Command::new(program).args(arguments).env("NTF_SHARDS", shards.to_string()).output();
+    let run = run.expect("a program that runs can be run again");
+    let told = String::from_utf8_lossy(&run.stdout);
+    assert!(run.status.success() && !told.contains("running 0 tests"), "with {shards} shards:\n{told}");
+}
+
 /// A provider's key, made for tests; it protects nothing.
 pub const PROVIDER_KEY_PEM: &str = "-----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgGvKODR3TbfWaia0m

@@ -15,11 +15,6 @@ use ntf_tests::by_hand::{RawDevice, ntf_command};
 use ntf_tests::simulated::{Device, Network, Peer, Plan, Queue};
 use ntf_tests::voice::{Auth, Speaks};
 
-/// One shard, whatever the environment says: what is measured here is bounded for each shard by itself.
-fn one_shard() -> Plan {
-    Plan { world: Config::default(), ..Plan::default() }
-}
-
 #[test]
 fn a_flood_of_commands_is_answered_item_by_item_and_leaves_nothing_behind() {
     let mut scene = Scene::new(Plan::default());
@@ -64,7 +59,7 @@ fn a_flood_beyond_the_budget_of_a_link_is_refused_unread() {
 #[test]
 fn one_address_registers_a_bounded_number_of_devices_and_others_register_all_the_same() {
     let mut scene =
-        Scene::new(Plan { subscriber: |config| config.sources.registrations.burst = 20, ..one_shard() });
+        Scene::new(Plan { subscriber: |config| config.sources.registrations.burst = 20, ..Plan::default() });
     let mut attacker = scene.stranger();
     let mut refused = 0;
     for number in 0..60 {
@@ -134,7 +129,7 @@ fn silent_connections_up_to_the_bound_keep_new_ones_out_for_the_hello_timeout_on
 
 #[test]
 fn registering_somebody_elses_device_token_costs_its_owner_a_bounded_number_of_pushes() {
-    let mut scene = Scene::new(one_shard());
+    let mut scene = Scene::new(Plan::default());
     let mut attacker = scene.stranger();
     let before = scene.pushes_received();
     for _ in 0..100 {
@@ -160,7 +155,7 @@ fn registering_somebody_elses_device_token_costs_its_owner_a_bounded_number_of_p
 
 #[test]
 fn registrations_of_others_do_not_keep_an_owner_out() {
-    let mut scene = Scene::new(one_shard());
+    let mut scene = Scene::new(Plan::default());
     let mut attacker = scene.stranger();
     for _ in 0..50 {
         let fresh = RawDevice::new(&mut attacker.voice.rng);
@@ -333,7 +328,9 @@ fn too_many_servers_subscriptions_and_tokens_are_refused_with_quota() {
             config.subscriptions.per_token = 5;
             config.tokens.tokens = 2;
         },
-        ..one_shard()
+        // Shards have a share of the table each, and two places are not to be shared.
+        world: Config::default(),
+        ..Plan::default()
     });
     let (mut peer, device) = scene.verified_stranger("dd04");
     let mut ask = |network: &mut Network, server: &ServerAddress| {

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use ntf_core::delivery::limits::DeliveryLimits;
 use ntf_core::model::token::Provider;
 use ntf_core::sim::{Fault, Weather};
 use ntf_core::wire::ntf::command::{Command, Device};
@@ -43,6 +44,8 @@ fn a_provider_that_is_away_for_hours_stops_neither_the_reading_of_notices_nor_la
     assert_eq!(counters.received.total(), 100, "every notice was read");
     assert_eq!(network.messages(&device), [], "and none was pushed");
     network.world.apply(Fault::Provider(network.provider, Weather::Fair));
+    // The longest pause between two attempts.
+    network.world.run_for(DeliveryLimits::default().retry.max);
     assert!(network.wait_until(|network| network.messages(&device).len() == 100), "one push brings all");
     network.expect_served(&device, &queue, "and then as ever");
 }

@@ -8,7 +8,9 @@ use super::world::{Queue, World};
 use crate::base::budget::BudgetPlan;
 use crate::base::source::Source;
 use crate::link::event::{DownReason, LinkEvent};
+use crate::model::push::{PushOrder, PushOutcome, PushResult};
 use crate::model::shard::ShardPlan;
+use crate::model::token::InvalidReason;
 use crate::subscriber::input::Input;
 use crate::wire::ntf::command::{Command, Device as DeviceField};
 use crate::wire::version::NtfVersion;
@@ -454,6 +456,41 @@ fn what_strangers_cost_a_device_does_not_depend_on_the_number_of_shards() {
         let gauges = world.subscriber.gauges();
         assert_eq!((gauges.tokens, gauges.unproved), (1, 0));
     }
+}
+
+/// The push of a registration is out when its rival on another shard is verified: its outcome finds nothing, and
+/// says nothing about the rival.
+#[test]
+fn a_token_superseded_elsewhere_while_its_push_is_out_is_gone_when_the_outcome_comes() {
+    let mut world = slow_world();
+    let mut device = world.device();
+    let mut last: Option<(App, PushOrder)> = None;
+    let mut crossings = 0;
+    for number in 1..=24 {
+        let mut app = App::new(number, "abcd");
+        world.accepts_pushes = true;
+        register(&mut world, &mut device, &mut app);
+        let code = app.code(&world.orders.pop().expect("its own push"));
+        assert_eq!(told(&mut world, &mut device, &app, &Command::Tvfy { code: &code }), "OK");
+        if let Some((rival, order)) = last.take() {
+            crossings += usize::from(shard_of(&rival) != shard_of(&app));
+            let result = PushResult::TokenInvalid { reason: InvalidReason::Bad, since_millis: None };
+            world.handle(Input::Outcome(PushOutcome { id: order.id, result }));
+            world.advance(LATENCY);
+            assert_eq!(told(&mut world, &mut device, &app, &Command::Tchk), "TKN ACTIVE");
+            assert_eq!(told(&mut world, &mut device, &rival, &Command::Tchk), "ERR AUTH");
+        }
+        assert_eq!(world.subscriber.gauges().tokens, 1);
+        // Its code is pushed once more, and nobody says what became of that.
+        world.accepts_pushes = false;
+        register(&mut world, &mut device, &mut app);
+        let order = world.orders.pop().expect("a push that stays out");
+        assert_eq!(world.subscriber.gauges().orders_out, 1);
+        last = Some((app, order));
+        // Two pushes a round: the device's budget allows one a minute, and an order counts as lost after two.
+        world.advance(Duration::from_secs(110));
+    }
+    assert!(crossings > 10, "{crossings} rivals were on other shards");
 }
 
 /// Registrations that move to the device of others count there, and no longer where they were.
