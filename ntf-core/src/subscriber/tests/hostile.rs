@@ -198,10 +198,10 @@ fn servers_that_are_never_reached_take_no_place_from_others() {
 #[test]
 fn a_stranger_with_invalid_tokens_cannot_switch_off_the_displacement_of_dead_servers() {
     const LARGE: u32 = 1001;
-    let (mut world, mut stranger, mut owner) = start(|config| {
+    let (mut world, mut stranger, mut owner) = start_in(World::alone(|config| {
         config.subscriptions.servers = 4;
         config.commands = plan(10_000);
-    });
+    }));
     world.smp.is_up = false;
     // The oldest servers are too large to be dropped in one go; behind them is one that is not.
     for (number, host) in [(1, "large1.example.org"), (2, "large2.example.org")] {
