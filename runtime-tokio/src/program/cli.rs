@@ -68,8 +68,12 @@ pub struct BenchPush {
     /// Pushes to measure, after those that warm up.
     #[arg(long, default_value_t = 100_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
     pub pushes: u64,
-    /// Pushes that are out at a time, for all devices together.
-    #[arg(long, default_value_t = 320, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    /// Orders a second: they come evenly, as those of many devices do. What a busy machine misses is not made up
+    /// for by a burst.
+    #[arg(long, default_value_t = 5500, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub rate: u32,
+    /// Orders that are out at a time, at most; beyond it the next one waits.
+    #[arg(long, default_value_t = 800, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub outstanding: u32,
     /// How long the stand-in takes to answer, in milliseconds.
     #[arg(long, default_value_t = 50, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=10_000))]

@@ -1,15 +1,15 @@
 //! `ntf bench push`: the way of a push, from a subscriber's order to the provider's answer.
 //!
-//! So many orders are out at any time; each outcome is followed by the next order. The first part of them is not
-//! measured: connections are made, tables and allocators reach their size. Everything runs in this process on
-//! the runtime's two threads, the stand-in included.
+//! Orders come at an even rate, whatever becomes of those before, up to a bound of orders without an outcome. The
+//! first part of them is not measured: connections are made, tables and allocators reach their size. Everything
+//! runs in this process on the runtime's two threads, the stand-in included.
 
 mod h2load;
 mod scene;
 
 use std::time::{Duration, Instant};
 
-use ntf_core::model::push::PushResult;
+use ntf_core::model::push::{PushOutcome, PushResult};
 use serde_json::json;
 
 use crate::program::announce::print;
@@ -88,38 +88,69 @@ pub async fn run(options: BenchPush) -> Result<(), Failure> {
 }
 
 async fn measure(scene: &mut Scene, options: &BenchPush) -> Result<Measured, Failure> {
-    for _ in 0..options.outstanding {
-        scene.order();
-    }
+    let mut pace = Pace::new(options);
     for _ in 0..options.warm_up() {
-        one_more(scene).await?;
+        pace.one_ends(scene).await?;
     }
     scene.begin_times();
     let (began, cpu, memory) = (Instant::now(), cpu_time(), resident_bytes().unwrap_or(0));
     let mut growth = 0;
     for done in 1..=options.pushes {
-        one_more(scene).await?;
+        pace.one_ends(scene).await?;
         if done % options.pushes.div_ceil(LOOKS) == 0 || done == options.pushes {
             growth = growth.max(resident_bytes().unwrap_or(0).saturating_sub(memory));
         }
     }
     let (wall, cpu) = (began.elapsed(), cpu_time().saturating_sub(cpu));
     let own_ms = [50, 99].map(|percent| scene.own_ms(percent));
-    for _ in 0..options.outstanding {
-        ended(scene).await?;
+    for _ in 0..pace.out {
+        succeeded(timeout(PATIENCE, scene.outcomes.recv()).await.ok().flatten())?;
     }
     Ok(Measured { pushes: options.pushes, wall, cpu, own_ms, growth })
 }
 
-/// One push has ended, and the next begins.
-async fn one_more(scene: &mut Scene) -> Result<(), Failure> {
-    ended(scene).await?;
-    scene.order();
-    Ok(())
+/// When the next order is due.
+struct Pace {
+    gap: Duration,
+    due: Instant,
+    out: u32,
+    out_max: u32,
 }
 
-async fn ended(scene: &mut Scene) -> Result<(), Failure> {
-    match timeout(PATIENCE, scene.outcomes.recv()).await.ok().flatten() {
+impl Pace {
+    /// Missed orders that are made up for at once, as a time.
+    const BEHIND_MAX: Duration = Duration::from_millis(5);
+
+    fn new(options: &BenchPush) -> Self {
+        let gap = Duration::from_secs(1) / options.rate;
+        Self { gap, due: Instant::now(), out: 0, out_max: options.outstanding }
+    }
+
+    /// Orders what is due until one that was ordered has ended.
+    async fn one_ends(&mut self, scene: &mut Scene) -> Result<(), Failure> {
+        let patience = Instant::now() + PATIENCE;
+        loop {
+            let now = Instant::now();
+            self.due = self.due.max(now.checked_sub(Self::BEHIND_MAX).unwrap_or(now));
+            while self.out < self.out_max && self.due <= now {
+                scene.order();
+                self.out += 1;
+                self.due += self.gap;
+            }
+            let until = if self.out < self.out_max { self.due } else { patience };
+            match timeout(until.saturating_duration_since(now), scene.outcomes.recv()).await {
+                Err(_) if now < patience => {}
+                outcome => {
+                    self.out = self.out.saturating_sub(1);
+                    return succeeded(outcome.ok().flatten());
+                }
+            }
+        }
+    }
+}
+
+fn succeeded(outcome: Option<PushOutcome>) -> Result<(), Failure> {
+    match outcome {
         Some(outcome) if outcome.result == PushResult::Accepted => Ok(()),
         Some(outcome) => {
             Err(Failure::failed(format!("A push was not accepted but ended as {:?}.", outcome.result)))
@@ -151,10 +182,10 @@ impl Measured {
 fn tell(measured: &Measured, bare: Duration, options: &BenchPush) {
     let cpu = measured.cpu.as_secs_f64() / count(measured.pushes);
     eprintln!(
-        "{} pushes in {:.1} s, {} out at a time, answered after {} ms: {:.0} a second.",
+        "{} pushes in {:.1} s, {} a second ordered, answered after {} ms: {:.0} a second.",
         measured.pushes,
         measured.wall.as_secs_f64(),
-        options.outstanding,
+        options.rate,
         options.answer_ms,
         measured.rate(),
     );
