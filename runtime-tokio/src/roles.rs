@@ -278,6 +278,12 @@ impl Role for SubscriberEnd {
         self.knowledge()
     }
 
+    fn readings(&self) -> Readings {
+        let mut all = readings(&self.counters());
+        all.extend(readings(&self.gauges()));
+        all
+    }
+
     fn on_word(&mut self, _: Now, _: ShardId, word: Nothing) {
         match word {}
     }
@@ -353,6 +359,12 @@ impl Role for PushEnd {
 
     fn facts(&self) -> Vec<Fact> {
         self.knowledge()
+    }
+
+    fn readings(&self) -> Readings {
+        let mut all = readings(&self.counters());
+        all.extend(readings(&self.gauges()));
+        all
     }
 
     fn on_word(&mut self, _: Now, _: ShardId, word: Nothing) {

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 
 use ntf_core::base::meter::readings;
+use ntf_core::relay::{push_end, subscriber_end};
 use ntf_core::{push, subscriber};
 use ntf_runtime_tokio::http2::ConnectionMeters;
 use ntf_runtime_tokio::metrics::page::Page;
@@ -18,6 +19,10 @@ fn the_document_and_the_page_tell_of_the_same_numbers() {
     page.add("subscriber", &readings(&subscriber::meters::Gauges::default()));
     page.add("push", &readings(&push::Counters::default()));
     page.add("push", &readings(&push::Gauges::default()));
+    page.add("subscriber_end", &readings(&subscriber_end::Counters::default()));
+    page.add("subscriber_end", &readings(&subscriber_end::Gauges::default()));
+    page.add("push_end", &readings(&push_end::Counters::default()));
+    page.add("push_end", &readings(&push_end::Gauges::default()));
     page.add("connections", &readings(&ConnectionMeters::default()));
     let shown: BTreeSet<(String, String)> =
         page.names().map(|(name, kind)| (name.to_owned(), kind.to_owned())).collect();

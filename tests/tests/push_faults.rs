@@ -43,6 +43,33 @@ async fn storms_of_429_and_503() {
 }
 
 #[tokio::test]
+async fn a_limited_device_is_left_alone_and_the_others_are_not() {
+    let mut rig = Rig::start().await;
+    rig.trial.stand_in().fail_next(
+        1,
+        Fault::Answer {
+            status: 429,
+            reason: "TooManyRequests".into(),
+            retry_after_secs: Some(3600),
+            timestamp_millis: None,
+        },
+    );
+    rig.order(1);
+    rig.expect_put_off(1).await;
+    rig.order(5);
+    rig.expect_put_off(6).await;
+    assert_eq!(rig.trial.stand_in().counts().requests, 1, "the provider is not asked again");
+    let device = DeviceToken { provider: Provider::ApnsTest, token: b"00facade".as_slice().into() };
+    let payload = PushPayload::CheckMessages;
+    assert!(rig.push.send(PushMail::Order(PushOrder { id: PushId(1000), device, payload })));
+    let letter = timeout(PATIENCE, rig.outcomes.recv()).await.expect("an outcome in time").unwrap();
+    let Letter::Mail(outcome) = letter else { panic!("an outcome") };
+    assert_eq!(outcome, PushOutcome { id: PushId(1000), result: PushResult::Accepted });
+    let push = rig.stop().await;
+    assert_eq!(push.counters().device_limited.total(), 5);
+}
+
+#[tokio::test]
 async fn goodbyes_and_refused_streams_amid_a_load() {
     let mut rig = Rig::start().await;
     rig.trial.stand_in().fail_next(5, Fault::RefuseStream);

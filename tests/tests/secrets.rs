@@ -10,20 +10,27 @@ use std::time::Duration;
 
 use ntf_core::base::meter::Readings;
 use ntf_core::base::reach::Reach;
+use ntf_core::base::rng::Stream;
 use ntf_core::client::effect::Event;
 use ntf_core::client::input::{Command, Input as ClientInput, RequestTag};
 use ntf_core::client::{Client, Config as ClientConfig};
+use ntf_core::crypto::keys::{X25519Private, X25519Public};
 use ntf_core::host::mailbox::{self, Receiver, Sender};
 use ntf_core::host::wake::block_on;
 use ntf_core::link::event::LinkEvent;
 use ntf_core::model::knowledge::Fact;
+use ntf_core::model::push::{PushOrder, PushOutcome};
 use ntf_core::model::server::{Protocol, ServerAddress};
 use ntf_core::model::shard::ShardId;
 use ntf_core::model::token::{DeviceToken, Provider, TokenStatus};
 use ntf_core::push::effect::Effect as PushEffect;
 use ntf_core::push::input::Answer;
 use ntf_core::push::{Config as PushConfig, Push};
+use ntf_core::relay::push_end::{self, Admitted, Limits, PushEnd};
+use ntf_core::relay::sealed_token::OpeningKey;
+use ntf_core::relay::subscriber_end::{self, SubscriberEnd};
 use ntf_core::smp::server::{Config as SmpConfig, Server};
+use ntf_core::subscriber::config::SealedTokens;
 use ntf_core::subscriber::{Config as SubscriberConfig, Subscriber};
 use ntf_core::{Machine, Now, Step};
 use ntf_runtime_tokio::clock::Clock;
@@ -36,7 +43,9 @@ use ntf_runtime_tokio::listen::Listener;
 use ntf_runtime_tokio::metrics::Sources;
 use ntf_runtime_tokio::metrics::server::MetricsServer;
 use ntf_runtime_tokio::program::logging;
-use ntf_runtime_tokio::roles::{ClientMail, PushMail, SubscriberReport};
+use ntf_runtime_tokio::roles::{
+    ClientMail, PushEndMail, PushMail, SubscriberEndReport, SubscriberMail, SubscriberReport,
+};
 use ntf_runtime_tokio::service::os_seed;
 use ntf_runtime_tokio::standin::{Fault, Trial};
 use ntf_tests::by_hand::{RawDevice, RawQueue, smp_command};
@@ -62,6 +71,9 @@ const SMP_HOST: Ipv4Addr = Ipv4Addr::new(127, 77, 66, 55);
 /// Where the subscriber is.
 const NTF_HOST: Ipv4Addr = Ipv4Addr::new(127, 44, 33, 22);
 
+/// Where the push server is.
+const RELAY_HOST: Ipv4Addr = Ipv4Addr::new(127, 99, 88, 77);
+
 /// A device token.
 const DEVICE: &str = "feedface00112233445566778899aabbccddeeff";
 
@@ -74,7 +86,10 @@ async fn nothing_that_is_printed_or_logged_names_anybody() {
     tracing::subscriber::set_global_default(subscriber).expect("nobody else logs in this process");
 
     let mut secrets = Secrets::default();
-    let page = run_everything(&printed, &mut secrets).await;
+    let mut pages = Vec::new();
+    for shape in [Shape::Together, Shape::Apart] {
+        pages.push(run_everything(shape, &printed, &mut secrets).await);
+    }
     // As a library might log a request: let through by one of the filters, and not by ours.
     tracing::trace!(target: "h2::codec", path = format!("/3/device/{DEVICE}"));
 
@@ -92,12 +107,16 @@ async fn nothing_that_is_printed_or_logged_names_anybody() {
         "what a library logs when it is let is found: {told:?}"
     );
 
-    for counted in ["ntf_subscriber_received_total", "ntf_push_accepted_total", "ntf_connections_made_total"]
-    {
-        let line = page.lines().find(|line| line.starts_with(counted)).expect("it is counted");
-        assert!(!line.ends_with(" 0"), "the page shows what happened: {line}");
+    let roles = ["ntf_subscriber_received_total", "ntf_push_accepted_total", "ntf_connections_made_total"];
+    let ends = ["ntf_subscriber_end_answered_total", "ntf_push_end_orders_handed_on_total"];
+    for (page, counted) in pages.iter().zip([&roles[..], &[roles.as_slice(), &ends].concat()]) {
+        for counted in counted {
+            let line = page.lines().find(|line| line.starts_with(counted)).expect("it is counted");
+            assert!(!line.ends_with(" 0"), "the page shows what happened: {line}");
+        }
+        assert!(!page.contains("acceptance_ms_count 0\n"), "and how long it took");
     }
-    assert!(!page.contains("acceptance_ms_count 0\n"), "and how long it took");
+    let page = pages.concat();
 
     let found = secrets.found_in(&printed);
     assert!(found.is_empty(), "Debug output holds {found:#?}");
@@ -124,10 +143,19 @@ where
     tracing_subscriber::fmt::layer().with_ansi(false).with_writer(capture.clone())
 }
 
+/// Where the two roles of a notification server are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shape {
+    /// In one process.
+    Together,
+    /// In two, with a relay link between them, and device tokens that are sealed to the push server.
+    Apart,
+}
+
 /// The whole path, and what does not go well: a push that fails, wrong credentials, a device that is gone.
 ///
 /// Gives what the metrics page says at its end.
-async fn run_everything(capture: &Capture, secrets: &mut Secrets) -> String {
+async fn run_everything(shape: Shape, capture: &Capture, secrets: &mut Secrets) -> String {
     let clock = Clock::start();
     let trial = Trial::start(loopback(), "chat.simplex.app").await.expect("the stand-in starts");
     let smp_identity = Identity::make("localhost", Protocol::Smp).expect("certificates can be made");
@@ -141,50 +169,14 @@ async fn run_everything(capture: &Capture, secrets: &mut Secrets) -> String {
     let mut config =
         SubscriberConfig { allow_test_provider: true, ..SubscriberConfig::new(ntf_identity.credentials()) };
     config.smp.reach = Reach::Anywhere;
+    config.sealed_tokens = SealedTokens::Taken;
     capture.print(&config);
     let subscriber = Subscriber::new(config, os_seed().expect("randomness"), clock.now());
-    let config = PushConfig { later: Duration::from_secs(1), ..trial.push_config() };
-    capture.print(&config);
-    let push = Push::new(config, os_seed().expect("randomness"), clock.now());
-    let config = trial.provider_config().expect("the stand-in's CA");
-    capture.print(&config);
-    let providers = Providers::new(&config).expect("the stand-in's CA");
-    let sources = Sources::default().with_connections(providers.clone());
-    let (mut answers, mut outcomes) = (Once::new(), Once::new());
-    let (answers_to, outcomes_to) = (answers.sender(), outcomes.sender());
-    let (push, push_mail) =
-        start(Spied::new(push, capture), clock, None, Protocol::Ntf, move |effect| match effect {
-            PushEffect::Request(request) => {
-                let (providers, answers) = (providers.clone(), answers_to.clone());
-                tokio::spawn(async move {
-                    let id = request.id;
-                    let answer = providers.send(request).await;
-                    let _ = answers.try_send(Letter::Mail(PushMail::Answer(id, answer)));
-                });
-            }
-            PushEffect::Outcome(outcome) => {
-                let _ = outcomes_to.try_send(Letter::Mail(outcome.into()));
-            }
-        })
-        .await;
-    answers.forward_to(push_mail.clone());
-    let orders = push_mail.clone();
-    let (ntf, ntf_mail) = start(
-        Spied::new(subscriber, capture),
-        clock,
-        Some((&ntf_identity, NTF_HOST)),
-        Protocol::Ntf,
-        move |report| {
-            if let SubscriberReport::Push(order) = report {
-                let _ = orders.try_send(Letter::Mail(PushMail::Order(order)));
-            }
-        },
-    )
-    .await;
-    let sources = sources.with_role("push", push_mail).with_role("subscriber", ntf_mail.clone());
-    let metrics = MetricsServer::start(loopback(), sources).await.expect("loopback can be bound");
-    capture.print(&metrics);
-    outcomes.forward_to(ntf_mail);
+    let servers = match shape {
+        Shape::Together => together(subscriber, &ntf_identity, &trial, clock, capture).await,
+        Shape::Apart => apart(subscriber, &ntf_identity, &trial, clock, capture, secrets).await,
+    };
+    let ntf = &servers.subscriber;
     let smp_address = smp.address_of(&smp_identity);
     let ntf_address = ntf.address_of(&ntf_identity);
     secrets.text("host of a watched server", &SMP_HOST.to_string());
@@ -200,8 +192,8 @@ async fn run_everything(capture: &Capture, secrets: &mut Secrets) -> String {
 
     // A device and a sender of ours.
     let (mut device, mut sender) = (
-        Person::start(clock, capture, DEVICE).await,
-        Person::start(clock, capture, "feedface99112233445566778899aabbccddeeff").await,
+        Person::start(clock, capture, DEVICE, servers.sealing).await,
+        Person::start(clock, capture, "feedface99112233445566778899aabbccddeeff", servers.sealing).await,
     );
     for person in [&device, &sender] {
         secrets.text("device token", &String::from_utf8_lossy(&person.token.token));
@@ -270,14 +262,169 @@ async fn run_everything(capture: &Capture, secrets: &mut Secrets) -> String {
     device.wait(|event| *event == Event::Unregistered).await;
     capture.print(&trial);
     capture.print(trial.stand_in());
-    let page = page(metrics.address()).await;
+    let mut shown = String::new();
+    for metrics in &servers.metrics {
+        shown += &page(metrics.address()).await;
+    }
     device.running.stop().await;
     sender.running.stop().await;
-    ntf.stop().await;
-    push.stop().await;
+    servers.stop().await;
     smp.stop().await;
     trial.stop().await;
-    page
+    shown
+}
+
+/// Subscriber and push server, in whatever shape.
+struct Servers {
+    subscriber: Running,
+    /// Push server and ends of a relay link.
+    others: Vec<Running>,
+    metrics: Vec<MetricsServer>,
+    /// What device tokens are sealed to.
+    sealing: Option<X25519Public>,
+}
+
+impl Servers {
+    async fn stop(self) {
+        self.subscriber.stop().await;
+        for other in self.others {
+            other.stop().await;
+        }
+    }
+}
+
+async fn together(
+    subscriber: Subscriber,
+    identity: &Identity,
+    trial: &Trial,
+    clock: Clock,
+    capture: &Capture,
+) -> Servers {
+    let mut outcomes = Once::<Letter<SubscriberMail>>::new();
+    let (push, orders, sources) = start_push(trial, clock, capture, outcomes.sender()).await;
+    let (subscriber, mailbox) = start_subscriber(subscriber, identity, clock, capture, move |order| {
+        let _ = orders.try_send(Letter::Mail(PushMail::Order(order)));
+    })
+    .await;
+    let sources = sources.with_role("subscriber", mailbox.clone());
+    outcomes.forward_to(mailbox);
+    let metrics = vec![show(sources, capture).await];
+    Servers { subscriber, others: vec![push], metrics, sealing: None }
+}
+
+async fn apart(
+    subscriber: Subscriber,
+    identity: &Identity,
+    trial: &Trial,
+    clock: Clock,
+    capture: &Capture,
+    secrets: &mut Secrets,
+) -> Servers {
+    let relay_identity = Identity::make("localhost", Protocol::Relay).expect("certificates can be made");
+    let private = X25519Private::generate(&mut os_seed().expect("randomness").stream(Stream::Keys));
+    secrets.bytes("sealing key", private.expose());
+    let key = OpeningKey::new(private);
+    let sealing = Some(*key.public());
+    let own = identity.credentials().identity().expect("it has one");
+    let admitted = Admitted { name: "the subscriber".into(), identity: own, limits: Limits::default() };
+    let config = push_end::Config { keys: vec![key], ..push_end::Config::new(vec![admitted]) };
+    capture.print(&config);
+
+    let mut outcomes = Once::<Letter<PushEndMail>>::new();
+    let (push, orders, sources) = start_push(trial, clock, capture, outcomes.sender()).await;
+    let role = Spied::new(PushEnd::new(config, clock.now()), capture);
+    let listen = Some((&relay_identity, RELAY_HOST));
+    let (push_end, mailbox) = start(role, clock, listen, Protocol::Relay, move |order| {
+        let _ = orders.try_send(Letter::Mail(PushMail::Order(order)));
+    })
+    .await;
+    let push_metrics = show(sources.with_role("push_end", mailbox.clone()), capture).await;
+    outcomes.forward_to(mailbox);
+
+    let address = push_end.address_of(&relay_identity);
+    capture.print(&relay_identity);
+    capture.print(&address);
+    secrets.bytes("fingerprint", address.identity.as_bytes());
+    secrets.text("host of the push server", &RELAY_HOST.to_string());
+    let config = subscriber_end::Config::new(address, identity.credentials());
+    capture.print(&config);
+    let role = SubscriberEnd::new(config, &os_seed().expect("randomness"), clock.now());
+    let mut reports = Once::<Letter<SubscriberMail>>::new();
+    let tell = reports.sender();
+    let (end, orders) = start(Spied::new(role, capture), clock, None, Protocol::Relay, move |report| {
+        let mail = match report {
+            SubscriberEndReport::Recognised(push, device) => SubscriberMail::Recognised(push, device),
+            SubscriberEndReport::Outcome(outcome) => SubscriberMail::Outcome(outcome),
+        };
+        let _ = tell.try_send(Letter::Mail(mail));
+    })
+    .await;
+    let sources = Sources::default().with_role("subscriber_end", orders.clone());
+    let (subscriber, mailbox) = start_subscriber(subscriber, identity, clock, capture, move |order| {
+        let _ = orders.try_send(Letter::Mail(order));
+    })
+    .await;
+    let metrics = show(sources.with_role("subscriber", mailbox.clone()), capture).await;
+    reports.forward_to(mailbox);
+    Servers { subscriber, others: vec![end, push_end, push], metrics: vec![metrics, push_metrics], sealing }
+}
+
+async fn start_subscriber(
+    role: Subscriber,
+    identity: &Identity,
+    clock: Clock,
+    capture: &Capture,
+    mut order: impl FnMut(PushOrder) + Send + 'static,
+) -> (Running, Mailbox<Subscriber>) {
+    let listen = Some((identity, NTF_HOST));
+    start(Spied::new(role, capture), clock, listen, Protocol::Ntf, move |report| {
+        if let SubscriberReport::Push(asked) = report {
+            order(asked);
+        }
+    })
+    .await
+}
+
+/// A push server whose outcomes go to `outcomes`, and what it counts.
+async fn start_push<M: From<PushOutcome> + Send + 'static>(
+    trial: &Trial,
+    clock: Clock,
+    capture: &Capture,
+    outcomes: Sender<Letter<M>>,
+) -> (Running, Mailbox<Push>, Sources) {
+    let config = PushConfig { later: Duration::from_secs(1), ..trial.push_config() };
+    capture.print(&config);
+    let push = Push::new(config, os_seed().expect("randomness"), clock.now());
+    let config = trial.provider_config().expect("the stand-in's CA");
+    capture.print(&config);
+    let providers = Providers::new(&config).expect("the stand-in's CA");
+    let sources = Sources::default().with_connections(providers.clone());
+    let mut answers = Once::new();
+    let answers_to = answers.sender();
+    let (push, mailbox) =
+        start(Spied::new(push, capture), clock, None, Protocol::Ntf, move |effect| match effect {
+            PushEffect::Request(request) => {
+                let (providers, answers) = (providers.clone(), answers_to.clone());
+                tokio::spawn(async move {
+                    let id = request.id;
+                    let answer = providers.send(request).await;
+                    let _ = answers.try_send(Letter::Mail(PushMail::Answer(id, answer)));
+                });
+            }
+            PushEffect::Outcome(outcome) => {
+                let _ = outcomes.try_send(Letter::Mail(outcome.into()));
+            }
+        })
+        .await;
+    answers.forward_to(mailbox.clone());
+    let sources = sources.with_role("push", mailbox.clone());
+    (push, mailbox, sources)
+}
+
+async fn show(sources: Sources, capture: &Capture) -> MetricsServer {
+    let metrics = MetricsServer::start(loopback(), sources).await.expect("loopback can be bound");
+    capture.print(&metrics);
+    metrics
 }
 
 /// What a reader of the metrics gets.
@@ -565,8 +712,10 @@ struct Person {
 }
 
 impl Person {
-    async fn start(clock: Clock, capture: &Capture, token: &str) -> Self {
-        let role = Client::new(ClientConfig::default(), os_seed().expect("randomness"), clock.now());
+    async fn start(clock: Clock, capture: &Capture, token: &str, seal_to: Option<X25519Public>) -> Self {
+        let config = ClientConfig { seal_to, ..ClientConfig::default() };
+        capture.print(&config);
+        let role = Client::new(config, os_seed().expect("randomness"), clock.now());
         let (tell, events) = mpsc::unbounded_channel();
         let (running, mailbox) = start(Spied::new(role, capture), clock, None, Protocol::Ntf, move |event| {
             let _ = tell.send(event);

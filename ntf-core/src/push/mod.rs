@@ -36,6 +36,7 @@ pub mod effect;
 pub mod input;
 mod json;
 mod jwt;
+mod limited;
 mod on_answer;
 mod on_order;
 mod on_timer;
@@ -118,8 +119,8 @@ pub struct Config {
     /// Verification pushes to one device. Default 20 at once, then one a minute: that of a subscriber of
     /// ours, with room for a second one. Source: ours.
     pub verification_pushes: BudgetPlan,
-    /// Devices on the books of each of the two budgets; beyond it the one nearest to a rest is forgotten.
-    /// Default 1,000,000, each some 100 bytes.
+    /// Devices on the books of each of the two budgets, and of those that the provider has asked to leave alone;
+    /// beyond it the one nearest to a rest is forgotten. Default 1,000,000, each some 100 bytes.
     pub devices_paced_max: usize,
     /// The words of visible alerts.
     pub alert: AlertTexts,
@@ -168,6 +169,8 @@ pub struct Counters {
     pub try_later: Counter,
     /// Of those put off: the lane's queue was full.
     pub queue_full: Counter,
+    /// Of those put off: the provider had asked to leave the device alone until later, and was not asked.
+    pub device_limited: Counter,
     /// Of those put off: no answer within the order's deadline.
     pub timed_out: Counter,
     /// Of those put off: no connection, or none that took the request, in all attempts.
@@ -213,6 +216,8 @@ pub struct Gauges {
     pub lanes_held: usize,
     /// Devices whose budgets are used up in part.
     pub devices_paced: usize,
+    /// Devices that the provider has asked to leave alone for a while.
+    pub devices_limited: usize,
 }
 
 meters!(Counters {
@@ -222,6 +227,7 @@ meters!(Counters {
     token_invalid,
     try_later,
     queue_full,
+    device_limited,
     timed_out,
     unreachable,
     broken,
@@ -239,7 +245,7 @@ meters!(Counters {
     jwt_signed
 });
 
-meters!(Gauges { in_hand, waiting, in_flight, lanes_held, devices_paced });
+meters!(Gauges { in_hand, waiting, in_flight, lanes_held, devices_paced, devices_limited });
 
 /// The push server.
 pub struct Push {
@@ -350,6 +356,7 @@ impl Push {
             in_flight: self.in_flight(),
             lanes_held: self.orders.lanes_held(),
             devices_paced: self.devices_paced(),
+            devices_limited: self.shares.limited(),
         }
     }
 

@@ -78,6 +78,11 @@ impl Push {
                     let pause = asked.unwrap_or(self.config.later).min(self.config.later_max);
                     self.pause(provider, pause);
                 }
+                if let (Scope::Device, Some(asked)) = (scope, asked)
+                    && let Some(device) = self.orders.get_mut(id).map(|order| order.device)
+                {
+                    self.shares.limit(device, self.now.mono + asked.min(self.config.later_max));
+                }
                 let result = self.later(asked);
                 self.give_back(id);
                 self.finish(id, result);

@@ -58,12 +58,17 @@ impl Push {
         if let Some(until) = held.filter(|until| *until >= deadline) {
             return Admit::Ended(self.later(Some(until.since(now))));
         }
+        let device = self.shares.name(&order.device);
+        if let Some(until) = self.shares.limited_until(now, device) {
+            self.counters.device_limited.count();
+            return Admit::Ended(self.later(Some(until.since(now))));
+        }
         // Last, so that only what is taken in is on the books.
-        let share = match self.shares.take(now, order.payload.kind(), &order.device) {
+        let share = match self.shares.take(now, order.payload.kind(), device) {
             Ok(share) => share,
             Err(at) => return Admit::Ended(PushResult::Throttled { after: at.since(now) }),
         };
-        let mut order = Order::new(provider, Zeroizing::new(path), order.payload, deadline);
+        let mut order = Order::new(provider, Zeroizing::new(path), device, order.payload, deadline);
         order.share = share;
         self.seen.count(&order);
         self.timers.set(Timer::Deadline(id), deadline);

@@ -30,6 +30,8 @@ pub(super) struct Order {
     pub(super) attempts: u32,
     /// What it may not do a second time.
     pub(super) used: Used,
+    /// What its device is called among budgets.
+    pub(super) device: u64,
     /// What it took of its device's budget.
     pub(super) share: Option<Share>,
     /// Order of arrival; a retried order keeps its place.
@@ -56,12 +58,14 @@ impl Order {
     pub(super) fn new(
         provider: Provider,
         path: Zeroizing<String>,
+        device: u64,
         payload: PushPayload,
         deadline: Mono,
     ) -> Self {
         Self {
             provider,
             path,
+            device,
             payload,
             deadline,
             attempts: 0,

@@ -14,6 +14,7 @@ pub mod subscriber;
 
 mod announce;
 mod apple;
+mod counted;
 mod signals;
 mod tally;
 mod usage;

@@ -8,6 +8,7 @@ mod apple;
 pub mod bench;
 pub mod cli;
 pub mod config;
+mod counted;
 pub mod demo;
 pub mod device;
 pub mod failure;

@@ -6,10 +6,12 @@ use ntf_core::relay::push_end::{Config, PushEnd};
 use ntf_core::wire::text::base64;
 
 use crate::clock::Clock;
+use crate::metrics::Sources;
 use crate::program::announce::{announce_with, bind_failure, randomness};
 use crate::program::apple::{Apple, check_test_endpoint};
 use crate::program::cli;
 use crate::program::config::{keys, load, sealing_key};
+use crate::program::counted;
 use crate::program::failure::Failure;
 use crate::program::hardening::keep_memory_private;
 use crate::program::signals::stop_asked;
@@ -49,12 +51,18 @@ pub async fn run(options: cli::WithConfig) -> Result<(), Failure> {
         .await
         .map_err(|error| bind_failure("address in [listen]", listen, &error))?;
     let address = file.place.address(&identity, side.end.address().unwrap_or(listen))?;
+    let sources = Sources::default()
+        .with_role("push", side.push.mailbox())
+        .with_role("push_end", side.end.mailbox())
+        .with_connections(providers.clone());
+    let metrics = counted::show(file.metrics, "address in [metrics]", sources).await?;
     let sealing: Vec<_> = sealing.into_iter().map(|key| ("sealing_key", key)).collect();
     announce_with(Protocol::Relay, &address, options.json, &sealing)?;
     check_test_endpoint(&file.apple, providers);
 
     let signal = stop.await;
     eprintln!("{signal}: taking no further orders; waiting for those in hand.");
+    drop(metrics);
     let (push, end) = side.stop(file.place.drain).await;
     if let (Some(push), Some(end)) = (push, end) {
         eprintln!("{}", push_end_tally(&end.counters().orders));

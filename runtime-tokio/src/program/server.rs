@@ -20,6 +20,7 @@ use crate::program::apple::{Apple, check_test_endpoint};
 use crate::program::cli;
 use crate::program::config::keys::{self, ServerFile};
 use crate::program::config::{defaults, load};
+use crate::program::counted;
 use crate::program::failure::Failure;
 use crate::program::hardening::keep_memory_private;
 use crate::program::signals::stop_asked;
@@ -51,7 +52,7 @@ pub async fn run(options: cli::Server) -> Result<(), Failure> {
     };
     // On connections of its own: those of pushes belong to the thread that pushes.
     let (providers, checked) = (apple.providers()?, apple.providers()?);
-    let counted = providers.clone();
+    let pushing = providers.clone();
     let push = Push::new(apple.push, randomness()?, clock.now());
     let stop = stop_asked()?;
     let listen = file.place.listen;
@@ -67,10 +68,7 @@ pub async fn run(options: cli::Server) -> Result<(), Failure> {
         watch: |_| {},
     };
     let server = run_sharded_server(plan).await.map_err(|error| bind_failure("--listen", listen, &error))?;
-    let metrics = match options.metrics {
-        Some(address) => Some(show_metrics(address, &server, counted).await?),
-        None => None,
-    };
+    let metrics = show_metrics(&options, file.metrics, &server, pushing).await?;
     announce(Protocol::Ntf, &file.place.address(&identity, server.address())?, options.json)?;
     check_test_endpoint(&file.apple, checked);
     let ended = serve(server, stop).await;
@@ -96,20 +94,17 @@ fn check_reach(options: &cli::Server) -> Result<(), Failure> {
 
 /// Shows what all shards, the push server and its connections count.
 async fn show_metrics(
-    address: SocketAddr,
+    options: &cli::Server,
+    of_file: Option<SocketAddr>,
     server: &Sharded,
     providers: Providers,
-) -> Result<MetricsServer, Failure> {
+) -> Result<Option<MetricsServer>, Failure> {
     let mut sources = Sources::default();
     for shard in server.shard_mailboxes() {
         sources = sources.with_role("subscriber", shard.clone());
     }
     let sources = sources.with_role("push", server.push_mailbox().clone()).with_connections(providers);
-    let server = MetricsServer::start(address, sources)
-        .await
-        .map_err(|error| bind_failure("--metrics", address, &error))?;
-    eprintln!("Metrics at {}.", server.url());
-    Ok(server)
+    counted::show(options.metrics.or(of_file), "--metrics", sources).await
 }
 
 /// Lets the server work until somebody asks for its end or one of its threads dies.

@@ -5,9 +5,11 @@ use ntf_core::relay::subscriber_end::{Config, SubscriberEnd};
 use ntf_core::subscriber::Subscriber;
 
 use crate::clock::Clock;
+use crate::metrics::Sources;
 use crate::program::announce::{announce, bind_failure, randomness};
 use crate::program::cli;
 use crate::program::config::{keys, load};
+use crate::program::counted;
 use crate::program::failure::Failure;
 use crate::program::hardening::keep_memory_private;
 use crate::program::signals::stop_asked;
@@ -37,12 +39,17 @@ pub async fn run(options: cli::WithConfig) -> Result<(), Failure> {
         .await
         .map_err(|error| bind_failure("address in [listen]", listen, &error))?;
     let address = file.place.address(&identity, side.subscriber.address().unwrap_or(listen))?;
+    let sources = Sources::default()
+        .with_role("subscriber", side.subscriber.mailbox())
+        .with_role("subscriber_end", side.end.mailbox());
+    let metrics = counted::show(file.metrics, "address in [metrics]", sources).await?;
     announce(Protocol::Ntf, &address, options.json)?;
 
     let signal = stop.await;
     eprintln!(
         "{signal}: closing connections, then waiting for pushes under way; tokens and subscriptions were in memory only and are forgotten."
     );
+    drop(metrics);
     let (subscriber, end) = side.stop(file.place.drain).await;
     if let (Some(subscriber), Some(end)) = (subscriber, end) {
         eprintln!("{}", tally(&subscriber.counters()));

@@ -2,6 +2,7 @@
 
 use super::{Bench, TOKEN, config, header, later_of, message, response};
 use crate::model::push::{CollapseId, PushKind, PushPayload, PushResult, Sealed};
+use crate::model::token::Provider;
 use crate::push::Config;
 use crate::push::alert::AlertTexts;
 use crate::push::input::Answer;
@@ -177,4 +178,26 @@ fn a_device_that_the_provider_limits_waits_as_long_as_it_asks() {
     let answer = Answer::Response { status: 429, body: b"", retry_after: Some(asked) };
     let after = later_of(bench.answer(request, answer).result());
     assert!(after >= asked && after <= asked * 3 / 2, "{after:?}");
+}
+
+#[test]
+fn a_limited_device_is_left_alone_until_its_time_whoever_asks() {
+    let mut bench = Bench::new(config());
+    let (asked, second) = (Duration::from_secs(90), Duration::from_secs(1));
+    let request = bench.order(1).request().id;
+    bench.answer(request, Answer::Response { status: 429, body: b"", retry_after: Some(asked) });
+    assert_eq!(bench.push.gauges().devices_limited, 1);
+    // A registration elsewhere has not been told, and a subscriber may not listen.
+    for (id, payload) in [(2, message()), (3, hidden()), (4, PushPayload::Verification(sealed()))] {
+        let drained = bench.order_kind(id, TOKEN, payload);
+        assert!(drained.requests.is_empty(), "the provider is not asked");
+        assert!(later_of(drained.result()) >= asked, "and whoever asks is told when to come back");
+    }
+    assert_eq!(bench.push.counters().device_limited.total(), 3);
+    assert_eq!(bench.order_of(5, Provider::ApnsProd, "aa").requests.len(), 1, "another device is not held");
+    bench.pass(asked - second);
+    assert!(bench.order(6).requests.is_empty());
+    bench.pass(second);
+    assert_eq!(bench.order(7).requests.len(), 1);
+    assert_eq!(bench.push.gauges().devices_limited, 0);
 }

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::base::budget::BudgetPlan;
-use crate::base::meter::Counter;
+use crate::base::meter::{Counter, meters};
 use crate::model::server::Fingerprint;
 use crate::relay::sealed_token::OpeningKey;
 
@@ -160,3 +160,48 @@ pub struct OrderCounters {
     /// Of those: for an instance of the subscriber that is no more.
     pub orphaned: Counter,
 }
+
+/// What its tables hold now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gauges {
+    /// Links of subscribers: two for each at most, one of which has yet to say hello.
+    pub links: usize,
+    /// Subscribers that are connected.
+    pub subscribers: usize,
+    /// Orders that the push server has: what all credits bound.
+    pub in_hand: usize,
+    /// Outcomes remembered, of all subscribers: what [`Config::remembered_max`] bounds for each.
+    pub remembered: usize,
+}
+
+meters!(Counters { links, orders });
+meters!(LinkCounters {
+    accepted,
+    nameless,
+    strangers,
+    leaving,
+    welcomed,
+    replaced,
+    version,
+    overdrawn,
+    faults,
+    silent,
+    congested
+});
+meters!(OrderCounters {
+    received,
+    handed_on,
+    repeated,
+    remembered,
+    forgotten,
+    throttled,
+    busy,
+    draining,
+    plain_refused,
+    unopened,
+    sealed,
+    outcomes,
+    kept,
+    orphaned
+});
+meters!(Gauges { links, subscribers, in_hand, remembered });

@@ -13,7 +13,7 @@ mod on_order;
 mod peer;
 mod requests;
 
-pub use config::{Admitted, Config, Counters, Limits, LinkCounters, OrderCounters, TokensAllowed};
+pub use config::{Admitted, Config, Counters, Gauges, Limits, LinkCounters, OrderCounters, TokensAllowed};
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
@@ -132,6 +132,17 @@ impl PushEnd {
     #[must_use]
     pub const fn counters(&self) -> Counters {
         self.counters
+    }
+
+    /// What it holds now.
+    #[must_use]
+    pub fn gauges(&self) -> Gauges {
+        Gauges {
+            links: self.links(),
+            subscribers: self.peers.iter().filter(|peer| peer.link.is_some()).count(),
+            in_hand: self.in_hand(),
+            remembered: self.remembered(),
+        }
     }
 
     /// Orders that the push server has: the gauge of all credits.

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use crate::base::backoff::BackoffPlan;
-use crate::base::meter::Counter;
+use crate::base::meter::{Counter, meters};
 use crate::crypto::cert::ServerCredentials;
 use crate::link::keepalive::KeepalivePlan;
 use crate::model::server::ServerAddress;
@@ -96,3 +96,32 @@ pub struct Counters {
     /// Of those lost: a newer link with our identity replaced it.
     pub replaced: Counter,
 }
+
+/// What it holds now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gauges {
+    /// Links over which orders can be sent: one, or none while the push server is away.
+    pub open: usize,
+    /// Orders without an outcome: what [`Config::orders_max`] bounds.
+    pub held: usize,
+    /// Orders sent and not answered on this link: what the push server's credits bound.
+    pub credits_used: usize,
+}
+
+meters!(Counters {
+    orders,
+    answered,
+    expired_unsent,
+    expired_unanswered,
+    full,
+    too_long,
+    dropped,
+    resent,
+    welcomed,
+    lost,
+    wrong_identity,
+    faults,
+    silent,
+    replaced
+});
+meters!(Gauges { open, held, credits_used });

@@ -11,7 +11,7 @@
 pub mod config;
 mod on_link;
 
-pub use config::{Config, Counters};
+pub use config::{Config, Counters, Gauges};
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec;
@@ -161,6 +161,12 @@ impl SubscriberEnd {
     #[must_use]
     pub const fn counters(&self) -> Counters {
         self.counters
+    }
+
+    /// What it holds now.
+    #[must_use]
+    pub fn gauges(&self) -> Gauges {
+        Gauges { open: usize::from(self.is_open()), held: self.held(), credits_used: self.credits_used() }
     }
 
     /// Orders without an outcome: the gauge of [`Config::orders_max`].

@@ -182,12 +182,32 @@ fn place(reader: &mut Reader, kind: Kind) -> Place {
     })
 }
 
+/// Where numbers are shown. Nowhere unless it is said, and not to other hosts unless that is said too.
+fn metrics(reader: &mut Reader) -> Option<SocketAddr> {
+    reader.section("metrics", |keys| {
+        let address = keys.text(
+            "address",
+            Some(""),
+            "an IP address and a port, or \"\" for none",
+            "Where to show what was counted, such as \"127.0.0.1:9464\": at http://127.0.0.1:9464/metrics, as OpenMetrics text.",
+            |text| if text.is_empty() { Some(None) } else { text.parse::<SocketAddr>().ok().map(Some) },
+        );
+        let anywhere = keys.flag("anywhere", false, "Whether the address may be one that other hosts can read. No number names anybody, but together they tell how busy this server is and when.");
+        let address = address.flatten();
+        if address.is_some_and(|address| !address.ip().is_loopback()) && !anywhere {
+            keys.fault("address", "other hosts can read it there: name an address of this host alone, such as \"127.0.0.1:9464\", or set anywhere = true");
+        }
+        address
+    })
+}
+
 /// A subscriber's file.
 #[derive(Clone, Debug)]
 pub(crate) struct SubscriberFile {
     pub(crate) place: Place,
     pub(crate) push_server: Option<ServerAddress>,
     pub(crate) subscriber: SubscriberKeys,
+    pub(crate) metrics: Option<SocketAddr>,
 }
 
 pub(crate) fn subscriber(reader: &mut Reader) -> SubscriberFile {
@@ -201,7 +221,8 @@ pub(crate) fn subscriber(reader: &mut Reader) -> SubscriberFile {
             |text| address::parse_server(text, Protocol::Relay).ok(),
         )
     });
-    SubscriberFile { place, push_server, subscriber: subscriber_keys(reader, Kind::Subscriber) }
+    let subscriber = subscriber_keys(reader, Kind::Subscriber);
+    SubscriberFile { place, push_server, subscriber, metrics: metrics(reader) }
 }
 
 /// A push server's file.
@@ -213,6 +234,7 @@ pub(crate) struct PushFile {
     pub(crate) sealing_keys: Vec<PathBuf>,
     pub(crate) apple: AppleKeys,
     pub(crate) push: PushKeys,
+    pub(crate) metrics: Option<SocketAddr>,
 }
 
 pub(crate) fn push(reader: &mut Reader) -> PushFile {
@@ -224,7 +246,8 @@ pub(crate) fn push(reader: &mut Reader) -> PushFile {
     });
     let subscribers = reader.list("subscribers", admitted).into_iter().flatten().collect();
     let apple = reader.section("apns", apple);
-    PushFile { place, subscribers, sealing_keys, apple, push: push_keys(reader) }
+    let push = push_keys(reader);
+    PushFile { place, subscribers, sealing_keys, apple, push, metrics: metrics(reader) }
 }
 
 /// The file of both in one process.
@@ -234,13 +257,15 @@ pub(crate) struct ServerFile {
     pub(crate) subscriber: SubscriberKeys,
     pub(crate) apple: AppleKeys,
     pub(crate) push: PushKeys,
+    pub(crate) metrics: Option<SocketAddr>,
 }
 
 pub(crate) fn server(reader: &mut Reader) -> ServerFile {
     let place = place(reader, Kind::Server);
     let apple = reader.section("apns", apple);
     let subscriber = subscriber_keys(reader, Kind::Server);
-    ServerFile { place, subscriber, apple, push: push_keys(reader) }
+    let push = push_keys(reader);
+    ServerFile { place, subscriber, apple, push, metrics: metrics(reader) }
 }
 
 /// An SMP server's file.

@@ -120,11 +120,13 @@ fn every_fault_is_told_at_once_with_its_key_and_what_is_allowed() {
         policy = 7
         [smp_servers]
         allow_private_addresses = "yes"
+        [metrics]
+        address = "0.0.0.0:9464"
         [coffee]
     "#;
     let told = read_as(Kind::Subscriber, text).unwrap_err().to_string();
     for words in [
-        "/etc/ntf/some.toml has 11 errors:",
+        "/etc/ntf/some.toml has 12 errors:",
         "listen.address = \"here\": it must be an IP address and a port",
         "listen.hosts: at least one is needed",
         "listen.colour: no such key; there are: address, chain, drain_seconds, folder, hosts, key, lock_memory",
@@ -135,7 +137,8 @@ fn every_fault_is_told_at_once_with_its_key_and_what_is_allowed() {
         "pushes.padded_length = 20000: it must be a number from 512 to 16000",
         "pushes.policy = 7: it must be one of \"mutable\", \"hidden-then-visible\", \"visible-only\"",
         "smp_servers.allow_private_addresses = \"yes\": it must be true or false",
-        "[coffee]: no such section; there are: devices, listen, push_server",
+        "metrics.address: other hosts can read it there",
+        "[coffee]: no such section; there are: devices, listen, metrics, push_server",
     ] {
         assert!(told.contains(words), "{words}\nis not in:\n{told}");
     }

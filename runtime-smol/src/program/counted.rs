@@ -1,0 +1,1 @@
+../../../runtime-tokio/src/program/counted.rs
