@@ -122,3 +122,40 @@ fn a_410_counts_only_if_the_device_has_not_proved_the_opposite_since() {
     let is_invalid = |event: &Event| matches!(event, Event::Token(TokenStatus::Invalid(_)));
     assert!(network.wait_for(&device, 1, is_invalid), "the device learns of it");
 }
+
+#[test]
+fn a_push_too_large_for_the_provider_is_made_smaller_and_arrives() {
+    let mut network = Network::new();
+    let (device, queue) = network.watching_device("aa01");
+    let spent = |network: &Network| {
+        let push = network.pushes.first().and_then(|push| network.world.push_server(*push));
+        let push = push.expect("a push server").counters();
+        (push.requests.total(), push.body_bytes.total())
+    };
+    let mut before = spent(&network);
+    let mut since = |network: &Network| {
+        let now = spent(network);
+        let passed = (now.0 - before.0, now.1 - before.1);
+        before = now;
+        passed
+    };
+    network.expect_served(&device, &queue, "one");
+    let (requests, usual) = since(&network);
+    assert_eq!(requests, 1);
+
+    network.world.script(network.provider, Reply::refusal(413, "PayloadTooLarge"));
+    network.send(&queue.address, "two");
+    network.settle();
+    let (requests, bytes) = since(&network);
+    assert_eq!(requests, 2, "it is sent again, once");
+    assert!(bytes < usual + usual * 3 / 4, "{bytes} bytes, {usual} of them refused");
+    assert!(network.messages(&device).iter().any(|(_, text)| text == "two"));
+    assert_eq!(network.subscriber().counters().delivery.too_large.total(), 1);
+
+    network.send(&queue.address, "three");
+    network.settle();
+    let (requests, bytes) = since(&network);
+    assert_eq!(requests, 1, "what was learned is remembered");
+    assert!(bytes < usual * 3 / 4);
+    assert!(network.messages(&device).iter().any(|(_, text)| text == "three"));
+}

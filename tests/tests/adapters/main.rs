@@ -7,6 +7,7 @@
 #![allow(clippy::indexing_slicing, clippy::panic, clippy::wildcard_enum_match_arm, reason = "tests")]
 #![allow(clippy::duplicate_mod, reason = "`sockets` is compiled against each adapter")]
 
+mod apart;
 mod ground;
 mod on_smol;
 mod on_tokio;
@@ -74,6 +75,20 @@ fn four_shards_on_tokio_play_the_script() {
 #[test]
 fn four_shards_on_smol_play_the_script() {
     conforms(|| on_smol::start_sharded(SHARDS, on_smol::assert_no_tokio));
+}
+
+#[test]
+fn a_subscriber_on_tokio_plays_the_script_with_a_push_server_on_either() {
+    for push_server in [on_tokio::push_server, on_smol::push_server] {
+        conforms(|| on_tokio::start_apart(push_server));
+    }
+}
+
+#[test]
+fn a_subscriber_on_smol_plays_the_script_with_a_push_server_on_either() {
+    for push_server in [on_tokio::push_server, on_smol::push_server] {
+        conforms(|| on_smol::start_apart(push_server));
+    }
 }
 
 /// What an embedder's callback may do wrong.

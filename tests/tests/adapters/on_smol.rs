@@ -2,9 +2,14 @@
 
 use ntf_runtime_smol as adapter;
 
+use crate::apart::{PushPlan, PushProcess};
+
+#[path = "push_server.rs"]
+mod push_server;
 #[path = "sockets.rs"]
 mod sockets;
 
+pub(crate) use push_server::push_server;
 pub(crate) use sockets::{Sockets, Where};
 
 /// On an executor of the adapter's own, as its program has it.
@@ -31,6 +36,12 @@ pub(crate) fn start_on_async_std() -> Sockets {
         assert!(async_std::task::try_current().is_some(), "tasks run on async-std");
     };
     Sockets::start(async_std::task::block_on, probe, Where::Here)
+}
+
+/// With a subscriber whose push server is elsewhere.
+pub(crate) fn start_apart(push_server: fn(PushPlan) -> PushProcess) -> Sockets {
+    let enter = |work| adapter::rt::run(1, work).expect("threads");
+    Sockets::start(enter, assert_no_tokio, Where::Apart(push_server))
 }
 
 /// With a notification server on so many threads of its own.

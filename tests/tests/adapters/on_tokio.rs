@@ -2,15 +2,25 @@
 
 use ntf_runtime_tokio as adapter;
 
+use crate::apart::{PushPlan, PushProcess};
+
+#[path = "push_server.rs"]
+mod push_server;
 #[path = "sockets.rs"]
 mod sockets;
 
+pub(crate) use push_server::push_server;
 pub(crate) use sockets::{Sockets, Where};
 
 pub(crate) fn start(threads: usize) -> Sockets {
     start_at(threads, Where::Here, || {
         assert!(tokio::runtime::Handle::try_current().is_ok(), "tasks run on tokio");
     })
+}
+
+/// With a subscriber whose push server is elsewhere.
+pub(crate) fn start_apart(push_server: fn(PushPlan) -> PushProcess) -> Sockets {
+    start_at(1, Where::Apart(push_server), || {})
 }
 
 /// With a notification server on so many threads of its own.

@@ -19,6 +19,7 @@ use ntf_core::model::knowledge::Fact;
 use ntf_core::model::server::{Protocol, ServerAddress};
 use ntf_core::model::token::DeviceToken;
 use ntf_core::push::{self, Push};
+use ntf_core::relay::subscriber_end::{self, SubscriberEnd};
 use ntf_core::smp::server::{self as smp, Server};
 use ntf_core::subscriber::{self, Subscriber};
 
@@ -26,15 +27,20 @@ use super::adapter::clock::Clock;
 use super::adapter::driver::Letter;
 use super::adapter::http2::Providers;
 use super::adapter::identity::Identity;
+use super::adapter::relay::{SubscriberSide, run_subscriber};
 use super::adapter::roles::ClientMail;
 use super::adapter::rt;
 use super::adapter::service::{Both, Running, os_seed, run_client, run_server, run_smp_server};
 use super::adapter::shards::{DRAIN, Plan, Sharded, run_sharded_server};
 use super::adapter::standin::{Fault, Trial};
+use crate::apart::{PushPlan, PushProcess};
 use crate::ground::{Ground, Mishap};
 
 /// Nothing on loopback takes this long.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What is out at the end of the two ends of a relay link is waited for so long.
+pub(crate) const GRACE: Duration = Duration::from_millis(200);
 
 type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -80,12 +86,15 @@ pub(crate) enum Where {
     Here,
     /// On so many threads of its own.
     Threads(u8),
+    /// The subscriber as in `Here`, and a push server that this starts elsewhere.
+    Apart(fn(PushPlan) -> PushProcess),
 }
 
 /// The notification server.
 enum Notifier {
     Here(Box<Both>),
     Threads(Sharded),
+    Apart(Box<(SubscriberSide, PushProcess)>),
 }
 
 impl Notifier {
@@ -93,6 +102,7 @@ impl Notifier {
         match self {
             Self::Here(both) => both.subscriber.address().expect("it listens"),
             Self::Threads(sharded) => sharded.address(),
+            Self::Apart(sides) => sides.0.subscriber.address().expect("it listens"),
         }
     }
 
@@ -100,6 +110,7 @@ impl Notifier {
         match self {
             Self::Here(both) => both.subscriber.look().await,
             Self::Threads(sharded) => sharded.look().await,
+            Self::Apart(sides) => sides.0.subscriber.look().await,
         }
         .expect("it runs")
     }
@@ -115,12 +126,18 @@ impl Notifier {
                 Ok(_) => vec!["subscriber", "push server"],
                 Err(_) => Vec::new(),
             },
+            Self::Apart(sides) => {
+                let (subscriber, push) = *sides;
+                let (role, end) = subscriber.stop(GRACE).await;
+                let subscriber = role.and(end).map(|_| "subscriber");
+                subscriber.into_iter().chain(push.stop().then_some("push server")).collect()
+            }
         }
     }
 
     fn threads(&self) -> &Sharded {
         match self {
-            Self::Here(_) => panic!("a server on threads of its own"),
+            Self::Here(_) | Self::Apart(_) => panic!("a server on threads of its own"),
             Self::Threads(sharded) => sharded,
         }
     }
@@ -372,20 +389,35 @@ async fn start_notifier(
         subscriber::Config { allow_test_provider: true, ..subscriber::Config::new(identity.credentials()) };
     config.smp.reach = Reach::Anywhere;
     let push = push::Config { later: Duration::from_secs(1), ..trial.push_config() };
-    let push = Push::new(push, os_seed().expect("randomness"), clock.now());
-    let providers = trial.provider_config().and_then(|config| Providers::new(&config)).expect("its CA");
     let tls = identity.endpoint(Protocol::Ntf).expect("its own key");
     let watch = move |_| probe();
+    let seed = || os_seed().expect("randomness");
+    let near = |push| {
+        let providers = trial.provider_config().and_then(|config| Providers::new(&config)).expect("its CA");
+        (Push::new(push, seed(), clock.now()), providers)
+    };
     match place {
         Where::Here => {
-            let subscriber = Subscriber::new(config, os_seed().expect("randomness"), clock.now());
+            let (push, providers) = near(push);
+            let subscriber = Subscriber::new(config, seed(), clock.now());
             let both = run_server(subscriber, push, clock, address, tls, providers, watch).await;
             Notifier::Here(Box::new(both.expect("loopback")))
         }
         Where::Threads(threads) => {
+            let (push, providers) = near(push);
             let threads = NonZeroU8::new(threads).expect("at least one");
             let plan = Plan { config, threads, push, clock, address, tls, providers, drain: DRAIN, watch };
             Notifier::Threads(run_sharded_server(plan).await.expect("loopback"))
+        }
+        Where::Apart(start) => {
+            let (endpoint, ca_pem) = (trial.stand_in().endpoint(), trial.stand_in().ca_pem().to_owned());
+            let own = identity.credentials().identity().expect("it has one");
+            let push = start(PushPlan { push, endpoint, ca_pem, subscriber: own });
+            let end = subscriber_end::Config::new(push.address.clone(), identity.credentials());
+            let end = SubscriberEnd::new(end, &seed(), clock.now());
+            let subscriber = Subscriber::new(config, seed(), clock.now());
+            let side = run_subscriber(subscriber, end, clock, address, tls, watch).await.expect("loopback");
+            Notifier::Apart(Box::new((side, push)))
         }
     }
 }
