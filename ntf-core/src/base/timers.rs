@@ -45,6 +45,14 @@ impl<K: Ord + Clone> Timers<K> {
         self.by_time.first().map(|(at, key)| (*at, key))
     }
 
+    /// The first deadline at `from` or later.
+    #[must_use]
+    pub fn first_from(&self, from: Mono) -> Option<Mono> {
+        // Keys have no least value to begin a range with, so earlier deadlines are passed over. A machine
+        // that was ticked has none but those that are due since.
+        self.by_time.iter().map(|(at, _)| *at).find(|at| *at >= from)
+    }
+
     /// Takes the first key whose deadline is not after `now`.
     pub fn pop_due(&mut self, now: Mono) -> Option<K> {
         let (at, _) = self.next()?;

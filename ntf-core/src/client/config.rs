@@ -1,9 +1,11 @@
 //! What may be set about a client.
 
 use crate::base::backoff::BackoffPlan;
+use crate::client::direct::DirectPlan;
 use crate::crypto::keys::X25519Public;
 use crate::link::dialect::Ntf;
 use crate::link::engine::EnginePlan;
+use crate::link::keepalive::KeepalivePlan;
 use crate::model::cron::{CRON_INTERVAL_MINUTES_MIN, Cron};
 use crate::smp::client::SmpPlan;
 use core::time::Duration;
@@ -11,12 +13,16 @@ use core::time::Duration;
 /// Limits and waits of a client. All have defaults.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Connections to SMP servers. Default: the engine's, with attempts up to 3 minutes apart.
+    /// Connections to SMP servers. Default: the engine's, with attempts up to 3 minutes apart, and with pings
+    /// when somebody doubts that a server is there, of which one must be answered within 20 s.
     ///
-    /// Source: `ntf-protocol` 5.6 for the cap.
+    /// Source: `ntf-protocol` 5.6 for the cap; ours for the pings: TCP repeats what is lost, so a second
+    /// ping tells nothing that the first does not.
     pub smp: SmpPlan,
     /// Connections to subscribers. Default: as for SMP servers.
     pub ntf: EnginePlan<Ntf>,
+    /// How direct connections are held.
+    pub direct: DirectPlan,
     /// How long a connection that nothing waits for is kept. Default 2 min.
     ///
     /// Source: ours; long enough for the next push to use it, short enough for a phone's radio.
@@ -83,12 +89,17 @@ pub struct Config {
     pub fetches_max: usize,
 }
 
+/// Nobody is asked by interval: a client that waits for messages asks all its servers at a time.
+const ON_DOUBT: KeepalivePlan =
+    KeepalivePlan { interval: None, answer_timeout: Duration::from_secs(20), unanswered_max: 1 };
+
 impl Default for Config {
     fn default() -> Self {
         let plan =
             |first, max| BackoffPlan { first: Duration::from_secs(first), max: Duration::from_secs(max) };
         Self {
-            smp: SmpPlan { backoff: plan(1, 180), ..SmpPlan::default() },
+            smp: SmpPlan { backoff: plan(1, 180), keepalive: ON_DOUBT, ..SmpPlan::default() },
+            direct: DirectPlan::default(),
             ntf: EnginePlan { backoff: plan(1, 180), ..EnginePlan::default() },
             idle_close: Duration::from_secs(120),
             servers_max: 1024,

@@ -37,12 +37,14 @@ impl Client {
                 self.forget_subscription(id);
                 self.line.remove(id);
                 self.timers.cancel(&Timer::Fetch(id));
+                self.timers.cancel(&Timer::Watch(id));
                 if let Some(queue) = self.queues.get_mut(&id) {
                     let until = now.mono + self.config.deletion_age_max;
                     self.timers.set(Timer::Queue(id), until);
                     let (step, backoff) = (DeleteStep::Notifier, Backoff::new());
                     queue.phase = Phase::Deleting { recipient, step, lane, until, backoff };
                 }
+                self.let_go_of_unwatched();
                 self.advance_queue(now, id);
             }
         }

@@ -2,6 +2,7 @@
 
 use crate::base::limits::NONCE_LEN;
 use crate::client::advice::Advice;
+use crate::client::direct::DirectState;
 use crate::client::input::{QueueId, RequestTag};
 use crate::link::event::{DownReason, LinkAction};
 use crate::model::cron::Cron;
@@ -56,6 +57,13 @@ pub enum Event {
     NotificationsOff {
         /// The queue.
         queue: QueueId,
+    },
+    /// The subscription to a queue's messages changed, in [`Mode::Direct`](crate::client::Mode::Direct).
+    Direct {
+        /// The queue.
+        queue: QueueId,
+        /// How it is.
+        state: DirectState,
     },
     /// The SMP server took a message.
     Sent {
@@ -121,7 +129,10 @@ impl Event {
             Self::Failed { advice, .. } => Some(*advice),
             Self::Unreachable { reason, .. } => Some(Advice::of_loss(*reason)),
             Self::Token(TokenStatus::Invalid(reason)) => Some(Advice::of_invalid(*reason)),
-            Self::Token(_)
+            // Another queue, and another address for its sender.
+            Self::Direct { state: DirectState::Gone, .. } => Some(Advice::AskUser),
+            Self::Direct { state: DirectState::On | DirectState::Lost | DirectState::TakenOver, .. }
+            | Self::Token(_)
             | Self::Periodic(_)
             | Self::Unregistered
             | Self::QueueCreated { .. }
@@ -147,6 +158,7 @@ impl fmt::Debug for Event {
             Self::QueueDeleted { .. } => f.write_str("QueueDeleted"),
             Self::Subscription { status, .. } => write!(f, "Subscription({status:?})"),
             Self::NotificationsOff { .. } => f.write_str("NotificationsOff"),
+            Self::Direct { state, .. } => write!(f, "Direct({state:?})"),
             Self::Sent { .. } => f.write_str("Sent"),
             Self::Pushed { .. } => f.write_str("Pushed"),
             Self::Message { .. } => f.write_str("Message"),

@@ -1,5 +1,6 @@
 //! What can happen to a client.
 
+use crate::client::direct::Circumstance;
 use crate::client::mode::{Mode, Notifications};
 use crate::link::event::LinkEvent;
 use crate::model::server::{SenderAddress, ServerAddress};
@@ -119,6 +120,8 @@ pub enum Command {
     Check,
     /// The device is on another network, or has one again: opens its connections anew and checks.
     NetworkChanged,
+    /// The operating system or the user says something that matters to connections.
+    Circumstance(Circumstance),
     /// Delete the token from the subscriber.
     Unregister,
 }
@@ -138,6 +141,7 @@ impl fmt::Debug for Command {
             Self::SendUnsigned { .. } => "SendUnsigned",
             Self::Check => "Check",
             Self::NetworkChanged => "NetworkChanged",
+            Self::Circumstance(_) => "Circumstance",
             Self::Unregister => "Unregister",
         })
     }

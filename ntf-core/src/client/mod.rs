@@ -2,7 +2,7 @@
 //!
 //! [`input`] and [`effect`] are its face, [`Client`] the machine. One file per concern: `register`,
 //! `verify`, `check`, `leave`, `mode` and `subscribe` talk to the subscriber, `queues` to SMP servers as a recipient, `send`
-//! as a sender, `receive` opens pushes and fetches what they announce. Each concern keeps what it wants
+//! as a sender, `receive` opens pushes and fetches what they announce, [`direct`] lets messages come by themselves. Each concern keeps what it wants
 //! in its own state and goes on with it whenever something changes, so a lost link loses no intention.
 //!
 //! Keys are made here and never leave, except by [`Client::export`].
@@ -12,6 +12,7 @@ mod body;
 mod check;
 pub mod config;
 mod delete;
+pub mod direct;
 pub mod effect;
 pub mod input;
 mod leave;
@@ -36,6 +37,7 @@ mod tests;
 
 pub use advice::Advice;
 pub use config::Config;
+pub use direct::{Circumstance, DirectPlan, DirectState, NetworkId, Pace, Usage};
 pub use meters::{Counters, Gauges};
 pub use mode::{Mode, Notifications};
 pub use send::MESSAGE_LEN_MAX;
@@ -45,6 +47,7 @@ use crate::base::outbox::Outbox;
 use crate::base::rng::{Rng, Seed, Stream};
 use crate::base::time::{Deadline, Mono, Now};
 use crate::base::timers::Timers;
+use crate::client::direct::{Cause, Direct};
 use crate::client::effect::{Effect, Event};
 use crate::client::input::{Command, Input, QueueId, RequestTag};
 use crate::client::leave::Leavings;
@@ -54,6 +57,7 @@ use crate::client::receive::{Line, NotifierKey};
 use crate::client::send::{Phase, Senders};
 use crate::client::servers::Servers;
 use crate::client::token::{Generation, Token};
+use crate::link::event::{LinkAction, LinkEvent};
 use crate::machine::{Machine, Step};
 use crate::model::knowledge::Fact;
 use crate::model::server::{SenderAddress, ServerAddress};
@@ -87,6 +91,7 @@ pub struct Client {
     notifiers: BTreeMap<NotifierKey, QueueId>,
     line: Line,
     senders: Senders,
+    direct: Direct,
     timers: Timers<Timer>,
     counters: Counters,
     outbox: Outbox<Effect>,
@@ -122,6 +127,7 @@ impl Client {
             notifiers: BTreeMap::new(),
             line: Line::default(),
             senders: Senders::default(),
+            direct: Direct::new(),
             timers: Timers::new(),
             counters: Counters::default(),
             outbox: Outbox::new(),
@@ -232,7 +238,8 @@ impl Client {
                 self.on_send(now, Phase::Unsigned, tag, to, message)
             }
             Command::Check => self.on_check(now),
-            Command::NetworkChanged => self.on_network_changed(now),
+            Command::NetworkChanged => self.on_network(now, None),
+            Command::Circumstance(circumstance) => self.on_circumstance(now, circumstance),
             Command::Unregister => self.on_unregister(now),
         }
     }
@@ -245,6 +252,15 @@ impl Client {
         self.line = Line::default();
         for action in self.servers.close_all() {
             self.outbox.push(Effect::Link(action));
+        }
+    }
+
+    /// Counts what an input costs.
+    fn count(&mut self, now: Now, input: &Input<'_>) {
+        let cause = if matches!(input, Input::Tick) { Cause::Timer } else { Cause::Other };
+        self.direct.counting.on_input(now.mono, cause);
+        if let Input::Link(LinkEvent::Block { block, .. }) = input {
+            self.direct.counting.on_received(block.len());
         }
     }
 
@@ -277,6 +293,7 @@ impl Machine for Client {
         if self.run == Run::Stopped {
             return;
         }
+        self.count(now, &input);
         match input {
             Input::Link(event) => self.on_link(now, event),
             Input::Push(body) => self.on_push(now, body),
@@ -289,6 +306,11 @@ impl Machine for Client {
 
     fn poll(&mut self) -> Step<Effect> {
         if let Some(effect) = self.outbox.pop() {
+            match &effect {
+                Effect::Link(LinkAction::Connect { .. }) => self.direct.counting.on_connect(),
+                Effect::Link(LinkAction::Send { block, .. }) => self.direct.counting.on_sent(block.len()),
+                Effect::Link(LinkAction::Close { .. }) | Effect::Event(_) => {}
+            }
             return Step::Do(effect);
         }
         Step::Idle(self.timers.next().map(|(at, timer)| Deadline { at, reason: timer.reason() }))

@@ -32,6 +32,11 @@ pub enum Mode {
     /// A push now and then, whether or not anything came; the device looks into every queue. Neither
     /// subscriber nor SMP servers know which queues belong to the device.
     Periodic,
+    /// Messages come straight from their SMP servers, over connections that the client holds: no push, and no
+    /// use for a token. See [`direct`](crate::client::direct).
+    Direct,
+    /// Not at all: the device looks into its queues when the application says so.
+    Off,
 }
 
 /// Whether the messages of one queue should cause pushes.
@@ -49,7 +54,13 @@ impl Client {
         if self.mode == mode {
             return;
         }
+        let was_direct = self.is_direct();
         self.mode = mode;
+        match (was_direct, self.is_direct()) {
+            (true, false) => self.end_direct(now),
+            (false, true) => self.begin_direct(now),
+            (true, true) | (false, false) => {}
+        }
         self.timers.cancel(&Timer::Cron);
         self.advance_token(now);
         self.turn_all(now);
@@ -113,6 +124,7 @@ impl Client {
         match self.mode {
             Mode::Instant => self.config.cron_instant,
             Mode::Periodic => self.config.cron_periodic,
+            Mode::Direct | Mode::Off => Cron::Off,
         }
     }
 

@@ -28,6 +28,7 @@ impl Client {
             None => return,
         };
         self.read(now, index, inbox);
+        self.note_heard(now, index);
     }
 
     /// Does everything that a server's engine has to tell.
@@ -49,7 +50,7 @@ impl Client {
 
     fn on_smp_event(&mut self, now: Now, index: ServerIndex, event: ClientEvent<'_, Smp, SmpTag>) {
         match event {
-            ClientEvent::Ready { .. } => self.resume(now, index),
+            ClientEvent::Ready { .. } => self.on_smp_ready(now, index),
             ClientEvent::Reply { tag, timeliness: Timeliness::InTime, result } => {
                 self.on_smp_answer(now, tag, smp_answer(result));
             }
@@ -57,13 +58,13 @@ impl Client {
                 self.on_smp_answer(now, tag, SmpAnswer::Lost);
             }
             ClientEvent::Unreachable { why, .. } => self.on_unreachable(index, Protocol::Smp, why),
+            ClientEvent::Unasked { entity, message } => self.on_smp_unasked(now, index, entity, message),
             // Late: the command was repeated when its time was over, and the repetition has its own answer.
-            // Unasked: nothing is subscribed to here.
-            ClientEvent::Reply { timeliness: Timeliness::Late, .. }
-            | ClientEvent::Unasked { .. }
-            | ClientEvent::Stray(_) => self.counters.answers_unfit.count(),
+            ClientEvent::Reply { timeliness: Timeliness::Late, .. } | ClientEvent::Stray(_) => {
+                self.counters.answers_unfit.count();
+            }
             // What was lost with the link follows, tag by tag.
-            ClientEvent::Down { .. } => {}
+            ClientEvent::Down { why, .. } => self.on_smp_down(now, index, why),
         }
     }
 
@@ -92,6 +93,7 @@ impl Client {
             SmpTag::Del(id) => self.on_del_answer(now, id, answer),
             SmpTag::Get(id) => self.on_get_answer(now, id, answer),
             SmpTag::Ack(id) => self.on_ack_answer(now, id, answer),
+            SmpTag::Sub(id) => self.on_sub_answer(now, id, answer),
             SmpTag::Skey(id) => self.on_skey_answer(now, id, answer),
             SmpTag::Send(id) => self.on_send_answer(now, id, answer),
         }
@@ -115,6 +117,9 @@ impl Client {
         if why == Loss::Asked {
             return;
         }
+        if self.servers.is_apart(index) {
+            return self.drop_scout();
+        }
         let reason = why.down_reason();
         let Some(server) = self.servers.get(index) else { return };
         let server = address::server(server.engine.server(), protocol);
@@ -137,6 +142,7 @@ impl Client {
 
     /// Performs what the engines ask for, and notes when they want to be woken.
     pub(super) fn settle(&mut self, now: Now) {
+        let mut is_held = false;
         while let Some(index) = self.servers.take_touched() {
             let Some(server) = self.servers.get(index) else { continue };
             if server.awaited && server.engine.is_ready() && server.engine.room() > 0 {
@@ -144,7 +150,8 @@ impl Client {
                 self.resume(now, index);
             }
             let Some(server) = self.servers.get(index) else { continue };
-            let is_idle = !server.awaited && server.engine.in_flight() == 0;
+            is_held |= server.held;
+            let is_idle = !server.awaited && !server.held && server.engine.in_flight() == 0;
             if is_idle && server.engine.is_wanted() && !server.engine.is_ready() {
                 // Nothing is lost but the wish to connect, which nobody has any more.
                 server.engine.disconnect();
@@ -153,6 +160,8 @@ impl Client {
             let Some(server) = self.servers.get(index) else { continue };
             let is_open = server.engine.is_ready();
             let deadline = server.engine.deadline().map(|deadline| deadline.at);
+            let may_share = server.held && !is_open;
+            let deadline = deadline.map(|at| if may_share { self.shared(now, at) } else { at });
             while let Some(action) = self.servers.poll(index) {
                 self.outbox.push(Effect::Link(action));
             }
@@ -173,6 +182,9 @@ impl Client {
                 true => {}
                 false => self.timers.cancel(&Timer::Idle(index)),
             }
+        }
+        if is_held {
+            self.plan_round(now);
         }
     }
 }

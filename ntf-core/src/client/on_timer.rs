@@ -30,6 +30,12 @@ pub(super) enum Timer {
     Fetch(QueueId),
     /// A deletion at a subscriber is to be tried again, or given up.
     Leaving(LeavingId),
+    /// Messages of a queue are to be subscribed to after a refusal.
+    Watch(QueueId),
+    /// A client that was restored is to subscribe to its queues.
+    Watching,
+    /// Servers of held connections are to be asked for a sign of life.
+    Round,
 }
 
 impl Timer {
@@ -46,6 +52,9 @@ impl Timer {
             Self::Subscription(_) => "check of a subscription",
             Self::Fetch(_) => "fetching",
             Self::Leaving(_) => "deletion",
+            Self::Watch(_) => "direct subscription",
+            Self::Watching => "direct subscriptions",
+            Self::Round => "round of pings",
         }
     }
 }
@@ -70,6 +79,9 @@ impl Client {
                 Timer::Subscription(id) => self.on_check_timer(now, Some(id)),
                 Timer::Fetch(id) => self.fetch(now, id),
                 Timer::Leaving(id) => self.on_leaving_timer(now, id),
+                Timer::Watch(id) => self.on_watch_timer(now, id),
+                Timer::Watching => self.want_all(now),
+                Timer::Round => self.on_round_timer(now),
             }
         }
     }

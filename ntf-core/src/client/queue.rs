@@ -110,8 +110,30 @@ pub(super) struct Live {
     pub(super) fetch: Fetch,
     /// Spreads fetching after refusals.
     pub(super) fetch_backoff: Backoff,
+    /// Whether its SMP server hands us its messages by itself.
+    pub(super) watch: Watch,
+    /// Spreads SUB after refusals.
+    pub(super) watch_backoff: Backoff,
     /// What was seen of it.
     pub(super) seen: Seen,
+}
+
+/// The subscription to the messages of a queue at its SMP server: SUB. Source: `smp-transport` 5.3.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Watch {
+    /// Not wanted.
+    Off,
+    /// SUB goes out when it can.
+    Wanted,
+    /// SUB is out.
+    Asked,
+    /// Messages come by themselves, over the open link.
+    On,
+    /// SUB goes out again when the queue's timer fires, or when circumstances change.
+    Delayed,
+    /// Another connection has it, or the server has not got the queue any more: SUB goes out again with
+    /// the next connection only.
+    Ended,
 }
 
 /// Counts a queue's notifier credentials.
@@ -272,6 +294,8 @@ impl Live {
             backoff: Backoff::new(),
             fetch: Fetch::Idle,
             fetch_backoff: Backoff::new(),
+            watch: Watch::Off,
+            watch_backoff: Backoff::new(),
             seen: Seen::default(),
         }
     }

@@ -45,6 +45,7 @@ impl Client {
                 self.ask_notifier(now, id);
                 self.ask_removal(now, id);
                 self.ask_subscription(now, id);
+                self.watch_queue(now, id);
             }
         }
     }
@@ -111,6 +112,7 @@ impl Client {
                             live.unannounced = None;
                         }
                         self.announce(id, tag);
+                        self.watch_queue(now, id);
                     }
                     Fate::Delete => self.on_delete_queue(now, id),
                 }

@@ -13,7 +13,7 @@ use crate::client::body::{Body, SealedText};
 use crate::client::effect::Event;
 use crate::client::input::QueueId;
 use crate::client::on_timer::Timer;
-use crate::client::queue::{Again, Fetch, Live, Phase, Queue};
+use crate::client::queue::{Again, Fetch, Live, Phase, Queue, Watch};
 use crate::client::servers::{Ask, SmpAnswer, SmpTag, words};
 use crate::crypto::boxed::{BoxKey, nonce_from};
 use crate::model::notification::Notice;
@@ -173,6 +173,9 @@ impl Client {
 
     /// Makes sure that everything that is in the queue now will be fetched.
     pub(super) fn fetch(&mut self, now: Now, id: QueueId) {
+        if self.is_direct() {
+            return self.watch_queue(now, id);
+        }
         let Some(live) = self.queues.get_mut(&id).and_then(Queue::live_mut) else { return };
         match &mut live.fetch {
             // ACK is followed by GET in any case.
@@ -263,7 +266,7 @@ impl Client {
     ///
     /// The application is told before ACK goes out: a crash in between repeats the message rather than
     /// losing it. A message that does not open is acknowledged too, or nothing after it could be read.
-    fn on_message(&mut self, now: Now, id: QueueId, message: &[u8], body: &[u8]) {
+    pub(super) fn on_message(&mut self, now: Now, id: QueueId, message: &[u8], body: &[u8]) {
         let Some(live) = self.queues.get_mut(&id).and_then(Queue::live_mut) else { return };
         if live.seen.has_message(message) {
             self.counters.messages_repeated.count();
@@ -322,6 +325,8 @@ impl Client {
         match answer {
             // A server may answer ACK with the next message. Source: `smp-transport` 5.3.
             SmpAnswer::Message(Message::Msg { id: message, body }) => self.on_message(now, id, message, body),
+            // The next message comes by itself.
+            SmpAnswer::Message(Message::Ok) if live.watch == Watch::On => self.end_fetch(now, id),
             SmpAnswer::Message(Message::Ok) | SmpAnswer::Error(ErrorCode::NoMsg) => self.fetch_next(now, id),
             SmpAnswer::Lost => self.fetch_later(now, id),
             SmpAnswer::Error(code) => {
@@ -339,6 +344,9 @@ impl Client {
 
     /// The next GET of a queue that has its turn.
     fn fetch_next(&mut self, now: Now, id: QueueId) {
+        if self.is_direct() {
+            return self.fetch_later(now, id);
+        }
         match self.ask_get(now, id) {
             Ask::Out => {}
             Ask::Later => self.fetch_later(now, id),
@@ -351,6 +359,11 @@ impl Client {
 
     /// The queue goes back into the line: its server is away.
     fn fetch_later(&mut self, now: Now, id: QueueId) {
+        if self.is_direct() {
+            // SUB gives what is not acknowledged once more.
+            self.end_fetch(now, id);
+            return self.watch_again(now, id);
+        }
         self.line.busy.remove(&id);
         self.set_fetch(id, Fetch::Waiting);
         self.line.waiting.push_back(id);
@@ -374,7 +387,7 @@ impl Client {
         Advice::Wait { next }
     }
 
-    fn set_fetch(&mut self, id: QueueId, fetch: Fetch) {
+    pub(super) fn set_fetch(&mut self, id: QueueId, fetch: Fetch) {
         if let Some(live) = self.queues.get_mut(&id).and_then(Queue::live_mut) {
             live.fetch = fetch;
         }

@@ -7,7 +7,7 @@
 
 use crate::base::id::{EntityId, LinkId};
 use crate::base::rng::{Rng, Seed, Stream};
-use crate::base::time::{Deadline, Now};
+use crate::base::time::{Deadline, Mono, Now};
 use crate::client::advice::Advice;
 use crate::client::config::Config;
 use crate::client::input::QueueId;
@@ -40,6 +40,7 @@ pub(super) enum SmpTag {
     Del(QueueId),
     Get(QueueId),
     Ack(QueueId),
+    Sub(QueueId),
     Skey(SenderId),
     Send(SenderId),
 }
@@ -98,6 +99,10 @@ pub(super) struct Server {
     pub(super) engine: Engine,
     /// Somebody waits for the link, or for room on it.
     pub(super) awaited: bool,
+    /// The link is kept open though nobody asks anything, and opened again when it is lost.
+    pub(super) held: bool,
+    /// It is a second connection, by which no request goes.
+    is_apart: bool,
     /// Links to it that are not down yet.
     links: usize,
 }
@@ -105,7 +110,11 @@ pub(super) struct Server {
 impl Server {
     /// Whether nothing is wanted of it and nothing will happen to it.
     pub(super) const fn is_unused(&self) -> bool {
-        !self.awaited && !self.engine.is_wanted() && self.engine.in_flight() == 0 && self.links == 0
+        !self.awaited
+            && !self.held
+            && !self.engine.is_wanted()
+            && self.engine.in_flight() == 0
+            && self.links == 0
     }
 }
 
@@ -151,6 +160,22 @@ impl Engine {
         }
     }
 
+    /// When the server was last heard on the open link.
+    pub(super) const fn heard(&self) -> Option<Mono> {
+        match self {
+            Self::Smp(engine) => engine.heard(),
+            Self::Ntf(engine) => engine.heard(),
+        }
+    }
+
+    /// Asks for a sign of life.
+    pub(super) fn ask_alive(&mut self, now: Now) {
+        match self {
+            Self::Smp(engine) => engine.ask_alive(now),
+            Self::Ntf(engine) => engine.ask_alive(now),
+        }
+    }
+
     pub(super) fn tick(&mut self, now: Now) {
         match self {
             Self::Smp(engine) => engine.tick(now),
@@ -172,7 +197,7 @@ impl Engine {
         }
     }
 
-    fn connect(&mut self, now: Now) {
+    pub(super) fn connect(&mut self, now: Now) {
         match self {
             Self::Smp(engine) => engine.connect(now),
             Self::Ntf(engine) => engine.connect(now),
@@ -279,11 +304,83 @@ impl Servers {
             // Devices do not talk to push servers.
             Protocol::Relay => return None,
         };
-        let index = ServerIndex(self.next);
-        self.next += 1;
-        self.all.insert(index, Server { engine, awaited: false, links: 0 });
+        let index = self.enter(engine);
         self.by_address.insert(by, index);
         Some(index)
+    }
+
+    fn enter(&mut self, engine: Engine) -> ServerIndex {
+        let index = ServerIndex(self.next);
+        self.next += 1;
+        self.all.insert(index, Server { engine, awaited: false, held: false, is_apart: false, links: 0 });
+        index
+    }
+
+    /// Holds a connection to an SMP server from here on. `None` where there are as many servers as may be.
+    pub(super) fn hold(&mut self, now: Now, config: &Config, server: &ServerAddress) -> Option<ServerIndex> {
+        let index = self.index_of(Protocol::Smp, server, config)?;
+        self.hold_open(now, index);
+        Some(index)
+    }
+
+    /// Holds a second connection to an SMP server, by which no request goes.
+    pub(super) fn hold_apart(&mut self, now: Now, config: &Config, server: ServerAddress) -> ServerIndex {
+        let seed = Seed::new(self.seeds.bytes());
+        let index = self.enter(Engine::Smp(SmpClient::new(server, config.smp, &seed)));
+        if let Some(server) = self.all.get_mut(&index) {
+            server.is_apart = true;
+        }
+        self.hold_open(now, index);
+        index
+    }
+
+    fn hold_open(&mut self, now: Now, index: ServerIndex) {
+        self.touched.insert(index);
+        if let Some(server) = self.all.get_mut(&index) {
+            server.held = true;
+            server.engine.connect(now);
+        }
+    }
+
+    /// When a server was last heard on its open link.
+    pub(super) fn heard(&self, index: ServerIndex) -> Option<Mono> {
+        self.all.get(&index)?.engine.heard()
+    }
+
+    /// Whether it is a second connection.
+    pub(super) fn is_apart(&self, index: ServerIndex) -> bool {
+        self.all.get(&index).is_some_and(|server| server.is_apart)
+    }
+
+    /// Holds a connection no longer. It is closed when nobody has used it for a while.
+    pub(super) fn let_go(&mut self, index: ServerIndex) {
+        self.touched.insert(index);
+        if let Some(server) = self.all.get_mut(&index) {
+            server.held = false;
+        }
+    }
+
+    /// Holds a connection no longer, and closes it.
+    pub(super) fn release(&mut self, index: ServerIndex) {
+        self.touched.insert(index);
+        if let Some(server) = self.all.get_mut(&index) {
+            server.held = false;
+            server.engine.disconnect();
+        }
+    }
+
+    /// The servers that a connection is held to; second connections not.
+    pub(super) fn held(&self) -> impl Iterator<Item = (ServerIndex, &Server)> {
+        self.all
+            .iter()
+            .filter(|(_, server)| server.held && !server.is_apart)
+            .map(|(index, server)| (*index, server))
+    }
+
+    /// The SMP servers that a connection is wanted to.
+    pub(super) fn wanted_smp(&self) -> Vec<ServerIndex> {
+        let is_smp = |server: &Server| matches!(server.engine, Engine::Smp(_)) && server.engine.is_wanted();
+        self.all.iter().filter(|(_, server)| is_smp(server)).map(|(index, _)| *index).collect()
     }
 
     pub(super) fn get(&mut self, index: ServerIndex) -> Option<&mut Server> {
@@ -297,7 +394,10 @@ impl Servers {
             Engine::Smp(_) => Protocol::Smp,
             Engine::Ntf(_) => Protocol::Ntf,
         };
-        self.by_address.remove(&(protocol, server.engine.server().clone()));
+        let by = (protocol, server.engine.server().clone());
+        if self.by_address.get(&by) == Some(&index) {
+            self.by_address.remove(&by);
+        }
     }
 
     /// The server of a link.
@@ -344,7 +444,7 @@ impl Servers {
         self.touched.insert(index);
         let Some(server) = self.all.get_mut(&index) else { return };
         server.engine.disconnect();
-        if server.awaited {
+        if server.awaited || server.held {
             server.engine.connect(now);
         }
     }

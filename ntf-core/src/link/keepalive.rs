@@ -14,9 +14,10 @@ use core::time::Duration;
 /// When to ping and when to give up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeepalivePlan {
-    /// Silence before the first PING, and between PINGs that are answered. Default 60 s, as the
-    /// reference's notification server has it. Source: `smp-transport` 7.1.
-    pub interval: Duration,
+    /// Silence before the first PING, and between PINGs that are answered; `None` where whoever holds the
+    /// link decides when to ask. Default 60 s, as the reference's notification server has it.
+    /// Source: `smp-transport` 7.1.
+    pub interval: Option<Duration>,
     /// How long to wait for any block after a PING. Default 30 s. Source: `smp-transport` 7.1.
     pub answer_timeout: Duration,
     /// PINGs in a row that may stay unanswered, at least 1. Default 2: with the defaults above a dead
@@ -26,7 +27,11 @@ pub struct KeepalivePlan {
 
 impl Default for KeepalivePlan {
     fn default() -> Self {
-        Self { interval: Duration::from_secs(60), answer_timeout: Duration::from_secs(30), unanswered_max: 2 }
+        Self {
+            interval: Some(Duration::from_secs(60)),
+            answer_timeout: Duration::from_secs(30),
+            unanswered_max: 2,
+        }
     }
 }
 
@@ -61,17 +66,23 @@ impl Keepalive {
     pub fn watch(&mut self, now: Mono) {
         if !self.is_watching {
             self.is_watching = true;
-            self.next.get_or_insert(now + self.plan.interval);
+            self.next = self.next.or(self.asks_at(now));
         }
     }
 
     /// A block came, whatever it held.
     pub fn on_heard(&mut self, now: Mono) {
         self.unanswered = 0;
-        self.next = self.is_watching.then(|| now + self.plan.interval);
+        self.next = self.asks_at(now);
     }
 
-    /// A request timed out and nothing came since it was sent: asks at once, even where nobody watches.
+    /// When the silence that begins at `now` is to be broken, if it is.
+    fn asks_at(&self, now: Mono) -> Option<Mono> {
+        self.plan.interval.filter(|_| self.is_watching).map(|interval| now + interval)
+    }
+
+    /// Asks at once, even where nobody watches: a request timed out and nothing came since it was sent, or
+    /// whoever holds the link wants to know.
     pub fn on_suspicion(&mut self, now: Mono) {
         if self.unanswered == 0 {
             self.next = Some(now);
@@ -143,6 +154,18 @@ mod tests {
         keepalive.watch(at(0));
         keepalive.watch(at(50));
         assert_eq!(keepalive.deadline(), Some(at(60)));
+    }
+
+    #[test]
+    fn without_an_interval_nobody_is_asked_but_on_suspicion() {
+        let plan = KeepalivePlan { interval: None, ..KeepalivePlan::default() };
+        let mut keepalive = Keepalive::new(plan);
+        keepalive.watch(at(0));
+        assert_eq!(keepalive.deadline(), None);
+        keepalive.on_suspicion(at(300));
+        assert_eq!(keepalive.poll(at(300)), Silence::Ask);
+        keepalive.on_heard(at(301));
+        assert_eq!(keepalive.deadline(), None);
     }
 
     #[test]

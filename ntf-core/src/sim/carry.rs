@@ -397,6 +397,7 @@ impl World {
         let accepted = LinkId::accepted(entry.accepted);
         let shown = showing.filter(|_| entry.asks_clients).unwrap_or_default();
         let wire = self.net.open((node, link), (target, accepted));
+        self.net.translate(wire, self.now, &mut self.rng);
         let session_id: [u8; 32] = self.rng.bytes();
         // The opener has the last word of the handshake, so it is up half a round trip before its peer.
         let up = back + self.config.link_latency.draw(&mut self.rng);
@@ -409,6 +410,7 @@ impl World {
     fn send(&mut self, node: NodeId, link: LinkId, block: Block) {
         // A block for a link that has gone down meanwhile is lost, as it is on a socket.
         let Some((wire, side)) = self.net.find(node, link) else { return };
+        self.net.pass(wire, self.now);
         let earliest = self.over(wire);
         let at = self.net.arrival(wire, side.other(), earliest);
         if self.net.end(wire, side.other()).is_some_and(|peer| !self.reads(peer.node)) {
@@ -421,6 +423,7 @@ impl World {
 
     fn close(&mut self, node: NodeId, link: LinkId) {
         let Some((wire, side)) = self.net.find(node, link) else { return };
+        self.net.pass(wire, self.now);
         let earliest = self.over(wire);
         let at = self.net.arrival(wire, side.other(), earliest);
         self.post(at, Mail::Down { wire, side: side.other(), reason: DownReason::Closed, travels: true });

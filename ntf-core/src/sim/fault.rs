@@ -146,9 +146,28 @@ impl World {
         }
     }
 
+    /// As [`switch_off`](Self::switch_off), but its peers are not told that their links are gone.
+    pub fn switch_off_quietly(&mut self, node: NodeId) {
+        self.net.kill(node);
+        let wires: Vec<WireId> = self.net.links_of(node).collect();
+        for wire in wires {
+            for side in [Side::Opener, Side::Accepter] {
+                if self.net.end(wire, side).is_some_and(|end| end.node == node) {
+                    let reason = DownReason::Broken;
+                    self.post(self.now, Mail::Down { wire, side, reason, travels: false });
+                }
+            }
+        }
+        self.power_off(node);
+    }
+
     /// Takes a node off the network: its links break, nobody reaches it, it hears nothing.
     pub fn switch_off(&mut self, node: NodeId) {
         self.cut_links(node);
+        self.power_off(node);
+    }
+
+    fn power_off(&mut self, node: NodeId) {
         self.run_until(self.now);
         if let Some(entry) = self.nodes.get_mut(node.index()) {
             entry.power = Power::Off;

@@ -6,6 +6,7 @@
 //! again.
 
 mod carry;
+pub mod days;
 pub mod fault;
 pub mod identity;
 mod laws;
@@ -23,6 +24,7 @@ mod town;
 pub mod trace;
 pub mod world;
 
+pub use days::{Day, DayReport, Ground};
 pub use fault::{Fault, Weather};
 pub use net::Latency;
 pub use oracle::{EXCUSES, Excuse, Law, Violation};

@@ -77,6 +77,16 @@ struct Wire {
     opener: End,
     accepter: End,
     life: Life,
+    mapping: Option<Mapping>,
+}
+
+/// What a network address translator on the way remembers of a link.
+#[derive(Clone, Copy, Debug)]
+struct Mapping {
+    /// How long without a packet.
+    keeps: Duration,
+    /// When the last one passed.
+    used: Mono,
 }
 
 /// Whether bytes get through.
@@ -109,6 +119,8 @@ pub(super) struct Net {
     wires: BTreeMap<WireId, Wire>,
     by_end: BTreeMap<(NodeId, LinkId), (WireId, Side)>,
     opened: u64,
+    /// Nodes behind a translator, and how long it keeps what it remembers of one of their links.
+    translators: BTreeMap<NodeId, Latency>,
 }
 
 impl Net {
@@ -117,7 +129,9 @@ impl Net {
         let wire = WireId(self.opened);
         self.opened += 1;
         let end = |(node, link)| End { node, link, state: EndState::Connecting, last_arrival: Mono::ZERO };
-        self.wires.insert(wire, Wire { opener: end(opener), accepter: end(accepter), life: Life::Alive });
+        let (opener_end, accepter_end) = (end(opener), end(accepter));
+        let (life, mapping) = (Life::Alive, None);
+        self.wires.insert(wire, Wire { opener: opener_end, accepter: accepter_end, life, mapping });
         self.by_end.insert(opener, (wire, Side::Opener));
         self.by_end.insert(accepter, (wire, Side::Accepter));
         wire
@@ -174,6 +188,34 @@ impl Net {
             self.wires.values_mut().filter(|wire| wire.opener.node == node || wire.accepter.node == node)
         {
             wire.life = Life::Dead;
+        }
+    }
+
+    /// Puts a node behind a translator, or takes it out; links that are open keep what they have.
+    pub(super) fn set_translator(&mut self, node: NodeId, keeps: Option<Latency>) {
+        match keeps {
+            Some(keeps) => self.translators.insert(node, keeps),
+            None => self.translators.remove(&node),
+        };
+    }
+
+    /// Lets the translator of the opener remember a link that was opened just now.
+    pub(super) fn translate(&mut self, wire: WireId, now: Mono, rng: &mut Rng) {
+        let Some(entry) = self.wires.get_mut(&wire) else { return };
+        if let Some(keeps) = self.translators.get(&entry.opener.node) {
+            entry.mapping = Some(Mapping { keeps: keeps.draw(rng), used: now });
+        }
+    }
+
+    /// Something is sent on a link: a translator that has forgotten it drops this and all that follows, and
+    /// tells nobody.
+    pub(super) fn pass(&mut self, wire: WireId, now: Mono) {
+        let Some(entry) = self.wires.get_mut(&wire) else { return };
+        if let Some(mapping) = &mut entry.mapping {
+            if now.since(mapping.used) > mapping.keeps {
+                entry.life = Life::Dead;
+            }
+            mapping.used = now;
         }
     }
 

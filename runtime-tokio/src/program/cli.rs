@@ -109,6 +109,10 @@ pub struct Sim {
     /// Only measure: how fast a calm day of 10 devices with 20 queues each goes by, with a message a minute.
     #[arg(long, conflicts_with_all = ["seeds", "hours", "trace", "json"])]
     pub speed: bool,
+    /// Only live through days of a device with direct connections, on each kind of network, with pings at the
+    /// interval that is learned and at fixed ones; print when the latest message came and what it cost.
+    #[arg(long, conflicts_with_all = ["seeds", "hours", "trace", "speed"])]
+    pub direct: bool,
     /// Print one JSON object on standard output.
     #[arg(long)]
     pub json: bool,

@@ -9,6 +9,7 @@ pub mod bench;
 pub mod cli;
 pub mod config;
 mod counted;
+mod days;
 pub mod demo;
 pub mod device;
 pub mod failure;

@@ -15,6 +15,7 @@ use ntf_core::sim::{EXCUSES, Phase, Recording, Report, Run, Scenario, Size};
 use serde_json::json;
 
 use crate::program::cli::{Replay, Sim};
+use crate::program::days;
 use crate::program::failure::Failure;
 use crate::program::usage::cpu_time;
 
@@ -43,6 +44,9 @@ struct Total {
 pub fn run(options: &Sim) -> Result<(), Failure> {
     if options.speed {
         return measure(options.from, options.shards);
+    }
+    if options.direct {
+        return days::run(options.from, options.json);
     }
     let started = Instant::now();
     let size = options.hours.map_or(Size::SHORT, Size::long);

@@ -2,10 +2,12 @@
 //!
 //! ```text
 //! state    = "NTFC" version(2) body checksum
-//! body     = written Word32 queues made || mode || Bool unregistered || maybe(token) || list32(leaving)
-//!            || list32(queue) || list32(deleting) || list32(sender)
+//! body     = written Word32 queues made || mode || Bool unregistered || direct || maybe(token)
+//!            || list32(leaving) || list32(queue) || list32(deleting) || list32(sender)
 //! written  = Int64, Unix seconds
-//! mode     = "I" | "P"
+//! mode     = "I" | "P" | "D" | "O"
+//! direct   = Bool enabled || list(network)
+//! network  = Int64 name || Word16 seconds survived || maybe(Word16 seconds dropped)
 //! token    = server provider short(device) maybe(push key(32) short(sealed device)) short(key) dh(32) phase
 //!            Bool another push || Bool check || Bool replacement || maybe(Word16 minutes) || maybe(due)
 //! phase    = "N" | "R" issued | "V" issued code(32) | "A" issued | "I" issued short(status)
@@ -21,9 +23,9 @@
 //! checksum = the first 8 bytes of the SHA-256 of all before
 //! ```
 //!
-//! `server` and the primitives are those of [`crate::wire`]; keys are PKCS#8. Versions 1 and 2 are read too.
-//! Both have no sealed device. Version 1 has neither `written`, mode and what follows it, nor dues, and a
-//! notifier is maybe("K" without its letter).
+//! `server` and the primitives are those of [`crate::wire`]; keys are PKCS#8. Versions 1 to 3 are read too.
+//! None of them has `direct` or the modes `D` and `O`. Versions 1 and 2 have no sealed device. Version 1 has
+//! neither `written`, mode and what follows it, nor dues, and a notifier is maybe("K" without its letter).
 //!
 //! The bytes hold every secret of the device in the clear: whoever stores them owns their protection. The
 //! checksum finds accidents, not attacks.
@@ -63,8 +65,10 @@ enum Version {
     One = 1,
     /// Read only.
     Two = 2,
-    /// The one that is written.
+    /// Read only.
     Three = 3,
+    /// The one that is written.
+    Four = 4,
 }
 
 const CHECKSUM_LEN: usize = 8;
@@ -99,7 +103,7 @@ impl fmt::Display for ImportError {
         match self {
             Self::NotAState => f.write_str("this is not the state of a device"),
             Self::OtherVersion { found } => {
-                write!(f, "the state is of version {found}; this program reads 1 to 3")
+                write!(f, "the state is of version {found}; this program reads 1 to 4")
             }
             Self::Damaged => f.write_str("the state is damaged: its checksum does not fit"),
             Self::Malformed { field } => write!(f, "the state is whole, but its {field} is not possible"),
@@ -145,6 +149,7 @@ impl Client {
             Some(1) => Version::One,
             Some(2) => Version::Two,
             Some(3) => Version::Three,
+            Some(4) => Version::Four,
             Some(&found) => return Err(ImportError::OtherVersion { found }),
             None => return Err(ImportError::Damaged),
         };

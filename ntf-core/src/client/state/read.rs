@@ -6,6 +6,7 @@ use crate::base::id::EntityId;
 use crate::base::limits::NONCE_LEN;
 use crate::base::secret::Secret;
 use crate::client::Client;
+use crate::client::direct::NetworkId;
 use crate::client::input::QueueId;
 use crate::client::leave::Leaving;
 use crate::client::mode::{Mode, Notifications};
@@ -40,7 +41,7 @@ impl Spans {
     fn left(self, reader: &mut Reader<'_>, usual: Duration) -> Result<Duration, PeerFault> {
         Ok(match self.version {
             Version::One => usual,
-            Version::Two | Version::Three => {
+            Version::Two | Version::Three | Version::Four => {
                 let due = Duration::from_secs(reader.u32("due date")?.into());
                 due.saturating_sub(self.passed).min(usual)
             }
@@ -63,7 +64,7 @@ impl Client {
     ) -> Result<(), ImportError> {
         let written = match version {
             Version::One => now.wall,
-            Version::Two | Version::Three => {
+            Version::Two | Version::Three | Version::Four => {
                 let secs = reader.i64("date")?;
                 Wall::from_secs(u64::try_from(secs).map_err(|_| PeerFault::Malformed { field: "date" })?)
             }
@@ -76,9 +77,14 @@ impl Client {
             self.mode = match reader.u8("mode")? {
                 b'I' => Mode::Instant,
                 b'P' => Mode::Periodic,
+                b'D' if version > Version::Three => Mode::Direct,
+                b'O' if version > Version::Three => Mode::Off,
                 _ => return Err(PeerFault::Malformed { field: "mode" }.into()),
             };
             self.has_unregistered = reader.bool("unregistered")?;
+        }
+        if version > Version::Three {
+            self.read_direct(reader)?;
         }
         if let Some(token) = reader.maybe("token", |reader| self.read_token(now, reader, spans))? {
             self.generation = token.generation;
@@ -111,6 +117,20 @@ impl Client {
         Ok(())
     }
 
+    fn read_direct(&mut self, reader: &mut Reader<'_>) -> Result<(), PeerFault> {
+        self.direct.is_enabled = reader.bool("switch of direct connections")?;
+        for _ in 0..reader.u8("number of networks")? {
+            let network = NetworkId(reader.i64("name of a network")?.cast_unsigned());
+            let secs = |secs: u16| Duration::from_secs(secs.into());
+            let survived = secs(reader.u16("survived silence")?);
+            let dropped = reader.maybe("silence that was not survived", |reader| {
+                reader.u16("silence that was not survived")
+            })?;
+            self.direct.restore(&self.config.direct, network, survived, dropped.map(secs));
+        }
+        Ok(())
+    }
+
     /// Sets the timers of what was intended. All within seconds, so that a program that starts has time for
     /// commands of its own.
     pub(super) fn go_on(&mut self, now: Now) {
@@ -131,6 +151,9 @@ impl Client {
         }
         for timer in self.leavings.timers() {
             self.soon(now, timer);
+        }
+        if self.is_direct() {
+            self.soon(now, Timer::Watching);
         }
         let Some(token) = &mut self.token else { return };
         match &token.phase {
@@ -158,7 +181,7 @@ impl Client {
         let device: DeviceToken = Device::decode(reader)?.to_token();
         let sealed = match spans.version {
             Version::One | Version::Two => None,
-            Version::Three => reader.maybe("sealed device token", read_sealed)?,
+            Version::Three | Version::Four => reader.maybe("sealed device token", read_sealed)?,
         };
         let shown = sealed.unwrap_or_else(|| Shown { sealed_to: None, device: device.clone() });
         let auth = key(reader, "key of the token")?;
@@ -178,7 +201,7 @@ impl Client {
         let usual = self.config.first_check.max(self.config.later_checks);
         let due = match spans.version {
             Version::One => Some(self.config.first_check).filter(|_| matches!(phase, Phase::Active(_))),
-            Version::Two | Version::Three => {
+            Version::Two | Version::Three | Version::Four => {
                 reader.maybe("next check", |reader| spans.left(reader, usual))?
             }
         };
@@ -196,7 +219,7 @@ impl Client {
     ) -> Result<Leaving, PeerFault> {
         let what = match spans.version {
             Version::One => b'T',
-            Version::Two | Version::Three => reader.u8("kind of a deletion")?,
+            Version::Two | Version::Three | Version::Four => reader.u8("kind of a deletion")?,
         };
         let what = match (what, &self.token) {
             (b'T', _) => Left::Token,

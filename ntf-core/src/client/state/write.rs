@@ -1,6 +1,6 @@
 //! The writing half of the format.
 
-use super::{Left, MAGIC, Queue, QueuePhase, Version, Writer};
+use super::{Duration, Left, MAGIC, Queue, QueuePhase, Version, Writer};
 use crate::base::time::Mono;
 use crate::client::Client;
 use crate::client::input::QueueId;
@@ -16,12 +16,21 @@ use alloc::vec::Vec;
 
 impl Client {
     pub(super) fn write(&self, writer: &mut Writer<'_>) {
-        writer.bytes(MAGIC).u8(Version::Three as u8).i64(self.latest.wall.unix_secs()).u32(self.queues_made);
+        writer.bytes(MAGIC).u8(Version::Four as u8).i64(self.latest.wall.unix_secs()).u32(self.queues_made);
         writer.u8(match self.mode {
             Mode::Instant => b'I',
             Mode::Periodic => b'P',
+            Mode::Direct => b'D',
+            Mode::Off => b'O',
         });
-        writer.bool(self.has_unregistered);
+        writer.bool(self.has_unregistered).bool(self.direct.is_enabled);
+        let networks: Vec<_> = self.direct.networks().collect();
+        writer.list(&networks, |writer, (network, survived, dropped)| {
+            writer.i64(network.0.cast_signed()).u16(whole_secs(*survived));
+            writer.maybe(*dropped, |writer, dropped| {
+                writer.u16(whole_secs(dropped));
+            });
+        });
         writer.maybe(self.token.as_ref(), |writer, token| self.write_token(writer, token));
         write_list(writer, self.leavings.iter(), |writer, leaving| {
             writer.u8(match leaving.what {
@@ -133,6 +142,10 @@ impl Client {
             writer.bytes(id);
         });
     }
+}
+
+fn whole_secs(span: Duration) -> u16 {
+    u16::try_from(span.as_secs()).unwrap_or(u16::MAX)
 }
 
 fn write_list<'w, T>(

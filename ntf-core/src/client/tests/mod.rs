@@ -14,6 +14,7 @@
 
 mod advice;
 mod checks;
+mod direct;
 mod modes;
 mod pushes;
 mod queues;

@@ -336,6 +336,29 @@ impl<D: Dialect, T: Copy> Engine<D, T> {
         open.requester.next_message(messages).map(Into::into)
     }
 
+    /// Asks the server for a sign of life at once, unless it is being asked already. Nothing happens where no
+    /// link is open.
+    pub fn ask_alive(&mut self, now: Now) {
+        if let State::Open(open) = &mut self.state {
+            open.keepalive.on_suspicion(now.mono);
+            self.tick_open(now);
+        }
+    }
+
+    /// When the server was last heard on the open link; the link's opening counts as well.
+    #[must_use]
+    pub const fn heard(&self) -> Option<Mono> {
+        match &self.state {
+            State::Open(open) => Some(open.heard),
+            State::Resting
+            | State::Waiting { .. }
+            | State::Dialling { .. }
+            | State::Connecting { .. }
+            | State::Greeting { .. }
+            | State::Introduced { .. } => None,
+        }
+    }
+
     /// Does what is due.
     pub fn tick(&mut self, now: Now) {
         match &self.state {

@@ -53,7 +53,7 @@ impl Config {
             hello_timeout: seconds(60),
             retry: BackoffPlan { first: Duration::from_millis(500), max: seconds(30) },
             keepalive: KeepalivePlan {
-                interval: seconds(20),
+                interval: Some(seconds(20)),
                 answer_timeout: seconds(10),
                 unanswered_max: 2,
             },

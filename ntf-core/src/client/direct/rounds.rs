@@ -1,0 +1,243 @@
+//! Rounds of pings: silent servers are asked for a sign of life, all in one wake-up.
+//!
+//! A round is due when the first connection was silent for the interval, or the scout for as long as is to be
+//! tried. It asks every connection that was
+//! silent for an eighth of that, so that all of them are due together again: one wake-up for any number of
+//! servers. A connection that was silent for so long that the network has surely dropped it is opened anew
+//! without a question. What becomes of a round is what [`learner`](super::learner) learns from.
+
+use super::plan::Pace;
+use crate::base::time::{Mono, Now};
+use crate::client::Client;
+use crate::client::on_timer::Timer;
+use crate::client::servers::ServerIndex;
+use crate::link::engine::{Inbox, Loss};
+use crate::link::event::DownReason;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+/// The last round, and the scout.
+#[derive(Debug, Default)]
+pub(in crate::client) struct Rounds {
+    asked_at: Option<Mono>,
+    /// Who was asked and has not answered, and for how long it had been silent.
+    waiting: BTreeMap<ServerIndex, Duration>,
+    answered: usize,
+    scout: Option<Scout>,
+    suspicion: Option<Suspicion>,
+}
+
+/// A connection by which nothing goes, to try what the network keeps.
+#[derive(Clone, Copy, Debug)]
+struct Scout {
+    index: ServerIndex,
+    trial: Trial,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trial {
+    /// It is silent.
+    Silent,
+    /// It was asked after this silence.
+    Asked { at: Mono, silence: Duration },
+    /// It was lost after this silence. That means something if the others answer.
+    Lost { silence: Duration },
+}
+
+/// Every connection was lost after this silence: the network's way if it is there nevertheless.
+#[derive(Clone, Copy, Debug)]
+struct Suspicion {
+    silence: Duration,
+    at: Mono,
+}
+
+/// How soon after a loss a connection must stand for the network to have been there all the time.
+///
+/// Source: ours; the first attempts are a second and two apart, and a tunnel takes longer as a rule.
+const PRESENT_WITHIN: Duration = Duration::from_secs(30);
+
+impl Client {
+    /// When something may be done at this time or somewhat later: the wake-up that is due then anyway, if
+    /// there is one within a quarter more of the wait.
+    pub(in crate::client) fn shared(&self, now: Now, at: Mono) -> Mono {
+        let latest = at + at.since(now.mono) / 4;
+        self.timers.first_from(at).filter(|shared| *shared <= latest).unwrap_or(at)
+    }
+
+    /// Sets the time of the next round.
+    pub(in crate::client) fn plan_round(&mut self, now: Now) {
+        if !self.is_direct() {
+            return;
+        }
+        let interval = self.direct_interval();
+        let rounds = &self.direct.rounds;
+        let asked = |index| rounds.asked_at.filter(|_| rounds.waiting.contains_key(&index));
+        let silent_since = |index, heard: Mono| asked(index).map_or(heard, |asked| heard.max(asked));
+        let held = self.servers.held();
+        let since =
+            held.filter_map(|(index, server)| Some(silent_since(index, server.engine.heard()?))).min();
+        match since {
+            Some(since) => {
+                let due = since + interval;
+                let due = self.scout_due(now).map_or(due, |scout| scout.min(due));
+                self.timers.set(Timer::Round, due.max(now.mono));
+            }
+            None => self.timers.cancel(&Timer::Round),
+        }
+    }
+
+    /// When the scout is to be asked, if it is out and silent.
+    fn scout_due(&self, now: Now) -> Option<Mono> {
+        let Scout { index, trial: Trial::Silent } = self.direct.rounds.scout? else { return None };
+        let candidate = self.direct.known(&self.config.direct).candidate(&self.config.direct, now.mono)?;
+        Some(self.servers.heard(index)? + candidate)
+    }
+
+    pub(in crate::client) fn on_round_timer(&mut self, now: Now) {
+        if self.is_direct() {
+            let interval = self.direct_interval();
+            self.begin_round(now, interval / 8);
+            self.plan_round(now);
+        }
+    }
+
+    /// Asks every server that was silent for so long; where the scout is asked, every server, as its silence
+    /// means nothing without the word of others.
+    pub(super) fn begin_round(&mut self, now: Now, silence_min: Duration) {
+        let is_scout_due = self.scout_due(now).is_some_and(|due| due <= now.mono);
+        let silence_min = if is_scout_due { Duration::ZERO } else { silence_min };
+        let learner = self.direct.known(&self.config.direct);
+        let is_learning = self.config.direct.pace == Pace::Learned;
+        let silences = self.servers.held().filter_map(|(index, server)| {
+            let silence = now.mono.since(server.engine.heard()?);
+            (silence >= silence_min).then_some((index, silence))
+        });
+        let silences: Vec<_> = silences.collect();
+        let rounds = &mut self.direct.rounds;
+        rounds.asked_at = Some(now.mono);
+        rounds.answered = 0;
+        rounds.waiting.clear();
+        for (index, silence) in silences {
+            self.servers.touch(index);
+            if is_learning && learner.is_surely_dropped(silence) {
+                self.servers.redial(now, index);
+                self.read(now, index, Inbox::default());
+            } else if let Some(server) = self.servers.get(index) {
+                server.engine.ask_alive(now);
+                self.direct.rounds.waiting.insert(index, silence);
+            }
+        }
+        if is_learning {
+            self.try_scout(now, &learner);
+        }
+    }
+
+    /// Sends the scout out, asks it when its time has come, or ends it when there is nothing to learn.
+    fn try_scout(&mut self, now: Now, learner: &super::Learner) {
+        let candidate = learner.candidate(&self.config.direct, now.mono).filter(|_| !self.direct.is_dozing);
+        match (self.direct.rounds.scout, candidate) {
+            (None, None) => {}
+            (Some(_), None) => self.drop_scout(),
+            (None, Some(_)) => {
+                let near = self.servers.held().find(|(_, server)| server.engine.is_ready());
+                if let Some(server) = near.map(|(_, server)| server.engine.server().clone()) {
+                    let index = self.servers.hold_apart(now, &self.config, server);
+                    self.direct.rounds.scout = Some(Scout { index, trial: Trial::Silent });
+                }
+            }
+            (Some(Scout { index, trial: Trial::Silent }), Some(candidate)) => {
+                let Some(server) = self.servers.get(index) else { return };
+                let silence = server.engine.heard().map(|heard| now.mono.since(heard));
+                if let Some(silence) = silence.filter(|silence| *silence >= candidate) {
+                    server.engine.ask_alive(now);
+                    self.servers.touch(index);
+                    let trial = Trial::Asked { at: now.mono, silence };
+                    self.direct.rounds.scout = Some(Scout { index, trial });
+                }
+            }
+            // Its last trial came to nothing: no server answered.
+            (Some(Scout { trial: Trial::Asked { .. } | Trial::Lost { .. }, .. }), Some(_)) => {
+                self.drop_scout()
+            }
+        }
+    }
+
+    pub(in crate::client) fn drop_scout(&mut self) {
+        if let Some(scout) = self.direct.rounds.scout.take() {
+            self.servers.release(scout.index);
+        }
+    }
+
+    /// Something came from a server, or may have: is it the answer that is waited for?
+    pub(in crate::client) fn note_heard(&mut self, now: Now, index: ServerIndex) {
+        let Some(heard) = self.servers.get(index).and_then(|server| server.engine.heard()) else { return };
+        let plan = &self.config.direct;
+        if let Some(Scout { index: scouting, trial: Trial::Asked { at, silence } }) = self.direct.rounds.scout
+            && scouting == index
+            && heard > at
+        {
+            self.direct.rounds.scout = Some(Scout { index, trial: Trial::Silent });
+            self.direct.learner(plan).on_survived(now.mono, plan, silence);
+        }
+        let rounds = &mut self.direct.rounds;
+        if rounds.asked_at.is_some_and(|asked| heard > asked) && rounds.waiting.remove(&index).is_some() {
+            rounds.answered += 1;
+            if rounds.waiting.is_empty() {
+                self.direct.learner(plan).on_round();
+            }
+            self.judge(now);
+        }
+    }
+
+    /// A held connection is lost.
+    pub(super) fn note_lost(&mut self, now: Now, index: ServerIndex, why: Loss) {
+        let rounds = &mut self.direct.rounds;
+        let Some(silence) = rounds.waiting.remove(&index) else { return };
+        let by_silence = matches!(why, Loss::Silent | Loss::Down(DownReason::Broken | DownReason::Closed));
+        if by_silence && rounds.answered == 0 && rounds.waiting.is_empty() {
+            rounds.suspicion = Some(Suspicion { silence, at: now.mono });
+        }
+        self.judge(now);
+    }
+
+    /// A connection stands.
+    pub(super) fn note_connected(&mut self, now: Now) {
+        let Some(Suspicion { silence, at }) = self.direct.rounds.suspicion.take() else { return };
+        if now.mono.since(at) <= PRESENT_WITHIN {
+            let plan = &self.config.direct;
+            self.direct.learner(plan).on_strike(now.mono, plan, silence);
+        }
+    }
+
+    /// The scout's connection is lost.
+    pub(super) fn note_scout_lost(&mut self, now: Now) {
+        match &mut self.direct.rounds.scout {
+            Some(Scout { trial, .. }) => match *trial {
+                Trial::Asked { silence, .. } => *trial = Trial::Lost { silence },
+                // Its server ended it, or the network did by itself.
+                Trial::Silent | Trial::Lost { .. } => return self.drop_scout(),
+            },
+            None => return,
+        }
+        if let Some(Scout { index, .. }) = self.direct.rounds.scout {
+            self.servers.release(index);
+        }
+        self.judge(now);
+    }
+
+    /// What a lost scout means, once the others have answered or not.
+    fn judge(&mut self, now: Now) {
+        let rounds = &mut self.direct.rounds;
+        let Some(Scout { trial: Trial::Lost { silence }, .. }) = rounds.scout else { return };
+        if !rounds.waiting.is_empty() {
+            return;
+        }
+        let is_silence_to_blame = rounds.answered > 0;
+        rounds.scout = None;
+        if is_silence_to_blame {
+            let plan = &self.config.direct;
+            self.direct.learner(plan).on_dropped(now.mono, plan, silence);
+        }
+    }
+}
