@@ -41,15 +41,20 @@ impl Client {
     /// The device is on another network, or on one again: no connection can be trusted, and no delay has
     /// its reason any more.
     pub(super) fn on_network_changed(&mut self, now: Now) {
+        self.redial_all(now);
+        if self.token.is_some() {
+            self.on_check(now);
+        }
+        self.retry_queues(now);
+    }
+
+    /// Gives up every connection, and opens those anew that somebody waits for.
+    pub(super) fn redial_all(&mut self, now: Now) {
         for index in self.servers.wanted() {
             self.servers.redial(now, index);
             // What was asked over the old link is asked again over the one that follows.
             self.read(now, index, Inbox::default());
         }
-        if self.token.is_some() {
-            self.on_check(now);
-        }
-        self.retry_queues(now);
     }
 
     /// Asks for the token and every subscription, and gives what was put off another chance.

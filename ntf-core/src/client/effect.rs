@@ -65,6 +65,15 @@ pub enum Event {
         /// How it is.
         state: DirectState,
     },
+    /// A background refresh is over. Store the state; what is left goes first the next time.
+    Refreshed {
+        /// Messages that it brought.
+        messages: u64,
+        /// Queues that could not be looked into, or not to their end.
+        queues_left: usize,
+        /// Requests without an answer, those to servers that were not reached included.
+        requests_left: usize,
+    },
     /// The SMP server took a message.
     Sent {
         /// The tag of the command.
@@ -139,6 +148,7 @@ impl Event {
             | Self::QueueDeleted { .. }
             | Self::Subscription { .. }
             | Self::NotificationsOff { .. }
+            | Self::Refreshed { .. }
             | Self::Sent { .. }
             | Self::Pushed { .. }
             | Self::Message { .. }
@@ -159,6 +169,12 @@ impl fmt::Debug for Event {
             Self::Subscription { status, .. } => write!(f, "Subscription({status:?})"),
             Self::NotificationsOff { .. } => f.write_str("NotificationsOff"),
             Self::Direct { state, .. } => write!(f, "Direct({state:?})"),
+            Self::Refreshed { messages, queues_left, requests_left } => {
+                write!(
+                    f,
+                    "Refreshed({messages} messages, {queues_left} queues, {requests_left} requests left)"
+                )
+            }
             Self::Sent { .. } => f.write_str("Sent"),
             Self::Pushed { .. } => f.write_str("Pushed"),
             Self::Message { .. } => f.write_str("Message"),

@@ -7,6 +7,7 @@ use crate::model::server::{SenderAddress, ServerAddress};
 use crate::model::token::DeviceToken;
 use alloc::vec::Vec;
 use core::fmt;
+use core::time::Duration;
 
 /// An input of the client. All links are opened ones; the client knows which speaks what.
 pub enum Input<'a> {
@@ -83,6 +84,12 @@ pub enum Command {
     },
     /// Look into every queue now, whatever the mode.
     FetchAll,
+    /// A background refresh: look into every queue and check what is due, for so long at most; ends with
+    /// [`Event::Refreshed`](crate::client::effect::Event::Refreshed).
+    Refresh {
+        /// The time there is.
+        budget: Duration,
+    },
     /// Create a queue, with notifications.
     CreateQueue {
         /// Echoed in the event.
@@ -135,6 +142,7 @@ impl fmt::Debug for Command {
             Self::SetMode(_) => "SetMode",
             Self::SetNotifications { .. } => "SetNotifications",
             Self::FetchAll => "FetchAll",
+            Self::Refresh { .. } => "Refresh",
             Self::CreateQueue { .. } => "CreateQueue",
             Self::DeleteQueue { .. } => "DeleteQueue",
             Self::Send { .. } => "Send",

@@ -20,9 +20,11 @@ mod meters;
 pub mod mode;
 mod on_link;
 mod on_timer;
+pub mod push_step;
 mod queue;
 mod queues;
 mod receive;
+mod refresh;
 mod register;
 mod send;
 mod servers;
@@ -40,6 +42,7 @@ pub use config::Config;
 pub use direct::{Circumstance, DirectPlan, DirectState, NetworkId, Pace, Usage};
 pub use meters::{Counters, Gauges};
 pub use mode::{Mode, Notifications};
+pub use push_step::PushStep;
 pub use send::MESSAGE_LEN_MAX;
 pub use state::ImportError;
 
@@ -54,6 +57,7 @@ use crate::client::leave::Leavings;
 use crate::client::on_timer::Timer;
 use crate::client::queue::Queue;
 use crate::client::receive::{Line, NotifierKey};
+use crate::client::refresh::Refresh;
 use crate::client::send::{Phase, Senders};
 use crate::client::servers::Servers;
 use crate::client::token::{Generation, Token};
@@ -92,6 +96,7 @@ pub struct Client {
     line: Line,
     senders: Senders,
     direct: Direct,
+    refresh: Option<Refresh>,
     timers: Timers<Timer>,
     counters: Counters,
     outbox: Outbox<Effect>,
@@ -128,6 +133,7 @@ impl Client {
             line: Line::default(),
             senders: Senders::default(),
             direct: Direct::new(),
+            refresh: None,
             timers: Timers::new(),
             counters: Counters::default(),
             outbox: Outbox::new(),
@@ -231,6 +237,7 @@ impl Client {
                 self.on_set_notifications(now, queue, notifications)
             }
             Command::FetchAll => self.fetch_all(now),
+            Command::Refresh { budget } => self.on_refresh(now, budget),
             Command::CreateQueue { tag, server } => self.on_create_queue(now, tag, server),
             Command::DeleteQueue { queue } => self.on_delete_queue(now, queue),
             Command::Send { tag, to, message } => self.on_send(now, Phase::Open, tag, to, message),
@@ -302,6 +309,7 @@ impl Machine for Client {
             Input::Stop => return self.on_stop(),
         }
         self.settle(now);
+        self.settle_refresh(now);
     }
 
     fn poll(&mut self) -> Step<Effect> {

@@ -32,6 +32,8 @@ pub(super) enum Timer {
     Leaving(LeavingId),
     /// Messages of a queue are to be subscribed to after a refusal.
     Watch(QueueId),
+    /// The time of a background refresh is over.
+    Refresh,
     /// A client that was restored is to subscribe to its queues.
     Watching,
     /// Servers of held connections are to be asked for a sign of life.
@@ -53,6 +55,7 @@ impl Timer {
             Self::Fetch(_) => "fetching",
             Self::Leaving(_) => "deletion",
             Self::Watch(_) => "direct subscription",
+            Self::Refresh => "background refresh",
             Self::Watching => "direct subscriptions",
             Self::Round => "round of pings",
         }
@@ -80,6 +83,8 @@ impl Client {
                 Timer::Fetch(id) => self.fetch(now, id),
                 Timer::Leaving(id) => self.on_leaving_timer(now, id),
                 Timer::Watch(id) => self.on_watch_timer(now, id),
+                // Ends once this input is settled.
+                Timer::Refresh => {}
                 Timer::Watching => self.want_all(now),
                 Timer::Round => self.on_round_timer(now),
             }

@@ -52,12 +52,26 @@ impl NotifierKey {
 pub(super) struct Line {
     waiting: VecDeque<QueueId>,
     busy: BTreeSet<QueueId>,
+    /// How often GET may still go out, where that is bounded.
+    allowed: Option<usize>,
+    /// Something was not fetched because of that bound.
+    has_more: bool,
 }
 
 impl Line {
     /// Queues waiting or being fetched from.
     pub(super) fn len(&self) -> usize {
         self.waiting.len() + self.busy.len()
+    }
+
+    /// A line whose queues may be asked so many times in all.
+    pub(super) fn of(allowed: usize) -> Self {
+        Self { allowed: Some(allowed), ..Self::default() }
+    }
+
+    /// Whether something was left because of the bound.
+    pub(super) const fn has_more(&self) -> bool {
+        self.has_more
     }
 
     /// Takes a queue out, wherever it is.
@@ -191,6 +205,9 @@ impl Client {
 
     /// Lets queues in the line take their turn. A queue whose server is away does not hold up the others.
     pub(super) fn advance_line(&mut self, now: Now) {
+        if self.line.allowed == Some(0) {
+            return self.end_line();
+        }
         let mut look = self.line.waiting.len();
         while look > 0 && self.line.busy.len() < self.config.fetches_max {
             look -= 1;
@@ -198,6 +215,9 @@ impl Client {
             match self.ask_get(now, id) {
                 Ask::Out => {
                     self.line.busy.insert(id);
+                    if self.line.allowed == Some(0) {
+                        return self.end_line();
+                    }
                 }
                 Ask::Later => self.line.waiting.push_back(id),
                 Ask::Impossible(why, advice) => {
@@ -205,6 +225,14 @@ impl Client {
                     self.fail(None, advice, why);
                 }
             }
+        }
+    }
+
+    /// GET may not go out any more: whoever waits does so in vain.
+    fn end_line(&mut self) {
+        while let Some(id) = self.line.waiting.pop_front() {
+            self.line.has_more = true;
+            self.set_fetch(id, Fetch::Idle);
         }
     }
 
@@ -222,6 +250,9 @@ impl Client {
             &Command::Get,
             SmpTag::Get(id),
         );
+        if ask == Ask::Out {
+            self.line.allowed = self.line.allowed.map(|allowed| allowed.saturating_sub(1));
+        }
         live.fetch = match ask {
             Ask::Out => Fetch::Getting(Again::No),
             Ask::Later | Ask::Impossible(..) => Fetch::Waiting,
@@ -346,6 +377,10 @@ impl Client {
     fn fetch_next(&mut self, now: Now, id: QueueId) {
         if self.is_direct() {
             return self.fetch_later(now, id);
+        }
+        if self.line.allowed == Some(0) {
+            self.line.has_more = true;
+            return self.end_fetch(now, id);
         }
         match self.ask_get(now, id) {
             Ask::Out => {}

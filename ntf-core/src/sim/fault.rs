@@ -6,12 +6,14 @@
 //! ([`Fault::Cut`]). Reordering happens between connections only, by their differing latencies.
 
 use crate::base::id::LinkId;
+use crate::client::Client;
 use crate::link::event::{DownReason, LinkEvent};
 use crate::sim::carry::Mail;
-use crate::sim::net::{Side, WireId};
+use crate::sim::net::{Latency, Side, WireId};
 use crate::sim::node::{Given, Power, Role};
 use crate::sim::sight::{Loss, Sight};
 use crate::sim::world::{NodeId, World};
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -113,6 +115,12 @@ impl World {
                 }
             }
         }
+    }
+
+    /// Puts a node behind a network address translator, which forgets a link after so long without a packet:
+    /// drawn for each link that the node opens from here on. What is sent on a forgotten link vanishes.
+    pub fn set_translator(&mut self, node: NodeId, keeps: Option<Latency>) {
+        self.net.set_translator(node, keeps);
     }
 
     /// Mends everything that [`apply`](Self::apply) may have left broken.
@@ -222,6 +230,16 @@ impl World {
             self.drain(node);
         }
         self.switch_on(node);
+    }
+
+    /// Sets up another device with the saved state of this one, as somebody does who restores a copy. `None`
+    /// where it is no device, or does not read what it wrote.
+    pub fn copy_device(&mut self, node: NodeId) -> Option<NodeId> {
+        let (seed, now) = (self.fresh_seed(), self.now_of(node));
+        let Role::Client { machine, config, .. } = &self.nodes.get(node.index())?.role else { return None };
+        let copy = Client::import((**config).clone(), seed, now, &machine.export()).ok()?;
+        let (machine, config) = (Box::new(copy), config.clone());
+        Some(self.add(Role::Client { machine, config, events: Vec::new() }, None))
     }
 
     fn heal(&mut self, pair: (NodeId, NodeId)) {

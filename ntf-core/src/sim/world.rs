@@ -193,12 +193,6 @@ impl World {
         self.add(Role::Client { machine, config: Box::new(config), events: Vec::new() }, None)
     }
 
-    /// Adds a device that has lived before.
-    pub fn add_this_client(&mut self, client: Client, config: client::Config) -> NodeId {
-        let role = Role::Client { machine: Box::new(client), config: Box::new(config), events: Vec::new() };
-        self.add(role, None)
-    }
-
     /// Adds a peer that is played by hand: [`act`](Self::act) and [`take_heard`](Self::take_heard).
     pub fn add_stranger(&mut self) -> NodeId {
         self.add(Role::Stranger(Box::new(Stranger::new(None))), None)
@@ -283,12 +277,6 @@ impl World {
         if let Some(entry) = self.nodes.get_mut(node.index()) {
             entry.asks_clients = asks_clients;
         }
-    }
-
-    /// Puts a node behind a network address translator, which forgets a link after so long without a packet:
-    /// drawn for each link that the node opens from here on. What is sent on a forgotten link vanishes.
-    pub fn set_translator(&mut self, node: NodeId, keeps: Option<Latency>) {
-        self.net.set_translator(node, keeps);
     }
 
     /// Stops a machine for good.

@@ -48,7 +48,9 @@ use crate::base::time::{Now, Wall};
 use crate::client::Client;
 use crate::client::config::Config;
 use crate::client::leave::Left;
+use crate::client::mode::Mode;
 use crate::client::queue::{Phase as QueuePhase, Queue};
+use crate::client::receive::Line;
 use crate::crypto::sha::sha256;
 use crate::wire::cursor::{Reader, Writer};
 use alloc::vec::Vec;
@@ -69,6 +71,13 @@ enum Version {
     Three = 3,
     /// The one that is written.
     Four = 4,
+}
+
+/// How much of a state is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    All,
+    ForPushes,
 }
 
 const CHECKSUM_LEN: usize = 8;
@@ -126,10 +135,21 @@ impl Client {
     /// To be stored after events that matter: `QueueCreated`, `Token`, `Subscription`, `Message`.
     #[must_use]
     pub fn export(&self) -> Zeroizing<Vec<u8>> {
+        self.export_part(Part::All)
+    }
+
+    /// What a [`PushStep`](crate::client::PushStep) needs of it: the token, and the queues that pushes are made
+    /// for. They hold secrets as well.
+    #[must_use]
+    pub fn export_for_pushes(&self) -> Zeroizing<Vec<u8>> {
+        self.export_part(Part::ForPushes)
+    }
+
+    fn export_part(&self, part: Part) -> Zeroizing<Vec<u8>> {
         // Room for all of it at once: a vector that grows leaves copies of secrets behind.
         let room = 4096 + 2048 * (self.queues.len() + self.senders.kept().count() + self.leavings.len());
         let mut bytes = Zeroizing::new(Vec::with_capacity(room));
-        self.write(&mut Writer::new(&mut bytes));
+        self.write(&mut Writer::new(&mut bytes), part);
         let checksum = sha256(&bytes);
         bytes.extend(checksum.into_iter().take(CHECKSUM_LEN));
         bytes
@@ -144,6 +164,31 @@ impl Client {
     ///
     /// Says what is wrong with the bytes. Nothing of them is used then.
     pub fn import(config: Config, seed: Seed, now: Now, bytes: &[u8]) -> Result<Self, ImportError> {
+        let mut client = Self::restore(config, seed, now, bytes)?;
+        client.go_on(now);
+        Ok(client)
+    }
+
+    /// A client that opens pushes and fetches, with so many GETs in all, and does nothing else.
+    pub(super) fn import_for_a_push(
+        config: Config,
+        seed: Seed,
+        now: Now,
+        bytes: &[u8],
+        fetches_max: usize,
+    ) -> Result<Self, ImportError> {
+        let mut client = Self::restore(config, seed, now, bytes)?;
+        client.timers.clear();
+        // Another process holds the direct connections, if there are any; here, GET is what is wanted.
+        client.mode = Mode::Instant;
+        client.line = Line::of(fetches_max);
+        for id in client.live_queues() {
+            client.note_notifier(id);
+        }
+        Ok(client)
+    }
+
+    fn restore(config: Config, seed: Seed, now: Now, bytes: &[u8]) -> Result<Self, ImportError> {
         let rest = bytes.strip_prefix(MAGIC).ok_or(ImportError::NotAState)?;
         let version = match rest.first() {
             Some(1) => Version::One,
@@ -164,7 +209,6 @@ impl Client {
         let body = content.get(MAGIC.len() + 1..).ok_or(ImportError::Damaged)?;
         let mut client = Self::new(config, seed, now);
         client.read_all(now, version, &mut Reader::new(body))?;
-        client.go_on(now);
         Ok(client)
     }
 }

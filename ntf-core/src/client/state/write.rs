@@ -1,6 +1,6 @@
 //! The writing half of the format.
 
-use super::{Duration, Left, MAGIC, Queue, QueuePhase, Version, Writer};
+use super::{Duration, Left, MAGIC, Part, Queue, QueuePhase, Version, Writer};
 use crate::base::time::Mono;
 use crate::client::Client;
 use crate::client::input::QueueId;
@@ -15,7 +15,8 @@ use crate::wire::text::status;
 use alloc::vec::Vec;
 
 impl Client {
-    pub(super) fn write(&self, writer: &mut Writer<'_>) {
+    pub(super) fn write(&self, writer: &mut Writer<'_>, part: Part) {
+        let is_all = part == Part::All;
         writer.bytes(MAGIC).u8(Version::Four as u8).i64(self.latest.wall.unix_secs()).u32(self.queues_made);
         writer.u8(match self.mode {
             Mode::Instant => b'I',
@@ -32,7 +33,7 @@ impl Client {
             });
         });
         writer.maybe(self.token.as_ref(), |writer, token| self.write_token(writer, token));
-        write_list(writer, self.leavings.iter(), |writer, leaving| {
+        write_list(writer, self.leavings.iter().filter(|_| is_all), |writer, leaving| {
             writer.u8(match leaving.what {
                 Left::Token => b'T',
                 Left::Subscription(_) => b'S',
@@ -42,17 +43,18 @@ impl Client {
             writer.u32(self.due(leaving.until));
         });
         let live = self.queues.iter().filter_map(|(id, queue)| Some((*id, queue, queue.live()?)));
+        let live = live.filter(|(_, _, live)| is_all || live.notifier_keys().is_some());
         write_list(writer, live, |writer, (id, queue, live)| self.write_queue(writer, id, queue, live));
         let deleting = self.queues.iter().filter_map(|(id, queue)| match &queue.phase {
-            QueuePhase::Deleting { recipient, until, .. } => Some((id, queue, recipient, until)),
-            QueuePhase::Creating { .. } | QueuePhase::Live(_) => None,
+            QueuePhase::Deleting { recipient, until, .. } if is_all => Some((id, queue, recipient, until)),
+            QueuePhase::Creating { .. } | QueuePhase::Live(_) | QueuePhase::Deleting { .. } => None,
         });
         write_list(writer, deleting, |writer, (id, queue, recipient, until)| {
             writer.u32(id.0);
             server::encode(&queue.server, writer);
             writer.short(&queue.auth.to_pkcs8()).short(recipient.as_bytes()).u32(self.due(*until));
         });
-        write_list(writer, self.senders.kept(), |writer, sender| {
+        write_list(writer, self.senders.kept().filter(|_| is_all), |writer, sender| {
             server::encode(&sender.address.server, writer);
             writer.short(sender.address.sender.as_bytes()).short(&sender.auth.to_pkcs8());
             writer.bool(sender.phase == SenderPhase::Secured);

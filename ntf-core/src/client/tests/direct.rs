@@ -230,10 +230,7 @@ fn a_dozing_device_wakes_seldom_and_loses_nothing() {
 #[test]
 fn another_device_with_the_same_state_takes_over_and_is_not_fought() {
     let mut town = Town::new(1);
-    let state = town.device().export();
-    let now = town.world.now();
-    let twin = Client::import(Config::default(), Seed::from_number(77), now, &state).unwrap();
-    let twin = town.world.add_this_client(twin, Config::default());
+    let twin = town.world.copy_device(town.device).unwrap();
     town.world.run_for(MINUTE);
     assert_eq!(town.states(), [DirectState::TakenOver]);
     town.send(0);

@@ -23,6 +23,7 @@ mod restarts;
 mod sealing;
 mod sending;
 mod states;
+mod steps;
 mod tokens;
 
 use crate::base::id::{EntityId, LinkId};
