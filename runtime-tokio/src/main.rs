@@ -6,7 +6,7 @@ use clap::Parser;
 use ntf_runtime_tokio::program::cli::{Cli, Command};
 use ntf_runtime_tokio::program::failure::Failure;
 use ntf_runtime_tokio::program::{
-    bench, config, demo, device, logging, push, server, sim, smp, stand_in, subscriber,
+    bench, check, config, demo, device, logging, push, server, sim, smp, stand_in, subscriber,
 };
 use ntf_runtime_tokio::rt;
 
@@ -34,6 +34,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Push(options) => push::run(options).await,
             Command::Smp(options) => smp::run(options).await,
             Command::StandIn(options) => stand_in::run(options).await,
+            Command::Check(options) => check::run(options).await,
             Command::Device(options) => device::run(options).await,
             Command::Bench(options) => bench::run(options).await,
             // These wait for nothing, so they may as well run on this thread.

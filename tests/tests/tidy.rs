@@ -402,7 +402,11 @@ const SMOL_OWN: &[&str] = &["lib.rs", "main.rs", "program/mod.rs", "rt/mod.rs"];
 
 /// Files of the tokio adapter that have no twin, and why.
 const TOKIO_ONLY: &[(&str, &str)] = &[
+    ("program/check.rs", "`ntf check` checks servers of either adapter"),
+    ("program/days.rs", "the simulator needs no runtime; `ntf sim` has it"),
     ("program/device.rs", "`ntf-smol` has no device"),
+    ("program/device/kept.rs", "`ntf-smol` has no device"),
+    ("program/device/store.rs", "`ntf-smol` has no device"),
     ("program/sim.rs", "the simulator needs no runtime; `ntf sim` has it"),
     ("program/stand_in.rs", "`ntf-smol server --stand-in` is enough to try things out"),
 ];

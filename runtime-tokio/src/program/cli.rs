@@ -39,6 +39,9 @@ pub enum Command {
     Push(WithConfig),
     /// Write the settings and keys of a server, and print what others need to know of it.
     Init(Init),
+    /// Say whether a device can use an installation: each layer of each server, then a registration, a queue and a
+    /// message.
+    Check(Check),
     /// Run a small SMP server: queues in memory, for trying things out.
     Smp(Smp),
     /// Run a stand-in for Apple's push service, as strict as the real one.
@@ -85,6 +88,27 @@ pub struct BenchPush {
     #[arg(long, default_value_t = 2880, value_name = "BYTES", value_parser = clap::value_parser!(u16).range(512..=2912))]
     pub padded_length: u16,
     /// Print the figures as one JSON object on the last line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `ntf check`.
+#[derive(Clone, Debug, Args)]
+pub struct Check {
+    /// The subscriber, as `ntf server` prints it: ntf://…@host:port
+    #[arg(long, value_name = "ADDRESS")]
+    pub server: String,
+    /// An SMP server, as `ntf smp` prints it: smp://…@host:port. Without it, no queue is made.
+    #[arg(long, value_name = "ADDRESS")]
+    pub smp: Option<String>,
+    /// The stand-in's endpoint, such as https://localhost:7443, where the push server sends to one: then pushes
+    /// are checked too. Without it, a device of the provider that pushes to nobody is registered.
+    #[arg(long, value_name = "URL", requires = "stand_in_ca")]
+    pub stand_in: Option<String>,
+    /// PEM file with the stand-in's CA certificate.
+    #[arg(long, value_name = "FILE", requires = "stand_in")]
+    pub stand_in_ca: Option<PathBuf>,
+    /// One JSON object per step on standard output.
     #[arg(long)]
     pub json: bool,
 }
@@ -140,6 +164,9 @@ pub struct Demo {
     /// Devices to register.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub devices: u32,
+    /// Devices with direct connections beside them: no token, no push, nothing for anybody but the SMP server.
+    #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=100))]
+    pub direct: u32,
     /// Queues of each device, each with a sender of its own.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub queues: u32,
@@ -345,27 +372,115 @@ pub struct StandIn {
 /// What a device does.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Device {
-    /// Register with a subscriber, create queues, print where to send, wait for pushes and fetch messages.
-    Watch(Watch),
-    /// Send one message to an address that `ntf device watch` printed.
+    /// Register a device with a subscriber, prove it by a push of the stand-in, and keep it in a file.
+    Register(Register),
+    /// Create queues for a device, and print where to send. Makes a device without registration where there is
+    /// no file.
+    AddQueue(AddQueue),
+    /// Print once more where to send.
+    Link(Link),
+    /// Send one message to an address that `ntf device link` or `ntf device watch` printed.
     Send(Send),
+    /// Wait for messages: of the device in a file, by pushes or with --direct straight from its SMP servers; or of
+    /// a device that is registered for the occasion and forgotten at the end.
+    Watch(Watch),
+    /// Say what a device's file holds. Asks no server.
+    Status(Kept),
+    /// Delete a queue, or the device with everything of it on servers.
+    Remove(Remove),
 }
 
-/// Options of `ntf device watch`.
+/// The file that a device is kept in.
 #[derive(Clone, Debug, Args)]
-pub struct Watch {
+pub struct Kept {
+    /// The device's file. It is encrypted with the passphrase in NTF_PASSPHRASE, or with --key-file.
+    #[arg(long, value_name = "FILE")]
+    pub state: PathBuf,
+    /// File whose content encrypts the device's file.
+    #[arg(long, value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
+    /// One JSON object per line on standard output.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `ntf device register`.
+#[derive(Clone, Debug, Args)]
+pub struct Register {
+    /// The file.
+    #[command(flatten)]
+    pub kept: Kept,
     /// The subscriber, as `ntf server` prints it: ntf://…@host:port
     #[arg(long, value_name = "ADDRESS")]
     pub server: String,
-    /// An SMP server, as `ntf smp` prints it: smp://…@host:port
-    #[arg(long, value_name = "ADDRESS")]
-    pub smp: String,
     /// Where pushes come from: the stand-in's endpoint, such as https://localhost:7443
     #[arg(long, value_name = "URL")]
     pub stand_in: String,
     /// PEM file with the stand-in's CA certificate.
     #[arg(long, value_name = "FILE")]
     pub stand_in_ca: PathBuf,
+}
+
+/// Options of `ntf device add-queue`.
+#[derive(Clone, Debug, Args)]
+pub struct AddQueue {
+    /// The file.
+    #[command(flatten)]
+    pub kept: Kept,
+    /// An SMP server, as `ntf smp` prints it: smp://…@host:port
+    #[arg(long, value_name = "ADDRESS")]
+    pub smp: String,
+    /// Queues to create.
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub number: u32,
+}
+
+/// Options of `ntf device link`.
+#[derive(Clone, Debug, Args)]
+pub struct Link {
+    /// The file.
+    #[command(flatten)]
+    pub kept: Kept,
+    /// This queue only.
+    #[arg(long, value_name = "N")]
+    pub queue: Option<u32>,
+}
+
+/// Options of `ntf device remove`.
+#[derive(Clone, Debug, Args)]
+pub struct Remove {
+    /// The file.
+    #[command(flatten)]
+    pub kept: Kept,
+    /// This queue only; without it, the whole device and its file.
+    #[arg(long, value_name = "N")]
+    pub queue: Option<u32>,
+}
+
+/// Options of `ntf device watch`.
+#[derive(Clone, Debug, Args)]
+pub struct Watch {
+    /// The file of a device that `ntf device register` or `add-queue` made, encrypted as they say.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["server", "smp", "stand_in", "stand_in_ca", "sealed", "queues"])]
+    pub state: Option<PathBuf>,
+    /// File whose content encrypts the device's file.
+    #[arg(long, value_name = "FILE", requires = "state")]
+    pub key_file: Option<PathBuf>,
+    /// Hold connections to the device's SMP servers, which hand messages over as they come, without any push.
+    #[arg(long, requires = "state")]
+    pub direct: bool,
+    /// The subscriber, as `ntf server` prints it: ntf://…@host:port
+    #[arg(long, value_name = "ADDRESS", required_unless_present = "state")]
+    pub server: Option<String>,
+    /// An SMP server, as `ntf smp` prints it: smp://…@host:port
+    #[arg(long, value_name = "ADDRESS", required_unless_present = "state")]
+    pub smp: Option<String>,
+    /// Where pushes come from: the stand-in's endpoint, such as https://localhost:7443
+    #[arg(long, value_name = "URL", required_unless_present = "state")]
+    pub stand_in: Option<String>,
+    /// PEM file with the stand-in's CA certificate.
+    #[arg(long, value_name = "FILE", required_unless_present = "state")]
+    pub stand_in_ca: Option<PathBuf>,
     /// Seal the device token to the push server with this sealing key, as `ntf push` prints it. The subscriber
     /// has to take sealed tokens.
     #[arg(long, value_name = "KEY", allow_hyphen_values = true)]

@@ -26,7 +26,7 @@ const PACES: [(&str, Pace); 4] = [
 /// # Errors
 ///
 /// When a message was lost, came later than the client says it may, or a machine broke a law.
-pub fn run(seed: u64, as_json: bool) -> Result<(), Failure> {
+pub(super) fn run(seed: u64, as_json: bool) -> Result<(), Failure> {
     if !as_json {
         print(&format!(
             "{:<9} {:<8} {:>8} {:>11} {:>12} {:>12} {:>5} {:>4} {:>12}",

@@ -1,13 +1,21 @@
-//! `ntf device`: a device on the command line, for trying things out.
+//! `ntf device`: a device on the command line, for operators and developers.
+//!
+//! A device is kept in an encrypted file ([`store`]) by commands of its own ([`kept`]); without one, `watch` has a
+//! device that is forgotten when it ends.
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "a watcher passes over events that it does not show")]
+
+mod kept;
+mod store;
+
+pub(crate) use kept::wait_for;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ntf_core::client::effect::Event;
 use ntf_core::client::input::{Command, QueueId, RequestTag};
-use ntf_core::client::{Advice, Client, Config};
+use ntf_core::client::{Advice, Client, Config, DirectState};
 use ntf_core::crypto::keys::X25519Public;
 use ntf_core::model::server::Protocol;
 use ntf_core::model::subscription::SubscriptionStatus;
@@ -40,20 +48,33 @@ pub async fn run(options: cli::Device) -> Result<(), Failure> {
     match options {
         cli::Device::Watch(options) => watch(options).await,
         cli::Device::Send(options) => send(options).await,
+        cli::Device::Register(options) => kept::register(options).await,
+        cli::Device::AddQueue(options) => kept::add_queue(options).await,
+        cli::Device::Link(options) => kept::link(&options),
+        cli::Device::Status(options) => kept::status(&options),
+        cli::Device::Remove(options) => kept::remove(options).await,
     }
 }
 
 async fn watch(options: cli::Watch) -> Result<(), Failure> {
-    let server = text::address::parse_server(&options.server, Protocol::Ntf)
+    if let Some(state) = options.state {
+        let kept = cli::Kept { state, key_file: options.key_file, json: options.json };
+        return kept::watch(&kept, options.direct, options.messages).await;
+    }
+    let (Some(server), Some(smp), Some(stand_in), Some(stand_in_ca)) =
+        (&options.server, &options.smp, &options.stand_in, &options.stand_in_ca)
+    else {
+        return Err(Failure::usage("Give --state, or --server, --smp, --stand-in and --stand-in-ca."));
+    };
+    let server = text::address::parse_server(server, Protocol::Ntf)
         .map_err(|fault| Failure::usage(format!("--server is not a subscriber's address: {fault}")))?;
-    let smp = text::address::parse_server(&options.smp, Protocol::Smp)
+    let smp = text::address::parse_server(smp, Protocol::Smp)
         .map_err(|fault| Failure::usage(format!("--smp is not an SMP server's address: {fault}")))?;
     // The device forgets everything when it ends, so a fresh token each time.
     let device = device_token()?;
-    let mut pushes =
-        watch_pushes(&options.stand_in, &options.stand_in_ca, &String::from_utf8_lossy(&device.token))
-            .await
-            .map_err(|fault| Failure::failed(sentence(&fault)))?;
+    let mut pushes = watch_pushes(stand_in, stand_in_ca, &String::from_utf8_lossy(&device.token))
+        .await
+        .map_err(|fault| Failure::failed(sentence(&fault)))?;
     let no_key = || Failure::usage("--sealed is not a sealing key as `ntf push` prints it.");
     let seal_to = match &options.sealed {
         None => None,
@@ -64,7 +85,7 @@ async fn watch(options: cli::Watch) -> Result<(), Failure> {
 
     let (client, mut events) = start_client(Config { seal_to, ..Config::default() })?;
     client.send(ClientMail::Command(Command::Register { server, device }));
-    let mut teller = Teller { json: options.json, token: None, subscriptions: BTreeMap::new() };
+    let mut teller = Teller::new(options.json);
     let mut fetched = 0;
     let mut has_queues = false;
     let mut checks = interval_at(Instant::now() + CHECK_INTERVAL, CHECK_INTERVAL);
@@ -155,6 +176,10 @@ struct Teller {
 }
 
 impl Teller {
+    fn new(json: bool) -> Self {
+        Self { json, token: None, subscriptions: BTreeMap::new() }
+    }
+
     fn tell(&mut self, event: Event) -> Result<(), Failure> {
         let advice = event.advice();
         match event {
@@ -184,6 +209,9 @@ impl Teller {
                         "The subscriber watches the queue ({status:?}). Waiting for pushes; stop with Ctrl-C."
                     ),
                 );
+            }
+            Event::Direct { state, .. } => {
+                self.say(json!({ "direct": format!("{state:?}") }), direct_sentence(state));
             }
             Event::Pushed { .. } => {
                 self.say(
@@ -249,6 +277,16 @@ fn with_advice(mut said: Value, advice: Option<Advice>) -> Value {
         }
     }
     said
+}
+
+fn direct_sentence(state: DirectState) -> &'static str {
+    match state {
+        DirectState::On => "The SMP server hands over the queue's messages as they come; stop with Ctrl-C.",
+        DirectState::Lost => "The connection to the SMP server is lost; opening another one.",
+        DirectState::TakenOver => "Another process with this device has taken the queue over.",
+        DirectState::Gone => "The SMP server does not have the queue any more.",
+        _ => "The queue's subscription has changed.",
+    }
 }
 
 fn token_sentence(status: TokenStatus) -> String {

@@ -6,6 +6,7 @@
 mod announce;
 mod apple;
 pub mod bench;
+pub mod check;
 pub mod cli;
 pub mod config;
 mod counted;

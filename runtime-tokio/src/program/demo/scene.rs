@@ -10,7 +10,7 @@ use ntf_core::base::limits::NONCE_LEN;
 use ntf_core::base::rng::Stream;
 use ntf_core::client::effect::Event;
 use ntf_core::client::input::{Command, QueueId, RequestTag};
-use ntf_core::client::{Client, Config as ClientConfig};
+use ntf_core::client::{Client, Config as ClientConfig, DirectState, Mode};
 use ntf_core::host::mailbox::{self, Receiver, Sender};
 use ntf_core::model::knowledge::Fact;
 use ntf_core::model::server::{Protocol, SenderAddress, ServerAddress};
@@ -80,7 +80,8 @@ pub(super) struct Scene {
     smp: Running<Server>,
     servers: Servers,
     trial: Trial,
-    devices: Vec<(Running<Client>, DeviceToken)>,
+    /// Those with a token get pushes; the others hold direct connections.
+    devices: Vec<(Running<Client>, Option<DeviceToken>)>,
     senders: Running<Client>,
     sights: Receiver<Sight>,
     queues: Vec<Queue>,
@@ -118,7 +119,13 @@ impl Scene {
             let role = Client::new(config, randomness()?, clock.now());
             let device = run_client(role, clock, watch_client(Some(number), clock, sight.clone()));
             forward_pushes(trial.stand_in(), &token, number, clock, device.mailbox(), sight.clone());
-            devices.push((device, token));
+            devices.push((device, Some(token)));
+        }
+        for _ in 0..options.direct {
+            let role = Client::new(ClientConfig::default(), randomness()?, clock.now());
+            let device = run_client(role, clock, watch_client(Some(devices.len()), clock, sight.clone()));
+            device.send(ClientMail::Command(Command::SetMode(Mode::Direct)));
+            devices.push((device, None));
         }
         let role = Client::new(ClientConfig::default(), randomness()?, clock.now());
         let senders = run_client(role, clock, watch_client(None, clock, sight));
@@ -148,14 +155,17 @@ impl Scene {
         self.queues.get(queue).map_or(0, |queue| queue.device)
     }
 
-    /// Registers all devices; returns when all tokens are active.
+    /// Registers all devices that get pushes; returns when all tokens are active.
     pub(super) async fn register(&mut self) -> Result<(), Failure> {
+        let mut registering = 0;
         for (device, token) in &self.devices {
+            let Some(token) = token else { continue };
+            registering += 1;
             let server = self.ntf_address.clone();
             device.send(ClientMail::Command(Command::Register { server, device: token.clone() }));
         }
         let mut active = 0;
-        while active < self.devices.len() {
+        while active < registering {
             match self.setup_sight("the registration of device tokens").await? {
                 Seen::Told { event: Event::Token(TokenStatus::Active), .. } => active += 1,
                 seen => refuse_failure(seen)?,
@@ -179,7 +189,8 @@ impl Scene {
                 Seen::Told { device: Some(device), event: Event::QueueCreated { queue, address, .. } } => {
                     self.queues.push(Queue { device, id: queue, address });
                 }
-                Seen::Told { event: Event::Subscription { .. }, .. } => subscribed += 1,
+                Seen::Told { event: Event::Subscription { .. }, .. }
+                | Seen::Told { event: Event::Direct { state: DirectState::On, .. }, .. } => subscribed += 1,
                 seen => refuse_failure(seen)?,
             }
         }

@@ -55,12 +55,18 @@ impl Show {
             "{} devices registered: each proved with a verification push that it receives ours.",
             options.devices
         ));
+        if options.direct > 0 {
+            tell(&format!(
+                "{} more hold direct connections: nobody but the SMP server knows of them.",
+                options.direct
+            ));
+        }
     }
 
     pub(super) fn ready(&self, options: &cli::Demo) {
         tell(&format!(
             "{} queues created and watched; sending {} messages.",
-            u64::from(options.devices) * u64::from(options.queues),
+            u64::from(options.devices + options.direct) * u64::from(options.queues),
             options.messages
         ));
     }
