@@ -23,7 +23,7 @@ fn idle_bytes(report: &DayReport) -> u64 {
 #[test]
 fn no_message_is_lost_or_later_than_the_client_says() {
     for ground in Ground::ALL {
-        for seed in 0..3 {
+        for seed in 0..2 {
             let report = live(seed, ground, Pace::Learned);
             assert!(report.margin.is_some(), "{ground} {seed}: {report:?}");
         }

@@ -21,6 +21,11 @@ fn everything_bad_that_somebody_may_do_has_a_test() {
     assert!(rows("Bad input").len() >= 7);
 }
 
+#[test]
+fn every_promise_of_direct_connections_has_a_test() {
+    assert!(rows("Direct connections").len() >= 4);
+}
+
 fn check(heading: &str, expected: &[String]) {
     assert_eq!(rows(heading), expected);
 }

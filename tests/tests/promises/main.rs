@@ -9,6 +9,7 @@
 mod bad_input;
 mod choice;
 mod defects;
+mod direct;
 mod index;
 mod memory;
 mod modes;
