@@ -12,6 +12,7 @@ use crate::sim::carry::Mail;
 use crate::sim::net::{Latency, Side, WireId};
 use crate::sim::node::{Given, Power, Role};
 use crate::sim::sight::{Loss, Sight};
+use crate::sim::stranger::Stranger;
 use crate::sim::world::{NodeId, World};
 use alloc::boxed::Box;
 use alloc::format;
@@ -240,6 +241,25 @@ impl World {
         let copy = Client::import((**config).clone(), seed, now, &machine.export()).ok()?;
         let (machine, config) = (Box::new(copy), config.clone());
         Some(self.add(Role::Client { machine, config, events: Vec::new() }, None))
+    }
+
+    /// Takes the machine out of a device, to look into it: a stranger stands in its place. `None` where it is no
+    /// device.
+    pub fn take_client(&mut self, node: NodeId) -> Option<Client> {
+        let entry = self.nodes.get_mut(node.index())?;
+        let stranger = Role::Stranger(Box::new(Stranger::new(None)));
+        match core::mem::replace(&mut entry.role, stranger) {
+            Role::Client { machine, .. } => Some(*machine),
+            other @ (Role::Smp(_)
+            | Role::Subscriber { .. }
+            | Role::Push { .. }
+            | Role::Relay(_)
+            | Role::Provider { .. }
+            | Role::Stranger(_)) => {
+                entry.role = other;
+                None
+            }
+        }
     }
 
     fn heal(&mut self, pair: (NodeId, NodeId)) {

@@ -1,6 +1,6 @@
 //! `ntf device`: a device on the command line, for operators and developers.
 //!
-//! A device is kept in an encrypted file ([`store`]) by commands of its own ([`kept`]); without one, `watch` has a
+//! A device is kept in an encrypted file (`store`) by commands of its own (`kept`); without one, `watch` has a
 //! device that is forgotten when it ends.
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "a watcher passes over events that it does not show")]

@@ -2,8 +2,8 @@
 //!
 //! In [`Mode::Direct`](super::Mode::Direct) the client subscribes to its queues with SUB, over one connection
 //! to each server, and holds these connections as cheaply as the network allows. One file per concern:
-//! [`watch`] has the subscription of each queue, [`rounds`] asks silent servers for a sign of life, all in the
-//! same wake-up, [`learner`] knows how long a network keeps a silent connection, [`usage`] counts what
+//! `watch` has the subscription of each queue, `rounds` asks silent servers for a sign of life, all in the
+//! same wake-up, `learner` knows how long a network keeps a silent connection, `usage` counts what
 //! it costs. This file has what the operating system and the user say: [`Circumstance`].
 //!
 //! **When a message comes.** While a connection stands, at once. A connection that was lost unnoticed is
