@@ -326,19 +326,20 @@ pub(super) struct Seen {
     pub(super) broker_time: i64,
     /// Time of the newest notice that led to fetching.
     pub(super) notice_time: i64,
-    notices: heapless::HistoryBuf<[u8; NONCE_LEN], SEEN_MAX>,
+    /// Made with the first notice: a queue that is not watched gets none.
+    notices: Option<Box<heapless::HistoryBuf<[u8; NONCE_LEN], SEEN_MAX>>>,
     messages: heapless::HistoryBuf<[u8; NONCE_LEN], SEEN_MAX>,
 }
 
 impl Seen {
     /// Whether this notice came before.
     pub(super) fn has_notice(&self, nonce: &[u8; NONCE_LEN]) -> bool {
-        self.notices.as_slice().contains(nonce)
+        self.notices.as_ref().is_some_and(|notices| notices.as_slice().contains(nonce))
     }
 
     /// Remembers a notice in the place of the oldest.
     pub(super) fn note_notice(&mut self, nonce: [u8; NONCE_LEN]) {
-        self.notices.write(nonce);
+        self.notices.get_or_insert_default().write(nonce);
     }
 
     /// Whether this message was handed to the application before.
