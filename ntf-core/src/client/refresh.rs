@@ -23,7 +23,7 @@ pub(super) struct Refresh {
 }
 
 impl Client {
-    /// Does what a background refresh is for: as [`Command::Refresh`](super::input::Command::Refresh).
+    /// Does what a background refresh is for: as [`Command::Refresh`].
     pub fn refresh(&mut self, now: Now, budget: Duration) {
         self.handle(now, Input::Command(Command::Refresh { budget }));
     }

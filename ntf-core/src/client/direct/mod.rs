@@ -1,6 +1,6 @@
 //! Direct connections: messages come from their SMP servers by themselves, without token and push.
 //!
-//! In [`Mode::Direct`](super::Mode::Direct) the client subscribes to its queues with SUB, over one connection
+//! In [`Mode::Direct`] the client subscribes to its queues with SUB, over one connection
 //! to each server, and holds these connections as cheaply as the network allows. One file per concern:
 //! `watch` has the subscription of each queue, `rounds` asks silent servers for a sign of life, all in the
 //! same wake-up, `learner` knows how long a network keeps a silent connection, `usage` counts what
