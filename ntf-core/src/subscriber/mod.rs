@@ -19,6 +19,7 @@ pub mod meters;
 mod on_command;
 mod on_device;
 mod on_outcome;
+mod on_place;
 mod on_recognised;
 mod on_server;
 mod on_service;

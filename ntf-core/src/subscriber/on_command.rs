@@ -6,23 +6,23 @@
 
 use crate::base::id::{LinkId, SubscriptionId, TokenId};
 use crate::base::source::Source;
-use crate::crypto::keys::{AuthPublicKey, X25519Public};
-use crate::delivery::verification::Until;
+use crate::crypto::keys::AuthPublicKey;
 use crate::link::dialect::Ntf;
 use crate::link::responder::{Credential, ReplyTo, Request, Responder};
 use crate::model::cron::Cron;
 use crate::model::index::{SubscriptionIndex, TokenIndex};
 use crate::model::server::{NotifierAddress, ServerAddress};
-use crate::model::token::{DeviceToken, Provider};
+use crate::model::token::Provider;
 use crate::subscriber::Subscriber;
 use crate::subscriber::config::SealedTokens;
+use crate::subscriber::on_place::Placing;
 use crate::subscriber::on_shard::{Claim, Progress};
 use crate::subscriber::shard::{QueueMark, Wait, Wish};
 use crate::subscriber::sources::Use;
 use crate::subscription::row::Wanted;
-use crate::token::registration::{Registered, Registration, Spent, Token, TokenRefusal};
+use crate::token::registration::{Registration, Spent, Token, TokenRefusal};
 use crate::token::shape::is_well_shaped;
-use crate::token::state::{NotVerified, State};
+use crate::token::state::NotVerified;
 use crate::wire::error_code::{CommandError, ErrorCode};
 use crate::wire::ntf::command::Command;
 use crate::wire::ntf::response::Response;
@@ -84,12 +84,14 @@ impl Subscriber {
         let response = match (command, subject) {
             (Command::Tnew { device, auth, dh }, _) => {
                 let (device, origin) = (device.to_token(), self.sources.origin(from));
-                let wanted = Registration { device, verify_key: auth, client_public: dh, origin };
-                match self.on_register(from, wanted) {
-                    Ok((id, dh)) => {
+                let wanted = Registration { device, verify_key: auth, client_public: dh, origin, id: None };
+                match self.on_tnew(from, wanted, link, to) {
+                    Ok(Placing::Registered(id, dh)) => {
                         token = id;
                         Response::Idtkn { token: token.as_bytes(), dh }
                     }
+                    Ok(Placing::Moved) => Response::Ok,
+                    Ok(Placing::Awaited(ticket)) => return Progress::Waiting(Wait::Place(ticket)),
                     Err(code) => Response::Err(code),
                 }
             }
@@ -114,7 +116,10 @@ impl Subscriber {
                 Err(code) => Response::Err(code),
             },
             (Command::Trpl { device }, Subject::Token(token)) => {
-                answer(self.on_replace(from, token, device.to_token()))
+                match self.on_trpl(from, token, device.to_token(), link, to) {
+                    Ok(Placing::Awaited(ticket)) => return Progress::Waiting(Wait::Place(ticket)),
+                    done => answer(done.map(drop)),
+                }
             }
             (Command::Tcrn { minutes }, Subject::Token(token)) => answer(self.on_cron(token, minutes)),
             (Command::Tdel, Subject::Token(token)) => {
@@ -253,47 +258,6 @@ impl Subscriber {
         self.subscriptions.by_queue(server, notifier.notifier.as_bytes())
     }
 
-    /// TNEW: registers, or repeats what an equal TNEW was told, and pushes the code in either case.
-    fn on_register(
-        &mut self,
-        from: Option<Source>,
-        wanted: Registration,
-    ) -> Result<(TokenId, X25519Public), ErrorCode<'static>> {
-        if !self.tokens.knows(&wanted) {
-            self.admit(from, Use::Registration)?;
-            self.admit(from, Use::VerificationPush)?;
-            self.tokens
-                .has_place(self.now, &wanted.device, wanted.origin, None)
-                .map_err(|refusal| self.refused(refusal))?;
-            if let Some(oldest) = self.tokens.in_the_way() {
-                self.counters.tokens.displaced.count();
-                self.drop_token(oldest);
-            }
-        } else {
-            self.admit(from, Use::VerificationPush)?;
-        }
-        let registered = self
-            .tokens
-            .register(self.now, wanted, &mut self.makers)
-            .map_err(|refusal| self.refused(refusal))?;
-        match registered {
-            Registered::Fresh(index) => {
-                self.counters.tokens.created.count();
-                self.make_room_for(index);
-                self.enrol(index);
-            }
-            Registered::Again(_) => self.counters.tokens.repeated.count(),
-        }
-        let token = self.tokens.get(registered.index()).ok_or(ErrorCode::Internal)?;
-        let (id, public) = (token.id(), token.server_public());
-        let until = match token.state() {
-            State::Active(_) => Until::Accepted,
-            State::Registered | State::Confirmed | State::Invalid(_) => Until::Verified,
-        };
-        self.delivery.want_verification(registered.index(), until);
-        Ok((id, public))
-    }
-
     /// TVFY: the right code makes the token active; other registrations of the device token are to end.
     fn on_verify(
         &mut self,
@@ -334,33 +298,6 @@ impl Subscriber {
             self.settle(unproved);
         }
         verified
-    }
-
-    /// TRPL: the token goes to another device, which has to prove itself; all else stays.
-    fn on_replace(
-        &mut self,
-        from: Option<Source>,
-        token: TokenIndex,
-        device: DeviceToken,
-    ) -> Result<(), ErrorCode<'static>> {
-        self.admit(from, Use::VerificationPush)?;
-        let origin = self.sources.origin(from);
-        let was_unproved = self.unproved(token);
-        self.tokens
-            .has_place(self.now, &device, origin, Some(token))
-            .map_err(|refusal| self.refused(refusal))?;
-        self.tokens
-            .replace(self.now, token, device, origin, &mut self.makers)
-            .map_err(|refusal| self.refused(refusal))?;
-        self.counters.tokens.replaced.count();
-        if let Some(unproved) = was_unproved {
-            self.settle(unproved);
-        }
-        self.make_room_for(token);
-        self.enrol(token);
-        self.delivery.moved(token);
-        self.delivery.want_verification(token, Until::Verified);
-        Ok(())
     }
 
     /// TCRN: begins or ends periodic notifications; the interval counts from here.
@@ -449,16 +386,8 @@ impl Subscriber {
         }
     }
 
-    /// Drops the registrations that have to give way to this one.
-    fn make_room_for(&mut self, token: TokenIndex) {
-        while let Some(displaced) = self.tokens.displaced_by(self.now, token) {
-            self.counters.tokens.displaced.count();
-            self.drop_token(displaced);
-        }
-    }
-
     /// Books what a command costs its source address.
-    fn admit(&mut self, from: Option<Source>, what: Use) -> Result<(), ErrorCode<'static>> {
+    pub(super) fn admit(&mut self, from: Option<Source>, what: Use) -> Result<(), ErrorCode<'static>> {
         if self.use_source(from, what) {
             return Ok(());
         }
@@ -466,7 +395,7 @@ impl Subscriber {
         Err(ErrorCode::Quota)
     }
 
-    fn refused(&mut self, refusal: TokenRefusal) -> ErrorCode<'static> {
+    pub(super) fn refused(&mut self, refusal: TokenRefusal) -> ErrorCode<'static> {
         match refusal {
             TokenRefusal::Taken => ErrorCode::Auth,
             TokenRefusal::Full | TokenRefusal::Crowded => {

@@ -1,6 +1,6 @@
 //! Letters of other shards, and links that come from them. [`crate::subscriber::shard`] tells the story.
 
-use crate::base::id::{LinkId, TokenId};
+use crate::base::id::LinkId;
 use crate::base::mutant;
 use crate::base::source::Source;
 use crate::link::event::LinkAction;
@@ -12,11 +12,8 @@ use crate::model::token::{DeviceTag, DeviceToken};
 use crate::subscriber::Subscriber;
 use crate::subscriber::effect::Effect;
 use crate::subscriber::on_device::DeviceLink;
-use crate::subscriber::shard::{
-    Claimed, DeviceMark, Letter, Owed, Parcel, QueueMark, Then, Ticket, Victor, Wait, Wish,
-};
+use crate::subscriber::shard::{Claimed, Letter, Owed, Parcel, QueueMark, Then, Ticket, Victor, Wait, Wish};
 use crate::subscriber::sources::{News, Use};
-use crate::token::places::Place;
 use crate::token::registration::Spent;
 use crate::wire::error_code::ErrorCode;
 use crate::wire::ntf::command::Command;
@@ -101,7 +98,13 @@ impl Subscriber {
                     self.write(from, Letter::Done { ticket });
                 }
             }
-            Letter::Unproved { device, place } => self.enter_roster(device, place),
+            Letter::Unproved { ticket, device, token, origin } => {
+                let is_placed = self.enter_roster(device, token, origin).is_ok();
+                self.write(from, Letter::Placed { ticket, device, token, is_placed });
+            }
+            Letter::Placed { ticket, device, token, is_placed } => {
+                self.on_placed(ticket, (device, token), is_placed)
+            }
             Letter::Settled { device, token } => self.roster.strike(device, token),
             Letter::Displace { device, token } => self.displace(device, token),
             Letter::Source { mark, news } => self.sources.hear(self.now, mark, news),
@@ -114,58 +117,9 @@ impl Subscriber {
         }
     }
 
-    fn write(&mut self, to: ShardId, letter: Letter) {
+    pub(super) fn write(&mut self, to: ShardId, letter: Letter) {
         self.counters.shards.letters.count();
         self.outbox.push(Effect::Shard { to, letter });
-    }
-
-    /// A registration has yet to prove itself: one of its device may have to go for it, on whichever shard.
-    pub(super) fn enrol(&mut self, token: TokenIndex) {
-        let Some((device, place)) = self.unproved(token) else { return };
-        let home = self.sharding.home_of_device(device);
-        if home == self.sharding.plan().own() {
-            self.enter_roster(device, place);
-        } else {
-            self.write(home, Letter::Unproved { device, place });
-        }
-    }
-
-    /// What was [`unproved`](Self::unproved) has proved itself, or is gone.
-    pub(super) fn settle(&mut self, (device, Place { holder: token, .. }): (DeviceMark, Place<TokenId>)) {
-        let home = self.sharding.home_of_device(device);
-        if home == self.sharding.plan().own() {
-            self.roster.strike(device, token);
-        } else {
-            self.write(home, Letter::Settled { device, token });
-        }
-    }
-
-    /// What is on a roster of a registration; nothing when it has proved itself, or when there are no other shards.
-    pub(super) fn unproved(&self, index: TokenIndex) -> Option<(DeviceMark, Place<TokenId>)> {
-        let Place { origin, since, .. } =
-            self.tokens.place(index).filter(|_| !self.sharding.plan().is_alone())?;
-        let device = self.sharding.mark_of_device(self.tokens.device(index)?.token());
-        Some((device, Place { holder: self.tokens.get(index)?.id(), origin, since }))
-    }
-
-    fn enter_roster(&mut self, device: DeviceMark, place: Place<TokenId>) {
-        let Some(displaced) = self.roster.enter(self.now.mono, device, place) else { return };
-        let plan = self.sharding.plan();
-        let to = plan.of_name(displaced.as_bytes());
-        if to == plan.own() {
-            self.displace(device, displaced);
-        } else {
-            self.write(to, Letter::Displace { device, token: displaced });
-        }
-    }
-
-    /// Drops a registration, unless it has proved itself or moved to another device meanwhile.
-    fn displace(&mut self, device: DeviceMark, token: TokenId) {
-        let Some(index) = self.tokens.by_id(&token) else { return };
-        if self.unproved(index).is_some_and(|(of, ..)| of == device) {
-            self.counters.tokens.displaced.count();
-            self.drop_token(index);
-        }
     }
 
     /// A link opens, unless its source has too many on all shards together.
@@ -372,7 +326,7 @@ impl Subscriber {
     }
 
     /// Answers a command whose link has waited, and goes on with the link.
-    fn answer_later(&mut self, owed: Owed, response: &Response<'_>) {
+    pub(super) fn answer_later(&mut self, owed: Owed, response: &Response<'_>) {
         let Some(mut device) = self.take_device(owed.link) else { return };
         device.answer(&owed, response);
         self.go_on_with(owed.link, device);

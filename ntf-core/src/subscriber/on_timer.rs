@@ -51,6 +51,9 @@ impl Subscriber {
                 Age::Idle => counters.idle_ended.count(),
             }
             self.delivery.forget_token(token);
+            if let Some(place) = self.unproved(token) {
+                self.settle(place);
+            }
             self.tokens.remove(token);
             self.ending = Some(token);
         }

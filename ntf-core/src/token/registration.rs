@@ -192,6 +192,8 @@ pub struct Registration {
     pub client_public: X25519Public,
     /// Where it comes from.
     pub origin: Origin,
+    /// The name that it was promised with its place; it gets a fresh one if there is none.
+    pub id: Option<TokenId>,
 }
 
 /// Where fresh ids, keys and codes come from: a stream for each.

@@ -141,7 +141,7 @@ impl Tokens {
             return Err(TokenRefusal::Full);
         }
         let device = self.device_row(wanted.device)?;
-        let id = TokenId::new(makers.id());
+        let id = wanted.id.unwrap_or_else(|| TokenId::new(makers.id()));
         let server_key = X25519Private::generate(&mut makers.keys);
         let token = Token {
             id,

@@ -7,8 +7,7 @@ use crate::model::server::NotifierAddress;
 use crate::model::token::{DeviceTag, DeviceToken};
 use crate::subscriber::on_device::DeviceLink;
 use crate::subscriber::sources::{News, SourceMark};
-use crate::token::places::Place;
-use crate::token::registration::{Spent, Turn};
+use crate::token::registration::{Origin, Registration, Spent, Turn};
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -83,13 +82,28 @@ pub enum Letter {
         /// The queues.
         queues: Vec<QueueMark>,
     },
-    /// A registration of the sender that has yet to prove itself. Whoever has to go for it is told by
-    /// [`Letter::Displace`].
+    /// A registration wants to come, or to move to another device, where it has yet to prove itself. Answered by
+    /// [`Letter::Placed`]; whoever has to go for it is told by [`Letter::Displace`].
     Unproved {
+        /// What the sender waits for.
+        ticket: Ticket,
         /// Its device.
         device: DeviceMark,
-        /// Which one, and its place among those of its device.
-        place: Place<TokenId>,
+        /// What it is called, or will be.
+        token: TokenId,
+        /// Where it was asked for.
+        origin: Origin,
+    },
+    /// The answer to [`Letter::Unproved`].
+    Placed {
+        /// What the receiver waits for.
+        ticket: Ticket,
+        /// The device.
+        device: DeviceMark,
+        /// Which registration.
+        token: TokenId,
+        /// Whether it has a place.
+        is_placed: bool,
     },
     /// That registration has proved itself, or is gone; not answered.
     Settled {
@@ -152,4 +166,13 @@ impl fmt::Debug for Wish {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Wish(redacted)")
     }
+}
+
+/// What needs a place among the registrations of a device that have yet to prove themselves.
+#[derive(Debug)]
+pub(in crate::subscriber) enum Arrival {
+    /// TNEW: a registration that is not there yet.
+    New { id: TokenId, wanted: Registration },
+    /// TRPL: one that moves to another device.
+    Moved { id: TokenId, device: DeviceToken, origin: Origin },
 }

@@ -10,7 +10,7 @@
 //! - a queue is watched for one token only: the shard that its address falls to keeps the claim on it
 //!   ([`Letter::Claim`]);
 //! - a device token has a bounded number of registrations that were never verified: the shard that it falls to keeps
-//!   the roster of them, and says which has to go ([`Letter::Unproved`], [`Letter::Displace`]).
+//!   the roster of them, and says who may come and who has to go for it ([`Letter::Unproved`], [`Letter::Displace`]).
 //!
 //! Commands of a link are done one after another, so a command that needs another shard's word keeps its link
 //! waiting, and an answer tells that the word is given: whoever was told that a token is deleted, or verified,
@@ -31,7 +31,7 @@ pub use all::Shards;
 pub use letter::{Claimed, DeviceMark, Letter, Parcel, QueueMark, Ticket, Victor};
 
 pub(super) use claims::Claims;
-pub(super) use letter::Wish;
+pub(super) use letter::{Arrival, Wish};
 pub(super) use roster::Roster;
 pub(super) use waits::{Owed, Then, Wait, Waits};
 

@@ -4,63 +4,69 @@ use crate::base::id::TokenId;
 use crate::base::time::Mono;
 use crate::subscriber::shard::DeviceMark;
 use crate::token::limits::TokenLimits;
-use crate::token::places::{Place, gives_way};
+use crate::token::places::{Crowded, Place, gives_way};
+use crate::token::registration::Origin;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-/// Who has yet to prove itself, by device, oldest first; no more entries than registrations in all shards.
+/// Who has yet to prove itself, by device, oldest first; no more entries than registrations in all shards, and TNEWs
+/// that are on their way.
 #[derive(Debug)]
 pub(in crate::subscriber) struct Roster {
     devices: BTreeMap<DeviceMark, Vec<Place<TokenId>>>,
+    len: usize,
     limits: TokenLimits,
 }
 
 impl Roster {
     pub(in crate::subscriber) const fn new(limits: TokenLimits) -> Self {
-        Self { devices: BTreeMap::new(), limits }
+        Self { devices: BTreeMap::new(), len: 0, limits }
     }
 
-    /// A registration has come, or come anew; gives the one that has to go for it, which is off the roster.
+    /// A registration wants to come; gives the one that has to go for it, which is off the roster.
     ///
-    /// Where nobody has to go for it, and there is no place, it is the newcomer: a shard that knows all of a device's
-    /// registrations would have refused it.
+    /// # Errors
+    ///
+    /// It may not.
     pub(in crate::subscriber) fn enter(
         &mut self,
         now: Mono,
         device: DeviceMark,
-        mut newcomer: Place<TokenId>,
-    ) -> Option<TokenId> {
+        token: TokenId,
+        origin: Origin,
+    ) -> Result<Option<TokenId>, Crowded> {
         let unproved = self.devices.entry(device).or_default();
-        let Ok(displaced) = gives_way(unproved, newcomer.origin, now, &self.limits) else {
-            return Some(newcomer.holder);
-        };
-        if let Some(former) = displaced {
-            unproved.retain(|place| place.holder != former.holder);
-            if former.origin == newcomer.origin {
-                // Whoever asks again and again does not keep a place for longer.
-                newcomer.since = newcomer.since.min(former.since);
-            }
+        if unproved.iter().any(|place| place.holder == token) {
+            return Ok(None);
         }
-        unproved.push(newcomer);
-        displaced.map(|former| former.holder)
+        let former = gives_way(unproved, origin, now, &self.limits)?;
+        unproved.retain(|place| Some(place.holder) != former.map(|former| former.holder));
+        // Whoever asks again and again does not keep a place for longer.
+        let since = former.filter(|former| former.origin == origin).map_or(now, |former| former.since);
+        unproved.push(Place { holder: token, origin, since });
+        self.len += usize::from(former.is_none());
+        Ok(former.map(|former| former.holder))
     }
 
     /// A registration has proved itself, or is gone.
     pub(in crate::subscriber) fn strike(&mut self, device: DeviceMark, token: TokenId) {
         let Some(unproved) = self.devices.get_mut(&device) else { return };
+        let before = unproved.len();
         unproved.retain(|place| place.holder != token);
+        self.len -= before - unproved.len();
         if unproved.is_empty() {
             self.devices.remove(&device);
         }
     }
 
-    /// Registrations on the roster: the gauge. Costs a walk over the devices.
-    pub(in crate::subscriber) fn len(&self) -> usize {
-        self.devices.values().map(Vec::len).sum()
+    /// Registrations on the roster: the gauge.
+    pub(in crate::subscriber) const fn len(&self) -> usize {
+        self.len
     }
 
     pub(in crate::subscriber) fn clear(&mut self) {
         self.devices.clear();
+        self.len = 0;
     }
 }
 
@@ -68,7 +74,6 @@ impl Roster {
 mod tests {
     use super::*;
     use crate::base::id::ID_LEN;
-    use crate::token::registration::Origin;
     use core::time::Duration;
 
     fn limits() -> TokenLimits {
@@ -79,11 +84,6 @@ mod tests {
         TokenId::new([number; ID_LEN])
     }
 
-    /// Registration and origin by number, since so many seconds.
-    fn place(number: u8, origin: u32, secs: u64) -> Place<TokenId> {
-        Place { holder: token(number), origin: Origin(origin), since: after(Duration::from_secs(secs)) }
-    }
-
     fn after(time: Duration) -> Mono {
         Mono::from_micros(0) + time
     }
@@ -91,33 +91,38 @@ mod tests {
     #[test]
     fn a_device_has_so_many_and_what_is_struck_makes_room() {
         let [device, other] = [DeviceMark(1), DeviceMark(2)];
-        let now = after(Duration::ZERO);
         let mut roster = Roster::new(limits());
-        assert_eq!(roster.enter(now, device, place(1, 1, 0)), None);
-        assert_eq!(roster.enter(now, device, place(2, 2, 0)), None);
-        assert_eq!(roster.enter(now, other, place(3, 2, 0)), None);
-        assert_eq!(roster.enter(now, device, place(4, 2, 0)), Some(token(2)), "its own gives way");
+        let mut enter = |device, number, origin| {
+            roster.enter(after(Duration::ZERO), device, token(number), Origin(origin))
+        };
+        assert_eq!(enter(device, 1, 1), Ok(None));
+        assert_eq!(enter(device, 2, 2), Ok(None));
+        assert_eq!(enter(device, 2, 2), Ok(None), "has it already");
+        assert_eq!(enter(other, 3, 2), Ok(None));
+        assert_eq!(enter(device, 4, 2), Ok(Some(token(2))), "its own gives way");
+        assert_eq!(enter(device, 5, 3), Err(Crowded));
         roster.strike(other, token(1));
         roster.strike(device, token(1));
-        assert_eq!(roster.enter(now, device, place(5, 3, 0)), None);
+        assert_eq!(roster.enter(after(Duration::ZERO), device, token(5), Origin(3)), Ok(None));
         assert_eq!(roster.len(), 3);
         for (device, number) in [(device, 4), (device, 5), (other, 3)] {
             roster.strike(device, token(number));
         }
-        assert!(roster.devices.is_empty());
+        assert!(roster.devices.is_empty() && roster.len() == 0);
     }
 
     #[test]
     fn who_may_still_answer_gives_way_to_nobody_and_a_place_does_not_grow_by_asking_anew() {
         let device = DeviceMark(1);
-        let time = limits().answer_time;
-        let second = Duration::from_secs(1);
+        let (time, second) = (limits().answer_time, Duration::from_secs(1));
         let mut roster = Roster::new(limits());
-        assert_eq!(roster.enter(after(Duration::ZERO), device, place(1, 1, 0)), None);
-        assert_eq!(roster.enter(after(second), device, place(2, 2, 1)), None);
-        assert_eq!(roster.enter(after(second * 2), device, place(3, 3, 2)), Some(token(3)), "itself");
-        assert_eq!(roster.enter(after(time - second), device, place(4, 1, 9)), Some(token(1)), "its own");
-        assert_eq!(roster.enter(after(time), device, place(5, 3, 10)), Some(token(4)), "its time has been");
+        let mut enter =
+            |time, number, origin| roster.enter(after(time), device, token(number), Origin(origin));
+        assert_eq!(enter(Duration::ZERO, 1, 1), Ok(None));
+        assert_eq!(enter(second, 2, 2), Ok(None));
+        assert_eq!(enter(second * 2, 3, 3), Err(Crowded));
+        assert_eq!(enter(time - second, 4, 1), Ok(Some(token(1))), "its own");
+        assert_eq!(enter(time, 5, 3), Ok(Some(token(4))), "its time has been");
         assert_eq!(roster.len(), 2);
     }
 }

@@ -3,7 +3,7 @@
 use crate::base::id::LinkId;
 use crate::link::responder::ReplyLater;
 use crate::model::shard::ShardId;
-use crate::subscriber::shard::{QueueMark, Ticket, Wish};
+use crate::subscriber::shard::{Arrival, QueueMark, Ticket, Wish};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
@@ -21,6 +21,8 @@ pub(in crate::subscriber) enum Wait {
     Words(Ticket),
     /// The claim on a queue.
     Claim(QueueMark),
+    /// A place among the registrations of a device.
+    Place(Ticket),
 }
 
 /// What to do when the last word has come.
@@ -42,6 +44,8 @@ pub(in crate::subscriber) struct Waits {
     next: u64,
     /// SNEWs that wait for the claim on their queue, first come first served.
     claims: BTreeMap<QueueMark, Vec<(Owed, Wish)>>,
+    /// TNEWs and TRPLs that wait for a place.
+    places: BTreeMap<Ticket, (Owed, Arrival)>,
 }
 
 #[derive(Debug)]
@@ -89,10 +93,21 @@ impl Waits {
         !is_asked_for
     }
 
+    /// A registration waits for a place.
+    pub(in crate::subscriber) fn place(&mut self, ticket: Ticket, owed: Owed, arrival: Arrival) {
+        self.places.insert(ticket, (owed, arrival));
+    }
+
+    /// What waits for that place, if its link is still there.
+    pub(in crate::subscriber) fn placed(&mut self, ticket: Ticket) -> Option<(Owed, Arrival)> {
+        self.places.remove(&ticket)
+    }
+
     /// A link has ended: nobody waits for its answer any more. What it asked for is done or dropped all the same.
     pub(in crate::subscriber) fn forget(&mut self, link: LinkId, wait: Wait) {
         match wait {
             Wait::Words(ticket) => _ = self.tickets.remove(&ticket),
+            Wait::Place(ticket) => _ = self.places.remove(&ticket),
             Wait::Claim(queue) => {
                 if let Some(waiting) = self.claims.get_mut(&queue) {
                     waiting.retain(|(owed, _)| owed.link != link);
@@ -108,11 +123,12 @@ impl Waits {
 
     /// Entries: the gauge.
     pub(in crate::subscriber) fn len(&self) -> usize {
-        self.tickets.len() + self.claims.values().map(Vec::len).sum::<usize>()
+        self.tickets.len() + self.places.len() + self.claims.values().map(Vec::len).sum::<usize>()
     }
 
     pub(in crate::subscriber) fn clear(&mut self) {
         self.tickets.clear();
         self.claims.clear();
+        self.places.clear();
     }
 }

@@ -518,6 +518,68 @@ fn registrations_that_move_to_a_device_are_on_its_roster() {
     assert_eq!((gauges.tokens, gauges.unproved), (0, 0));
 }
 
+/// Nobody is registered who has no place, wherever the roster of the device is kept, and who may not move stays.
+#[test]
+fn a_crowded_device_refuses_newcomers_and_leaves_them_as_they_were() {
+    for latency in [Duration::ZERO, LATENCY] {
+        let mut world = World::sharded(FOUR, latency, |_| {});
+        let mut homes = [false; 4];
+        for victim in 0..12 {
+            let victim = alloc::format!("victim{victim}");
+            world.source = source(100);
+            let (mut link, mut mover) = (world.device(), App::new(100, &alloc::format!("{victim}mover")));
+            register(&mut world, &mut link, &mut mover);
+            let code = mover.code(&world.orders.pop().expect("a push for the mover"));
+            assert_eq!(told(&mut world, &mut link, &mover, &Command::Tvfy { code: &code }), "OK");
+            let mut standing = Vec::new();
+            for number in 1..=8 {
+                world.source = source(number);
+                let (mut link, mut app) = (world.device(), App::new(number, &victim));
+                register(&mut world, &mut link, &mut app);
+                standing.push((link, app));
+            }
+            let (tokens, orders) = (world.subscriber.gauges().tokens, world.orders.len());
+            world.source = source(9);
+            let (mut late, newcomer) = (world.device(), App::new(9, &victim));
+            let command = Command::Tnew {
+                device: DeviceField::of(&newcomer.token),
+                auth: newcomer.key.public().unwrap(),
+                dh: newcomer.dh.public(),
+            };
+            begin(&mut world, &mut late, &newcomer, &[], &command);
+            world.advance(Duration::from_secs(1));
+            assert_eq!(late.receive(&mut world).remove(0).text(), "ERR QUOTA", "{latency:?}");
+            let replace = Command::Trpl { device: DeviceField::of(&newcomer.token) };
+            assert_eq!(told(&mut world, &mut link, &mover, &replace), "ERR QUOTA");
+            assert_eq!(told(&mut world, &mut link, &mover, &Command::Tchk), "TKN ACTIVE");
+            assert_eq!((world.subscriber.gauges().tokens, world.orders.len()), (tokens, orders));
+            homes[usize::from(shard_of(&mover))] = true;
+            for (link, app) in &mut standing {
+                assert_eq!(told(&mut world, link, app, &Command::Tchk), "TKN CONFIRMED");
+                assert_eq!(told(&mut world, link, app, &Command::Tdel), "OK");
+            }
+            world.orders.clear();
+            world.advance(Duration::from_secs(3600));
+        }
+        assert_eq!(world.subscriber.gauges().unproved, 0);
+        assert!(homes.iter().filter(|is_home| **is_home).count() >= 3, "{homes:?}");
+    }
+}
+
+#[test]
+fn registrations_that_end_by_age_are_off_the_roster() {
+    let mut world = slow_world();
+    let mut device = world.device();
+    for number in 1..=8 {
+        register(&mut world, &mut device, &mut App::new(number, "abcd"));
+    }
+    assert_eq!(world.subscriber.gauges().unproved, 8);
+    world.orders.clear();
+    world.advance(Duration::from_secs(4 * 86_400));
+    let gauges = world.subscriber.gauges();
+    assert_eq!((gauges.tokens, gauges.unproved), (0, 0));
+}
+
 #[test]
 fn every_other_test_of_the_subscriber_holds_with_four_shards() {
     let tests = std::env::current_exe().expect("this program");

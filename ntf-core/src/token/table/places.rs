@@ -50,8 +50,7 @@ impl Tokens {
     }
 
     /// The place of a registration, unless it has proved itself.
-    #[must_use]
-    pub fn place(&self, index: TokenIndex) -> Option<Place<TokenIndex>> {
+    fn place(&self, index: TokenIndex) -> Option<Place<TokenIndex>> {
         let token = self.get(index).filter(|token| token.verified_in.is_none())?;
         Some(Place { holder: index, origin: token.origin, since: token.placed })
     }

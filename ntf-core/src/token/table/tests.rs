@@ -58,6 +58,7 @@ impl World {
             verify_key: key(verify),
             client_public: X25519Private::from_bytes([client; 32]).public(),
             origin: self.origin,
+            id: None,
         };
         self.tokens.register(now(secs), wanted, &mut self.makers)
     }
