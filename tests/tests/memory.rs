@@ -80,6 +80,7 @@ fn registration(rng: &mut Rng) -> Registration {
         verify_key: key.public().expect("a key of this build"),
         client_public: X25519Private::generate(rng).public(),
         origin: Origin::default(),
+        id: None,
     }
 }
 
