@@ -1,7 +1,8 @@
 //! Devices that the provider has asked to leave alone for a while.
 //!
 //! The outcome tells a subscriber how long to wait; here it is held for those that do not, and for other
-//! subscribers and registrations of the device, which were not told. Source: `ntf-protocol` 3.8.
+//! subscribers and registrations of the device, which were not told. A time further off than
+//! [`Config::later_max`](super::Config::later_max) is cut to it. Source: `ntf-protocol` 3.8.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 
@@ -24,8 +25,11 @@ impl Limited {
         Self { until: BTreeMap::new(), ending: BTreeSet::new(), bound: bound.max(1) }
     }
 
-    /// Leaves a device alone until then.
+    /// Leaves a device alone until then, or for longer if that was asked for before.
     pub(super) fn hold(&mut self, device: u64, until: Mono) {
+        if self.until.get(&device).is_some_and(|held| *held >= until) {
+            return;
+        }
         self.forget(device);
         if self.until.len() >= self.bound
             && let Some((_, first)) = self.ending.pop_first()
@@ -76,6 +80,7 @@ mod tests {
         let mut limited = Limited::new(10);
         limited.hold(1, at(10));
         limited.hold(1, at(20));
+        limited.hold(1, at(15));
         for (secs, expected) in [(0, Some(at(20))), (19, Some(at(20))), (20, None)] {
             assert_eq!(limited.until(at(secs), 1), expected, "at {secs}");
             assert_eq!(limited.until(at(secs), 2), None);

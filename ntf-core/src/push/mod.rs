@@ -104,7 +104,8 @@ pub struct Config {
     /// What "later" means when the provider did not say, in outcomes; up to half as much is added at
     /// random. Default 10 s. Source: ours.
     pub later: Duration,
-    /// Longest `Retry-After` that is believed. Default one hour. Source: ours.
+    /// Longest `Retry-After` that is believed, of a provider as of a device; a longer one counts as this.
+    /// Default one hour. Source: ours.
     pub later_max: Duration,
     /// Age at which the provider token is signed anew; kept within 30 to 50 minutes, as Apple demands 20
     /// to 60 and clocks differ. Default 40 minutes. Source: `ntf-protocol` 3.6.
@@ -480,6 +481,9 @@ impl Machine for Push {
                 let deadline = self.timers.next();
                 return Step::Idle(deadline.map(|(at, timer)| Deadline { at, reason: timer.reason() }));
             };
+            if self.end_if_limited(id) {
+                continue;
+            }
             match self.request(id) {
                 Some(request) => return Step::Do(Effect::Request(request)),
                 None => {

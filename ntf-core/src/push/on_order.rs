@@ -59,9 +59,8 @@ impl Push {
             return Admit::Ended(self.later(Some(until.since(now))));
         }
         let device = self.shares.name(&order.device);
-        if let Some(until) = self.shares.limited_until(now, device) {
-            self.counters.device_limited.count();
-            return Admit::Ended(self.later(Some(until.since(now))));
+        if let Some(result) = self.limited(device) {
+            return Admit::Ended(result);
         }
         // Last, so that only what is taken in is on the books.
         let share = match self.shares.take(now, order.payload.kind(), device) {
@@ -74,6 +73,23 @@ impl Push {
         self.timers.set(Timer::Deadline(id), deadline);
         self.orders.admit(id, order);
         Admit::InHand
+    }
+
+    /// "Later" for a device that the provider wants to be left alone, if it does.
+    fn limited(&mut self, device: u64) -> Option<PushResult> {
+        let now = self.now.mono;
+        let until = self.shares.limited_until(now, device)?;
+        self.counters.device_limited.count();
+        Some(self.later(Some(until.since(now))))
+    }
+
+    /// Ends an order whose device the provider has limited while it waited; whether it did.
+    pub(super) fn end_if_limited(&mut self, id: PushId) -> bool {
+        let device = self.orders.get_mut(id).map(|order| order.device);
+        let Some(result) = device.and_then(|device| self.limited(device)) else { return false };
+        self.give_back(id);
+        self.finish(id, result);
+        true
     }
 
     /// Writes and counts the outcome of an order that is not, or no longer, in hand.

@@ -201,3 +201,39 @@ fn a_limited_device_is_left_alone_until_its_time_whoever_asks() {
     assert_eq!(bench.order(7).requests.len(), 1);
     assert_eq!(bench.push.gauges().devices_limited, 0);
 }
+
+#[test]
+fn what_waits_for_a_limited_device_is_put_off_as_well() {
+    let mut bench = Bench::new(Config { in_flight_max: 1, ..config() });
+    let asked = Duration::from_secs(90);
+    let request = bench.order(1).request().id;
+    for id in [2, 3] {
+        assert!(bench.order_kind(id, TOKEN, hidden()).is_silent(), "no room in flight");
+    }
+    assert!(bench.order_of(4, Provider::ApnsProd, "aa").is_silent());
+    let limit = Answer::Response { status: 429, body: b"", retry_after: Some(asked) };
+    let drained = bench.answer(request, limit);
+    let put_off: alloc::vec::Vec<_> = drained.outcomes.iter().map(|outcome| outcome.id.0).collect();
+    assert_eq!(put_off, [1, 2, 3]);
+    assert!(drained.outcomes.iter().all(|outcome| later_of(outcome.result) >= asked));
+    assert_eq!(bench.push.counters().device_limited.total(), 2, "of the first, the provider was asked");
+    assert_eq!(bench.push.devices_paced(), 0, "what was not sent is not on the books");
+    assert!(drained.request().path.ends_with("/aa"), "another device has its turn");
+}
+
+#[test]
+fn a_shorter_time_does_not_end_a_longer_one_and_the_longest_is_an_hour() {
+    let secs = Duration::from_secs;
+    for (first, then, held) in [(90, 5, 90), (5, 90, 90), (7200, 5, 3600)] {
+        let mut bench = Bench::new(config());
+        let requests = [1, 2].map(|id| bench.order(id).request().id);
+        for (request, asked) in requests.into_iter().zip([first, then]) {
+            let retry_after = Some(secs(asked));
+            bench.answer(request, Answer::Response { status: 429, body: b"", retry_after });
+        }
+        bench.pass(secs(held - 1));
+        assert!(bench.order(3).requests.is_empty(), "{first} {then}");
+        bench.pass(secs(1));
+        assert_eq!(bench.order(4).requests.len(), 1, "{first} {then}");
+    }
+}
