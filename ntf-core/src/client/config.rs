@@ -68,7 +68,8 @@ pub struct Config {
     ///
     /// A subscriber that takes no sealed tokens refuses the registration; it is never made in plain instead. A
     /// token that is sealed already is registered as it is. With another key than before, a registration moves
-    /// to a fresh sealing when the app gives its device token. Source: `docs/protocol/sealed-tokens.md`.
+    /// to a fresh sealing when the app gives its device token; one that is restored before the subscriber took it
+    /// does at once, and is given up where the device token cannot be sealed. Source: `docs/protocol/sealed-tokens.md`.
     pub seal_to: Option<X25519Public>,
     /// Most subscribers to choose from. Default 64. A longer list is refused as a whole. Source: ours.
     pub subscribers_max: usize,

@@ -86,6 +86,24 @@ impl Client {
         }
     }
 
+    /// What no subscriber has been shown yet is shown as the configuration says now: a state may be that of a
+    /// client which did not seal, or sealed to another key. What cannot be sealed is given up.
+    pub(super) fn seal_as_configured(&mut self, now: Now) {
+        let Some(token) = &mut self.token else { return };
+        let is_to_be_shown = matches!(token.phase, Phase::New) || token.wants.replacement;
+        let seal_to = self.config.seal_to.filter(|_| token.device.provider != Provider::Sealed);
+        if !is_to_be_shown || token.shown.sealed_to == seal_to {
+            return;
+        }
+        match Shown::to(&token.server, &token.device, seal_to, &mut self.keys) {
+            Some(shown) => token.shown = shown,
+            None => {
+                self.leave_token(now);
+                self.fail(None, Advice::Configure, UNSEALABLE);
+            }
+        }
+    }
+
     /// One of the list, each as likely as the others. Source: `ntf-protocol` 5.2.
     fn draw_subscriber(&mut self) -> Option<ServerAddress> {
         let count = u64::try_from(self.subscribers.len()).ok()?;

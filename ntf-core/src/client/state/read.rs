@@ -134,6 +134,7 @@ impl Client {
     /// Sets the timers of what was intended. All within seconds, so that a program that starts has time for
     /// commands of its own.
     pub(super) fn go_on(&mut self, now: Now) {
+        self.seal_as_configured(now);
         for id in self.queues.keys().copied().collect::<Vec<_>>() {
             self.note_notifier(id);
             let is_settled =

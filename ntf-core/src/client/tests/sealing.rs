@@ -124,3 +124,55 @@ fn what_the_app_has_sealed_itself_is_shown_as_it_is() {
     bench.command(Command::Register { server, device: device.clone() });
     assert_eq!((bench.take_words(), bench.shown.clone()), (vec!["TCHK"], vec![device]));
 }
+
+impl Bench {
+    /// With a device token that no subscriber could be told of yet.
+    fn unheard(config: Config) -> Self {
+        let mut bench = Self::with(config);
+        bench.is_network_up = false;
+        bench.register(b"aa");
+        assert_eq!(bench.client.token_status(), Some(TokenStatus::New));
+        bench
+    }
+
+    fn go_on_with_network(&mut self) {
+        self.is_network_up = true;
+        self.pass(MINUTE);
+    }
+}
+
+#[test]
+fn what_was_not_shown_before_a_restart_is_sealed_as_configured_after_it() {
+    let (old, new) = (opening(3), opening(4));
+    for before in [Config::default(), sealing_to(&old)] {
+        let mut bench = Bench::unheard(before);
+        bench.import_with(sealing_to(&new));
+        bench.go_on_with_network();
+        assert_eq!(bench.opened(&new).first(), Some(&Some(b"aa".to_vec())), "and before the app gives it");
+    }
+}
+
+#[test]
+fn a_replacement_that_was_not_shown_before_a_restart_is_sealed_after_it() {
+    let key = opening(3);
+    let mut bench = Bench::active();
+    bench.is_network_up = false;
+    bench.cut();
+    bench.register(b"bb");
+    bench.shown.clear();
+    bench.import_with(sealing_to(&key));
+    bench.go_on_with_network();
+    assert_eq!(bench.take_words().first(), Some(&"TRPL"));
+    assert_eq!(bench.opened(&key).first(), Some(&Some(b"bb".to_vec())));
+}
+
+#[test]
+fn what_cannot_be_sealed_after_a_restart_is_not_shown_either() {
+    let mut bench = Bench::unheard(Config::default());
+    bench.told();
+    bench.import_with(Config { seal_to: Some(X25519Public::new([0; 32])), ..Config::default() });
+    bench.go_on_with_network();
+    assert_eq!((bench.take_words(), bench.shown.len()), (vec![], 0));
+    assert_eq!(bench.client.token_status(), None);
+    assert!(bench.told()[0].contains("cannot be sealed"));
+}

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::client::ImportError;
+use zeroize::Zeroizing;
 
 impl Bench {
     /// Replaces the client with one that has its exported state.
@@ -10,13 +11,19 @@ impl Bench {
     }
 
     pub(super) fn restart_with(&mut self, config: Config) {
+        let bytes = self.import_with(config);
+        assert_eq!(*self.client.export(), *bytes, "nothing is lost on the way");
+    }
+
+    /// The same where something changes on the way; what was exported.
+    pub(super) fn import_with(&mut self, config: Config) -> Zeroizing<Vec<u8>> {
         // What is exported is as of the last input.
         self.client.handle(self.now, Input::Tick);
         self.settle();
         let bytes = self.client.export();
         self.peers.clear();
         self.client = Client::import(config, Seed::from_number(5), self.now, &bytes).expect("our own bytes");
-        assert_eq!(*self.client.export(), *bytes, "nothing is lost on the way");
+        bytes
     }
 }
 
