@@ -51,9 +51,10 @@ pub enum Advice {
     /// Source: `ntf-protocol` 5.3, 5.4 (INVALID leads to another registration).
     Register,
     /// Correct what this client is configured with: a limit of its [`Config`](crate::client::Config), the list
-    /// of subscribers, an interval, or what the build supports.
+    /// of subscribers, an interval, whether device tokens are sealed, or what the build supports.
     ///
-    /// Source: ours for limits; `ntf-protocol` 4.2 for QUOTA of TCRN, 2.5 for TOPIC.
+    /// Source: ours for limits; `ntf-protocol` 4.2 for QUOTA of TCRN, 2.5 for TOPIC;
+    /// `docs/protocol/sealed-tokens.md` for CMD of TNEW.
     Configure,
     /// Report a bug: the application gave a command that cannot be carried out, or a server broke the protocol.
     ///

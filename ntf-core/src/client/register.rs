@@ -266,7 +266,11 @@ impl Client {
 
     /// Tells of a refused registration that is tried again later.
     pub(super) fn fail_registration(&mut self, now: Now, command: &str, code: &ErrorCode<'_>) {
-        let advice = lasting(code).unwrap_or_else(|| self.until(now, &Timer::Register));
+        let advice = match (command, code) {
+            // The only words for a sealed device token where none is taken, or a plain one where it must be sealed.
+            ("TNEW" | "TRPL", ErrorCode::Cmd(_)) => Advice::Configure,
+            _ => lasting(code).unwrap_or_else(|| self.until(now, &Timer::Register)),
+        };
         self.fail(None, advice, words(command, "the subscriber", code));
     }
 

@@ -1,7 +1,9 @@
 //! Device tokens that the subscriber cannot read.
 
 use super::*;
+use crate::client::Advice;
 use crate::relay::sealed_token::OpeningKey;
+use crate::wire::error_code::CommandError;
 
 fn opening(number: u8) -> OpeningKey {
     OpeningKey::new(X25519Private::from_bytes([number; 32]))
@@ -175,4 +177,17 @@ fn what_cannot_be_sealed_after_a_restart_is_not_shown_either() {
     assert_eq!((bench.take_words(), bench.shown.len()), (vec![], 0));
     assert_eq!(bench.client.token_status(), None);
     assert!(bench.told()[0].contains("cannot be sealed"));
+}
+
+#[test]
+fn a_subscriber_that_minds_the_sealing_is_a_matter_of_configuration() {
+    for (config, refusal) in
+        [(sealing_to(&opening(3)), CommandError::Syntax), (Config::default(), CommandError::Prohibited)]
+    {
+        let mut bench = Bench::with(config);
+        bench.twist("TNEW", Twist::Error(ErrorCode::Cmd(refusal)));
+        bench.register(b"aa");
+        let given: Vec<_> = bench.events.iter().filter_map(Event::advice).collect();
+        assert_eq!(given, [Advice::Configure]);
+    }
 }
