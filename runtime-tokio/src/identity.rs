@@ -173,10 +173,10 @@ fn write_made(folder: &Path, made: &Generated) -> Result<(), Failure> {
 }
 
 /// Writes a file that must not exist yet, readable as `mode` says from its first moment.
-pub(crate) fn write_new(path: &Path, text: &str, mode: u32) -> io::Result<()> {
+pub(crate) fn write_new(path: &Path, content: impl AsRef<[u8]>, mode: u32) -> io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt;
     let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
-    file.write_all(text.as_bytes())
+    file.write_all(content.as_ref())
 }
 
 #[cfg(test)]
@@ -222,5 +222,14 @@ mod tests {
         let [leaf, key] = ["server.crt", "server.key"].map(|name| folder.0.join(name));
         let fault = Identity::from_files(&leaf, &key).unwrap_err().to_string();
         assert!(fault.contains("server.crt"), "{fault}");
+    }
+
+    #[test]
+    fn a_new_file_is_never_written_where_a_link_leads() {
+        let folder = Folder::new("link");
+        let [link, target] = ["link", "target"].map(|name| folder.0.join(name));
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        let error = write_new(&link, "text", 0o600).unwrap_err();
+        assert_eq!((error.kind(), target.exists()), (io::ErrorKind::AlreadyExists, false));
     }
 }

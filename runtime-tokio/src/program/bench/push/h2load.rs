@@ -3,10 +3,12 @@
 use std::io;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
-use std::{env, fs, process, thread};
+use std::{env, fs, thread};
 
 use ntf_core::host::oneshot;
 use ntf_core::push::effect::Request;
+
+use crate::identity::write_new;
 
 /// What it is called, and how to get it.
 const PROGRAM: &str = "h2load";
@@ -68,8 +70,11 @@ struct Scratch(PathBuf);
 
 impl Scratch {
     fn write(bytes: &[u8]) -> io::Result<Self> {
-        let path = env::temp_dir().join(format!("ntf-bench-{}.json", process::id()));
-        fs::write(&path, bytes)?;
+        // The folder is everybody's: a name that can be guessed may be a link that somebody else has put there.
+        let mut name = [0; 16];
+        getrandom::fill(&mut name).map_err(io::Error::other)?;
+        let path = env::temp_dir().join(format!("ntf-bench-{:032x}.json", u128::from_ne_bytes(name)));
+        write_new(&path, bytes, 0o600)?;
         Ok(Self(path))
     }
 }
@@ -82,6 +87,7 @@ impl Drop for Scratch {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
     use std::os::unix::process::ExitStatusExt;
 
     use super::*;
@@ -102,6 +108,18 @@ mod tests {
             (ok, &OUTPUT.replace("100 2xx, 0", "99 2xx, 1"), 100),
         ] {
             assert!(read(status, output, requests).is_err(), "{output}");
+        }
+    }
+
+    #[test]
+    fn its_file_is_a_new_one_for_its_owner_and_goes() {
+        let files = [b"1", b"2"].map(|bytes| Scratch::write(bytes).unwrap());
+        assert_eq!(files.each_ref().map(|file| fs::read(&file.0).unwrap()), [b"1", b"2"]);
+        for file in files {
+            assert_eq!(fs::metadata(&file.0).unwrap().permissions().mode() & 0o777, 0o600);
+            let path = file.0.clone();
+            drop(file);
+            assert!(!path.exists());
         }
     }
 }
