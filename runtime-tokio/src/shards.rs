@@ -17,7 +17,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_lite::future::zip;
+use futures_lite::future::{or, zip};
 use ntf_core::base::meter::Meters as _;
 use ntf_core::base::rng::Seed;
 use ntf_core::host::mailbox::{self, Receiver, Sender};
@@ -42,6 +42,7 @@ use crate::peers::{Peers, shard_name};
 use crate::roles::{PushMail, SubscriberMail, SubscriberReport};
 use crate::rt::{self, TcpListener, spawn};
 use crate::service::{links_max, os_seed, push_telling};
+use crate::wait::sleep_or_never;
 
 /// A notification server on threads of its own.
 ///
@@ -111,7 +112,7 @@ where
     let Plan { mut config, threads, push, clock, address, tls, providers, drain, watch } = plan;
     let socket = TcpListener::bind(address).await?;
     let address = socket.local_addr()?;
-    let stop = Stop::new();
+    let (stop, ordering) = (Stop::new(), Stop::new());
     let places = links_max();
     // Some fewer than the listener lets in, so that it is the role that says who gives way.
     config.links = config.links.min(places - places / 51);
@@ -137,6 +138,7 @@ where
             drain,
             totals: tell.clone(),
             member: stop.join(&shard_name(own.own())),
+            ordering: ordering.join(&shard_name(own.own())),
         };
         traffic.push(bytes);
         waiting.push(shard);
@@ -269,6 +271,8 @@ struct Shard {
     drain: Duration,
     totals: Sender<Totals>,
     member: Member,
+    /// Of those who may order pushes yet.
+    ordering: Member,
 }
 
 /// What the first thread does besides.
@@ -306,7 +310,7 @@ impl Shard {
         orders: Sender<Letter<PushMail>>,
         mut watch: impl FnMut(Milestone),
     ) -> Vec<Member> {
-        let Self { driver, door, tls, clock, traffic, drain, totals, member, .. } = self;
+        let Self { driver, door, tls, clock, traffic, drain, totals, member, ordering, .. } = self;
         let (mailbox, drained) = (driver.mailbox(), member.stop().reached(Stage::Draining));
         let mut members = vec![member];
         let visitors = spawn(door.serve(tls, clock, driver.link_mailbox(), traffic));
@@ -340,8 +344,12 @@ impl Shard {
             until
         };
         let (subscriber, until) = zip(work, end).await;
+        let all_have_ordered = ordering.stop().deserted();
+        ordering.finished();
         let mut counted = Totals { subscriber: subscriber.counters(), ..Totals::default() };
         if let Some((mailbox, task)) = pushing {
+            // A push server that drains takes no orders, and others may have some yet. One that dies orders no more.
+            or(all_have_ordered, sleep_or_never(Some(until))).await;
             // Of the same time: what the other shards wait for, they have waited for as long.
             let left = until.saturating_duration_since(Instant::now());
             let _ = mailbox.send(Letter::Drain(left)).await;

@@ -2,12 +2,24 @@
 //! in trouble, and to the end of a queue, a token and a server.
 
 use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU8;
 use std::time::Duration;
 
+use ntf_core::base::reach::Reach;
 use ntf_core::client::effect::Event;
 use ntf_core::client::input::{Command, QueueId};
-use ntf_core::model::server::SenderAddress;
+use ntf_core::host::oneshot;
+use ntf_core::model::server::{Protocol, SenderAddress, ServerAddress};
 use ntf_core::model::token::{InvalidReason, TokenStatus};
+use ntf_core::push::Push;
+use ntf_core::subscriber;
+use ntf_runtime_tokio::clock::Clock;
+use ntf_runtime_tokio::driver::Letter;
+use ntf_runtime_tokio::http2::Providers;
+use ntf_runtime_tokio::identity::Identity;
+use ntf_runtime_tokio::service::os_seed;
+use ntf_runtime_tokio::shards::{DRAIN, Plan, Sharded, run_sharded_server};
 use ntf_runtime_tokio::standin::Fault;
 use ntf_tests::sockets::{Device, Network};
 
@@ -262,6 +274,71 @@ async fn servers_stop_in_the_middle_of_everything() {
     person.device.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_on_threads_finishes_what_the_last_of_them_has_though_the_first_is_idle() {
+    let net = Network::start().await;
+    let (sharded, address) = two_shards(&net).await;
+    // By chance a device is on the second thread.
+    let mut number = 0;
+    let mut person = loop {
+        let person = Person::at(&net, &address, number, 2).await;
+        if known(&sharded, 1, "device tokens").await == 1 {
+            break person;
+        }
+        person.device.stop().await;
+        number += 1;
+        assert!(number < 64, "the second thread gets no devices");
+    };
+    let before = net.apple().counts();
+    net.apple().fail_next(1, Fault::Delay(Duration::from_secs(1)));
+    let mut sender = net.device(99);
+    for (queue, address) in &person.queues {
+        sender.send(address, &text(*queue, 0)).await;
+        // The second comes while the first is under way.
+        net.until("the provider has the first", || net.apple().counts().requests > before.requests).await;
+    }
+    let both_are_there = async { while known(&sharded, 1, "notices").await < 2 {} };
+    tokio::time::timeout(Duration::from_secs(30), both_are_there).await.expect("both notices come");
+    let totals = sharded.stop().await.expect("every thread ends in order");
+    let delivery = &totals.subscriber.delivery;
+    assert_eq!(net.apple().counts().accepted, before.accepted + 2, "both were pushed before the end");
+    assert_eq!((delivery.put_off.total(), delivery.forgotten.total()), (0, 0));
+    person.receive(2).await;
+    finish(net, [person.device, sender]).await;
+}
+
+/// A second notification server, on two threads, with the same provider.
+async fn two_shards(net: &Network) -> (Sharded, ServerAddress) {
+    let (clock, identity) =
+        (Clock::start(), Identity::make("localhost", Protocol::Ntf).expect("certificates"));
+    let credentials = identity.credentials();
+    let mut config = subscriber::Config { allow_test_provider: true, ..subscriber::Config::new(credentials) };
+    config.smp.reach = Reach::Anywhere;
+    let trial = net.trial();
+    let plan = Plan {
+        config,
+        threads: NonZeroU8::new(2).expect("some"),
+        push: Push::new(trial.push_config(), os_seed().expect("randomness"), clock.now()),
+        clock,
+        address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        tls: identity.endpoint(Protocol::Ntf).expect("its own key"),
+        providers: trial.provider_config().and_then(|config| Providers::new(&config)).expect("its CA"),
+        drain: DRAIN,
+        watch: |_| {},
+    };
+    let sharded = run_sharded_server(plan).await.expect("loopback");
+    let address = identity.address("localhost", sharded.address()).expect("an identity");
+    (sharded, address)
+}
+
+/// How much of something a shard knows.
+async fn known(sharded: &Sharded, shard: usize, what: &str) -> u64 {
+    let (answer, facts) = oneshot::channel();
+    assert!(sharded.shard_mailboxes()[shard].try_send(Letter::Look(answer)).is_ok(), "it runs");
+    let facts = facts.await.expect("it runs");
+    facts.iter().filter(|fact| fact.what == what).map(|fact| fact.count).sum()
+}
+
 fn text(queue: QueueId, number: usize) -> String {
     format!("message {number} for {queue:?}")
 }
@@ -281,8 +358,12 @@ struct Person {
 
 impl Person {
     async fn with_queues(net: &Network, number: u32, count: usize) -> Self {
+        Self::at(net, net.ntf_address(), number, count).await
+    }
+
+    async fn at(net: &Network, subscriber: &ServerAddress, number: u32, count: usize) -> Self {
         let mut device = net.device(number);
-        device.register(net.ntf_address()).await;
+        device.register(subscriber).await;
         let mut queues = Vec::new();
         for _ in 0..count {
             queues.push(device.create_queue(net.smp_address()).await);
