@@ -134,7 +134,7 @@ split() {
     kill -TERM "$pid"
     wait "$pid"
   done
-  grep -qE '^[0-9]+ notices received, [0-9]+ pushed, ' "$name.out.err"
+  grep -qE '^[0-9]+ notices received, [0-9]+ ordered, 0 of these unfinished, ' "$name.out.err"
   grep -qE '^([0-9]+) pushes ordered, \1 answered, 0 put off, 0 unfinished\.$' "$name.out.err"
   grep -q ' orders received, ' "$name-push.out.err"
   grep -qE '^([0-9]+) pushes ordered, \1 accepted, 0 put off, 0 unfinished\.$' "$name-push.out.err"

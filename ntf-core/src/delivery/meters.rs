@@ -5,13 +5,15 @@ use crate::base::meter::{Counter, Histogram, meters};
 /// What became of notices and orders.
 ///
 /// Every notice taken in ends in exactly one of `ordered`, `merged`, `displaced`, `oversize`, `expired` and
-/// `forgotten`, or is still fresh.
+/// `forgotten`, or is still fresh. `unfinished` are among the `ordered`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DeliveryCounters {
     /// Notices taken in.
     pub taken_in: Counter,
     /// Notices that went into an order, each counted once.
     pub ordered: Counter,
+    /// Of those: notices dropped by a stop before the provider had taken or refused them.
+    pub unfinished: Counter,
     /// Notices whose place a newer one of the same queue took before they were ordered.
     pub merged: Counter,
     /// Notices dropped because too many queues of the token waited.
@@ -68,6 +70,7 @@ pub struct DeliveryCounters {
 meters!(DeliveryCounters {
     taken_in,
     ordered,
+    unfinished,
     merged,
     displaced,
     oversize,

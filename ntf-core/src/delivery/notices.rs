@@ -29,6 +29,14 @@ impl Held {
         self.stage == Stage::Fresh
     }
 
+    /// Whether the notice was in an order of which nothing good or bad has come yet.
+    const fn is_unfinished(&self) -> bool {
+        match self.stage {
+            Stage::Again | Stage::Flying => true,
+            Stage::Fresh | Stage::Done => false,
+        }
+    }
+
     const fn is_wanted(&self) -> bool {
         match self.stage {
             Stage::Fresh | Stage::Again => true,
@@ -234,6 +242,12 @@ impl Notices {
     #[must_use]
     pub fn fresh(&self) -> u32 {
         self.held.iter().map(|held| u32::from(held.is_fresh())).sum()
+    }
+
+    /// Notices that were in an order, and whether they have reached the provider is not known.
+    #[must_use]
+    pub fn unfinished(&self) -> u32 {
+        self.held.iter().map(|held| u32::from(held.is_unfinished())).sum()
     }
 
     fn turn(&mut self, stage: Stage) {

@@ -372,8 +372,10 @@ impl Delivery {
 
     /// Forgets everything; the counters stay.
     pub fn clear(&mut self) {
-        let fresh: u64 = self.mailboxes.values().map(|mailbox| u64::from(mailbox.notices.fresh())).sum();
-        self.counters.forgotten.add(fresh);
+        for mailbox in self.mailboxes.values() {
+            self.counters.forgotten.add(mailbox.notices.fresh().into());
+            self.counters.unfinished.add(mailbox.notices.unfinished().into());
+        }
         self.mailboxes.clear();
         self.verifications.clear();
         self.periodics.clear();

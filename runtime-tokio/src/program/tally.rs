@@ -8,9 +8,10 @@ use ntf_core::subscriber::meters::Counters;
 pub(crate) fn tally(counters: &Counters) -> String {
     let delivery = &counters.delivery;
     format!(
-        "{} notices received, {} pushed, {} merged with newer ones, {} forgotten.",
+        "{} notices received, {} ordered, {} of these unfinished, {} merged with newer ones, {} forgotten.",
         counters.received.total(),
         delivery.ordered.total(),
+        delivery.unfinished.total(),
         delivery.merged.total(),
         delivery.forgotten.total(),
     )

@@ -102,6 +102,7 @@ impl World {
         ];
         let ended: u64 = ended.iter().map(|counter| counter.total()).sum();
         assert_eq!(counted.taken_in.total(), ended + self.delivery.fresh());
+        assert!(counted.unfinished.total() <= counted.ordered.total());
         let held: usize = self.delivery.mailboxes.values().map(|mailbox| mailbox.notices.len()).sum();
         assert_eq!(self.delivery.held(), held);
     }
@@ -293,6 +294,24 @@ fn what_was_taken_in_is_ordered_merged_or_counted() {
         world.assert_balanced();
     }
     world.delivery.clear();
+    world.assert_balanced();
+}
+
+#[test]
+fn what_was_ordered_and_has_no_outcome_is_unfinished_at_the_end() {
+    let mut world = world(DeliveryLimits::default());
+    // The first is accepted, the second put off, the third out, the fourth comes behind it.
+    for owner in 0..3 {
+        world.take_in(owner, owner, 1);
+    }
+    let orders = world.orders(now(0));
+    world.outcome(now(1), orders[0].0, PushResult::Accepted);
+    world.outcome(now(1), orders[1].0, PushResult::TryLater { after: Duration::ZERO });
+    world.take_in(2, 3, 1);
+    world.delivery.clear();
+    let counted = world.delivery.counters();
+    assert_eq!((counted.ordered.total(), counted.accepted.total()), (3, 1));
+    assert_eq!((counted.unfinished.total(), counted.forgotten.total()), (2, 1));
     world.assert_balanced();
 }
 
