@@ -173,7 +173,7 @@ fn write_made(folder: &Path, made: &Generated) -> Result<(), Failure> {
 }
 
 /// Writes a file that must not exist yet, readable as `mode` says from its first moment.
-pub(crate) fn write_new(path: &Path, content: impl AsRef<[u8]>, mode: u32) -> io::Result<()> {
+pub(crate) fn write_new(path: &Path, content: &(impl AsRef<[u8]> + ?Sized), mode: u32) -> io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt;
     let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
     file.write_all(content.as_ref())
