@@ -319,6 +319,10 @@ pub struct Server {
     /// Print the address as JSON on standard output.
     #[arg(long)]
     pub json: bool,
+    /// Stop, as at SIGTERM, also when standard input ends: a program that starts this one and holds the other end
+    /// of a pipe takes it along, however it ends itself.
+    #[arg(long)]
+    pub until_input_ends: bool,
 }
 
 /// How to reach Apple.

@@ -1,10 +1,12 @@
 //! `ntf server`: subscriber and push server in one process.
 
-use std::future::Future;
+use std::future::{Future, pending};
 use std::net::SocketAddr;
+use std::{io, thread};
 
 use futures_lite::future::or;
 use ntf_core::base::reach::Reach;
+use ntf_core::host::oneshot;
 use ntf_core::model::server::Protocol;
 use ntf_core::push::Push;
 use ntf_core::subscriber::Config;
@@ -54,7 +56,7 @@ pub async fn run(options: cli::Server) -> Result<(), Failure> {
     let (providers, checked) = (apple.providers()?, apple.providers()?);
     let pushing = providers.clone();
     let push = Push::new(apple.push, randomness()?, clock.now());
-    let stop = stop_asked()?;
+    let stop = or(stop_asked()?, input_ended(options.until_input_ends));
     let listen = file.place.listen;
     let plan = Plan {
         config,
@@ -105,6 +107,21 @@ async fn show_metrics(
     }
     let sources = sources.with_role("push", server.push_mailbox().clone()).with_connections(providers);
     counted::show(options.metrics.or(of_file), "--metrics", sources).await
+}
+
+/// Completes when standard input ends, if that is asked for.
+async fn input_ended(is_asked_for: bool) -> &'static str {
+    if is_asked_for {
+        let (tell, told) = oneshot::channel();
+        // Reading waits, which no task may.
+        thread::spawn(move || {
+            let _ = io::copy(&mut io::stdin(), &mut io::sink());
+            let _ = tell.send(());
+        });
+        let _ = told.await;
+        return "End of input";
+    }
+    pending().await
 }
 
 /// Lets the server work until somebody asks for its end or one of its threads dies.
@@ -182,7 +199,7 @@ async fn with_stand_in(
     let stand_in = trial.stand_in();
     // An earlier run's certificate is worthless: the authority behind it ended with that process.
     if let Err(error) = std::fs::remove_file(ca)
-        && error.kind() != std::io::ErrorKind::NotFound
+        && error.kind() != io::ErrorKind::NotFound
     {
         return Err(Failure::failed(format!("Cannot replace {}: {error}.", ca.display())));
     }
@@ -207,7 +224,7 @@ pub(super) fn trial_failure(option: &str, listen: SocketAddr, fault: &TrialFault
 
 #[cfg(test)]
 mod tests {
-    use std::future::{pending, ready};
+    use std::future::ready;
     use std::num::NonZeroU8;
 
     use ntf_core::host::stop::Cause;
