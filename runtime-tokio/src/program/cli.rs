@@ -63,6 +63,25 @@ pub enum Command {
 pub enum Bench {
     /// Pushes: from orders through a relay link, a push server, HTTP/2 and TLS to a stand-in for Apple.
     Push(BenchPush),
+    /// Notifications: from an SMP server through `ntf server` in a process of its own to a stand-in for Apple.
+    Sockets(BenchSockets),
+}
+
+/// Options of `ntf bench sockets`.
+#[derive(Clone, Debug, Args)]
+pub struct BenchSockets {
+    /// Threads of the server, each with a shard of the subscriber.
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
+    pub threads: u8,
+    /// Notifications to measure, after those that warm up.
+    #[arg(long, default_value_t = 30_000, value_name = "N", value_parser = clap::value_parser!(u64).range(100..=100_000_000))]
+    pub notifications: u64,
+    /// Devices, with one queue and at most one notification on its way each.
+    #[arg(long, default_value_t = 200, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=2000))]
+    pub devices: u32,
+    /// Print the figures as one JSON object on the last line.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Options of `ntf bench push`.
