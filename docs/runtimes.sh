@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
 # Measures the adapters on this machine, one after the other, and writes the table of docs/RUNTIMES.md anew.
 #
-#   docs/runtimes.sh [MESSAGES]
+#   docs/runtimes.sh [MESSAGES [NOTIFICATIONS]]
 #
+# MESSAGES go through the demonstration, NOTIFICATIONS through `bench sockets` on one shard and on two.
 # Needs what a build needs, and nothing else to run meanwhile: the figures are of one run.
 set -eu
 cd "$(dirname "$0")/.."
 export CARGO_TERM_COLOR=never
 messages=${1:-5000}
+notifications=${2:-30000}
 target=${CARGO_TARGET_DIR:-target}/release
 
 work=$(mktemp -d)
@@ -59,6 +61,18 @@ carry() {
   awk -v messages="$messages" '{ printf "%.0f|%.2f ms\n", messages / $1, ($2 + $3) * 1000 / messages }' "$work/time"
 }
 
+# A server in a process of its own: rate and processor time at the most it takes, and times at half of that.
+sockets() {
+  "$1" bench sockets --threads "$2" --notifications "$notifications" --json 2>"$work/said" >"$work/sockets" ||
+    { cat "$work/said" >&2; exit 1; }
+  tail -n 1 "$work/sockets" | tr -d '{}"' | tr ',' '\n' | awk -F: '
+    { of[$1] = $2 }
+    END {
+      printf "%.0f|%.0f µs, %.0f C|%.1f ms, %.1f ms\n", of["notifications_per_s"], of["cpu_us_per_notification"],
+        of["c_per_notification"], of["p50_ms"], of["p99_ms"]
+    }'
+}
+
 row() {
   echo "| $1 | $2 | $3 | $4 |"
 }
@@ -66,6 +80,14 @@ row() {
 for runtime in tokio smol async-std; do
   idle "$work/$runtime/subscriber" >"$work/$runtime/idle"
   carry "$work/$runtime/demo" demo >"$work/$runtime/carried"
+  for shards in 1 2; do
+    # Only demonstrated on async-std, which has no program.
+    if [ "$runtime" = async-std ]; then
+      echo '-|-|-'
+    else
+      sockets "$work/$runtime/demo" "$shards"
+    fi >"$work/$runtime/sockets-$shards"
+  done
 done
 
 # One field of what was noted of each runtime.
@@ -88,6 +110,11 @@ rows() {
   each idle 2 | rows "its threads while idle"
   each carried 1 | rows "messages a second in the demonstration"
   each carried 2 | rows "processor time for each"
+  for shards in 1 2; do
+    each "sockets-$shards" 1 | rows "notifications a second from socket to socket, shards: $shards"
+    each "sockets-$shards" 2 | rows "processor time of the server for each"
+    each "sockets-$shards" 3 | rows "at half that rate, median and 99th percentile"
+  done
 } >"$work/table"
 
 awk -v table="$work/table" '
