@@ -524,10 +524,10 @@ fn a_crowded_device_refuses_newcomers_and_leaves_them_as_they_were() {
     for latency in [Duration::ZERO, LATENCY] {
         let mut world = World::sharded(FOUR, latency, |_| {});
         let mut homes = [false; 4];
-        for victim in 0..12 {
-            let victim = alloc::format!("victim{victim}");
+        for round in 100..112 {
+            let victim = alloc::format!("victim{round}");
             world.source = source(100);
-            let (mut link, mut mover) = (world.device(), App::new(100, &alloc::format!("{victim}mover")));
+            let (mut link, mut mover) = (world.device(), App::new(round, &alloc::format!("mover{round}")));
             register(&mut world, &mut link, &mut mover);
             let code = mover.code(&world.orders.pop().expect("a push for the mover"));
             assert_eq!(told(&mut world, &mut link, &mover, &Command::Tvfy { code: &code }), "OK");
