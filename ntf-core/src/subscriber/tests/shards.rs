@@ -3,6 +3,8 @@
 //! Every other test of the subscriber is run with shards as well, by the last one here; `NTF_SHARDS=4` does so for
 //! people. The rest is what only shards can get wrong.
 
+mod roster;
+
 use super::app::{App, Device};
 use super::world::{Queue, World};
 use crate::base::budget::BudgetPlan;
@@ -493,93 +495,6 @@ fn a_token_superseded_elsewhere_while_its_push_is_out_is_gone_when_the_outcome_c
     assert!(crossings > 10, "{crossings} rivals were on other shards");
 }
 
-/// Registrations that move to the device of others count there, and no longer where they were.
-#[test]
-fn registrations_that_move_to_a_device_are_on_its_roster() {
-    let mut world = slow_world();
-    let mut stranger = world.device();
-    let mut apps: Vec<App> = Vec::new();
-    for number in 1..=20 {
-        let mut app = App::new(number, &alloc::format!("own{number}"));
-        register(&mut world, &mut stranger, &mut app);
-        apps.push(app);
-    }
-    let victim = App::new(0, "abcd").token;
-    for app in &apps {
-        let replace = Command::Trpl { device: DeviceField::of(&victim) };
-        assert_eq!(told(&mut world, &mut stranger, app, &replace), "OK");
-    }
-    let gauges = world.subscriber.gauges();
-    assert_eq!((gauges.tokens, gauges.unproved), (8, 8));
-    for app in &apps {
-        told(&mut world, &mut stranger, app, &Command::Tdel);
-    }
-    let gauges = world.subscriber.gauges();
-    assert_eq!((gauges.tokens, gauges.unproved), (0, 0));
-}
-
-/// Nobody is registered who has no place, wherever the roster of the device is kept, and who may not move stays.
-#[test]
-fn a_crowded_device_refuses_newcomers_and_leaves_them_as_they_were() {
-    for latency in [Duration::ZERO, LATENCY] {
-        let mut world = World::sharded(FOUR, latency, |_| {});
-        let mut homes = [false; 4];
-        for round in 100..112 {
-            let victim = alloc::format!("victim{round}");
-            world.source = source(100);
-            let (mut link, mut mover) = (world.device(), App::new(round, &alloc::format!("mover{round}")));
-            register(&mut world, &mut link, &mut mover);
-            let code = mover.code(&world.orders.pop().expect("a push for the mover"));
-            assert_eq!(told(&mut world, &mut link, &mover, &Command::Tvfy { code: &code }), "OK");
-            let mut standing = Vec::new();
-            for number in 1..=8 {
-                world.source = source(number);
-                let (mut link, mut app) = (world.device(), App::new(number, &victim));
-                register(&mut world, &mut link, &mut app);
-                standing.push((link, app));
-            }
-            let (tokens, orders) = (world.subscriber.gauges().tokens, world.orders.len());
-            world.source = source(9);
-            let (mut late, newcomer) = (world.device(), App::new(9, &victim));
-            let command = Command::Tnew {
-                device: DeviceField::of(&newcomer.token),
-                auth: newcomer.key.public().unwrap(),
-                dh: newcomer.dh.public(),
-            };
-            begin(&mut world, &mut late, &newcomer, &[], &command);
-            world.advance(Duration::from_secs(1));
-            assert_eq!(late.receive(&mut world).remove(0).text(), "ERR QUOTA", "{latency:?}");
-            let replace = Command::Trpl { device: DeviceField::of(&newcomer.token) };
-            assert_eq!(told(&mut world, &mut link, &mover, &replace), "ERR QUOTA");
-            assert_eq!(told(&mut world, &mut link, &mover, &Command::Tchk), "TKN ACTIVE");
-            assert_eq!((world.subscriber.gauges().tokens, world.orders.len()), (tokens, orders));
-            homes[usize::from(shard_of(&mover))] = true;
-            for (link, app) in &mut standing {
-                assert_eq!(told(&mut world, link, app, &Command::Tchk), "TKN CONFIRMED");
-                assert_eq!(told(&mut world, link, app, &Command::Tdel), "OK");
-            }
-            world.orders.clear();
-            world.advance(Duration::from_secs(3600));
-        }
-        assert_eq!(world.subscriber.gauges().unproved, 0);
-        assert!(homes.iter().filter(|is_home| **is_home).count() >= 3, "{homes:?}");
-    }
-}
-
-#[test]
-fn registrations_that_end_by_age_are_off_the_roster() {
-    let mut world = slow_world();
-    let mut device = world.device();
-    for number in 1..=8 {
-        register(&mut world, &mut device, &mut App::new(number, "abcd"));
-    }
-    assert_eq!(world.subscriber.gauges().unproved, 8);
-    world.orders.clear();
-    world.advance(Duration::from_secs(4 * 86_400));
-    let gauges = world.subscriber.gauges();
-    assert_eq!((gauges.tokens, gauges.unproved), (0, 0));
-}
-
 #[test]
 fn every_other_test_of_the_subscriber_holds_with_four_shards() {
     let tests = std::env::current_exe().expect("this program");
@@ -592,13 +507,16 @@ fn every_other_test_of_the_subscriber_holds_with_four_shards() {
     assert!(run.status.success() && !told.contains("running 0 tests"), "{told}");
 }
 
-fn register(world: &mut World, device: &mut Device, app: &mut App) {
-    let command = Command::Tnew {
+fn register_command(app: &App) -> Command<'_> {
+    Command::Tnew {
         device: DeviceField::of(&app.token),
         auth: app.key.public().unwrap(),
         dh: app.dh.public(),
-    };
-    begin(world, device, app, &[], &command);
+    }
+}
+
+fn register(world: &mut World, device: &mut Device, app: &mut App) {
+    begin(world, device, app, &[], &register_command(app));
     world.advance(Duration::from_secs(1));
     app.registered(&device.receive(world).remove(0));
 }
