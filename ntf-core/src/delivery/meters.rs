@@ -67,6 +67,15 @@ pub struct DeliveryCounters {
     pub late: Counter,
 }
 
+impl DeliveryCounters {
+    /// Notices taken in that have ended; the others are fresh.
+    #[must_use]
+    pub fn ended(&self) -> u64 {
+        let Self { ordered, merged, displaced, oversize, expired, forgotten, .. } = self;
+        [ordered, merged, displaced, oversize, expired, forgotten].iter().map(|counter| counter.total()).sum()
+    }
+}
+
 meters!(DeliveryCounters {
     taken_in,
     ordered,

@@ -16,16 +16,7 @@ impl Subscriber {
             return Err("a subscription belongs to no token");
         }
         let delivery = self.delivery.counters();
-        let ended = [
-            delivery.ordered,
-            delivery.merged,
-            delivery.displaced,
-            delivery.oversize,
-            delivery.expired,
-            delivery.forgotten,
-        ];
-        let ended: u64 = ended.iter().map(|counter| counter.total()).sum();
-        if delivery.taken_in.total() != ended + self.delivery.fresh() {
+        if delivery.taken_in.total() != delivery.ended() + self.delivery.fresh() {
             return Err("a notice that was taken in has neither ended nor is it held");
         }
         if self.delivery.orders_out() > self.config.delivery.orders {

@@ -17,7 +17,7 @@ pub struct TokenLimits {
     /// goes that has had its [`answer_time`](Self::answer_time), and TNEW and TRPL are refused where none has. So
     /// a stranger who knows a device token can neither keep its owner out nor push its registration out, short of
     /// asking from that many addresses; and with as many or more it can push out nobody who answers in time, and
-    /// keep others out for that time. Shards keep a roster together. Default 8.
+    /// keep others out for that time, again and again if they have twice as many. Shards keep a roster together. Default 8.
     pub unverified_per_device: usize,
     /// How long a registration that was never verified keeps its place against newcomers from other addresses.
     /// Default 10 minutes. Source: ours; a device that is switched on has its code within a minute, and as

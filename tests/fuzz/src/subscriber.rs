@@ -682,18 +682,7 @@ impl World {
             counters.unwanted.total() + delivery.taken_in.total() + delivery.refused_full.total(),
             "a notice that came is accounted for"
         );
-        let ended = [
-            delivery.ordered,
-            delivery.merged,
-            delivery.displaced,
-            delivery.oversize,
-            delivery.expired,
-            delivery.forgotten,
-        ]
-        .iter()
-        .map(|counter| counter.total())
-        .sum::<u64>();
-        assert!(ended <= delivery.taken_in.total());
+        assert!(delivery.ended() <= delivery.taken_in.total());
         for fact in self.subscriber.knowledge() {
             let is_short = fact.sample.is_none_or(|sample| sample.chars().count() <= 9);
             assert!(is_short || fact.what == "SMP servers", "{} are shown whole", fact.what);

@@ -145,16 +145,7 @@ impl Run {
             counters.received.total(),
             counters.unwanted.total() + delivery.taken_in.total() + delivery.refused_full.total()
         );
-        let ended = [
-            delivery.ordered,
-            delivery.merged,
-            delivery.displaced,
-            delivery.oversize,
-            delivery.expired,
-            delivery.forgotten,
-        ];
-        let ended: u64 = ended.iter().map(|counter| counter.total()).sum();
-        assert_eq!(delivery.taken_in.total(), ended + u64::try_from(gauges.fresh).unwrap());
+        assert_eq!(delivery.taken_in.total(), delivery.ended() + u64::try_from(gauges.fresh).unwrap());
         // Bounds are shared out to shards and rounded up; each watches its servers for itself.
         let shards = usize::from(shards().get());
         let all = |bound: usize| bound.div_ceil(shards) * shards;
