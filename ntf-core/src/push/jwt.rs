@@ -2,6 +2,10 @@
 //!
 //! Apple answers 429 to providers that sign too often, so the token lives outside connections and is
 //! replaced by age. Source: `ntf-protocol` 3.6, 7.2 (D12, D13, D14).
+//!
+//! A token is dated at the last full multiple of its age since 1970, and a signature says nothing but what is signed
+//! (RFC 6979). So all who push with one key, such as the shards of a server, have the same token at the same time
+//! without a word to each other, and a server that starts over and over shows one token and not a new one each time.
 
 use alloc::string::String;
 use core::time::Duration;
@@ -36,6 +40,8 @@ pub(super) struct Jwt {
     generation: Generation,
     latest: Option<Signed>,
     forced_at: Option<Mono>,
+    /// The next signature is dated now.
+    is_forced: bool,
 }
 
 struct Signed {
@@ -56,6 +62,7 @@ impl Jwt {
             generation: Generation(0),
             latest: None,
             forced_at: None,
+            is_forced: false,
         }
     }
 
@@ -72,7 +79,12 @@ impl Jwt {
             Some(signed) => signed,
             None => {
                 self.generation = Generation(self.generation.0.saturating_add(1));
-                Signed { text: self.sign(at), issued_at: at }
+                let issued_at = if core::mem::take(&mut self.is_forced) {
+                    at
+                } else {
+                    at - at.rem_euclid(age_max.max(1))
+                };
+                Signed { text: self.sign(issued_at), issued_at }
             }
         };
         (&self.latest.insert(latest).text, self.generation)
@@ -89,6 +101,7 @@ impl Jwt {
             return Renewal::TooSoon;
         }
         self.forced_at = Some(now.mono);
+        self.is_forced = true;
         self.latest = None;
         Renewal::Newer
     }

@@ -41,6 +41,23 @@ fn it_is_a_jws_of_the_documented_header_and_claims() {
     public.verify(signed.as_bytes(), &Signature::from_slice(&signature).unwrap()).unwrap();
 }
 
+/// The shards of a server, and a server that is started over and over, make no further one.
+#[test]
+fn whoever_has_the_key_has_the_same_one_at_the_same_time() {
+    let (mut early, mut late) = (Bench::new(config()), Bench::new(config()));
+    let first = next_token(&mut early, 1);
+    for bench in [&mut early, &mut late] {
+        bench.pass(39 * MINUTE);
+    }
+    assert_eq!(next_token(&mut late, 1), first, "its first one, and the other's old one");
+    for bench in [&mut early, &mut late] {
+        bench.pass(MINUTE);
+    }
+    let second = next_token(&mut late, 2);
+    assert_ne!(second, first);
+    assert_eq!(next_token(&mut early, 2), second);
+}
+
 /// Origin of the text: `jwt` of the wire vectors, whose first two parts do not depend on randomness.
 #[test]
 fn its_signed_part_is_that_of_the_reference() {
