@@ -146,6 +146,12 @@ impl Pacing {
         admit
     }
 
+    /// A hidden push went to a device from elsewhere.
+    pub(super) fn hidden_elsewhere(&mut self, now: Mono, device: &DeviceToken) {
+        // What is beyond the budget here was within it there.
+        let _ = self.budgets.admit(now, self.hash.of(device));
+    }
+
     /// The hidden push booked last did not reach the device.
     pub(super) fn refund(&mut self, now: Mono, token: TokenIndex) {
         if let Some(key) = self.paces.get_mut(&token).and_then(|pace| pace.device.take()) {

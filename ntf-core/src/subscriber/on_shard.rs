@@ -109,6 +109,7 @@ impl Subscriber {
             Letter::Displace { device, token } => self.displace(device, token),
             Letter::Source { mark, news } => self.sources.hear(self.now, mark, news),
             Letter::Spent { device, what } => self.tokens.spent_elsewhere(self.now, &device, what),
+            Letter::HiddenPush { device } => self.delivery.hidden_elsewhere(self.now, &device),
             Letter::Done { ticket } => {
                 if let Some(then) = self.waits.done(ticket) {
                     self.go_on(then);
@@ -155,11 +156,20 @@ impl Subscriber {
 
     /// Tells the other shards what the device of a token has used up here.
     pub(super) fn tell_of_device(&mut self, token: TokenIndex, what: Spent) {
+        self.tell_with_device(token, |device| Letter::Spent { device, what });
+    }
+
+    /// Tells the other shards that the device of a token was sent a hidden push from here.
+    pub(super) fn tell_of_hidden_push(&mut self, token: TokenIndex) {
+        self.tell_with_device(token, |device| Letter::HiddenPush { device });
+    }
+
+    fn tell_with_device(&mut self, token: TokenIndex, letter: impl Fn(DeviceToken) -> Letter) {
         let plan = self.sharding.plan();
         let Some(device) = self.tokens.device(token).filter(|_| !plan.is_alone()) else { return };
         let device = device.token().clone();
         for shard in plan.others() {
-            self.write(shard, Letter::Spent { device: device.clone(), what });
+            self.write(shard, letter(device.clone()));
         }
     }
 

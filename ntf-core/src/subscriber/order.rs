@@ -8,6 +8,7 @@ use crate::crypto::boxed::BoxKey;
 use crate::crypto::pad;
 use crate::delivery::notices::Held;
 use crate::delivery::orders::{Presentation, Ready};
+use crate::delivery::policy::PushPolicy;
 use crate::model::index::TokenIndex;
 use crate::model::push::{PushOrder, PushPayload, Sealed};
 use crate::model::server::NotifierAddress;
@@ -44,6 +45,7 @@ impl Subscriber {
         // Each entry but the first comes with a separator, so the room is one byte larger than the text's.
         let padded_len = padded_len(config.padded_len, delivery.shrinks(index));
         let room = (padded_len + 1).saturating_sub(pad::LENGTH_LEN);
+        let mut is_hidden = false;
         let len_of = |held: &Held| {
             let queue = address_of(subscriptions, held);
             queue.map_or(0, |queue| payload::notice_len(&queue, &held.notice)) + 1
@@ -63,6 +65,7 @@ impl Subscriber {
                 payload::encode_notices(entries.iter().map(|(queue, notice)| (queue, *notice)), &mut text);
                 seal(token.box_key(), nonces, &text, padded_len)
             };
+            is_hidden = matches!(presentation, Presentation::Hidden);
             let payload = match presentation {
                 Presentation::Mutable => PushPayload::Message(sealed(nonces)),
                 Presentation::Hidden => PushPayload::Hidden(sealed(nonces)),
@@ -71,6 +74,9 @@ impl Subscriber {
             outbox.push(Effect::Push(PushOrder { id, device: device.token().clone(), payload }));
         };
         delivery.order_message(self.now, index, device.token(), room, len_of, make);
+        if is_hidden {
+            self.tell_of_hidden_push(index);
+        }
     }
 
     fn order_verification(&mut self, index: TokenIndex) {
@@ -103,6 +109,9 @@ impl Subscriber {
         if let Some(id) = self.delivery.order_periodic(self.now, index, device.token()) {
             let payload = PushPayload::CheckMessages;
             self.outbox.push(Effect::Push(PushOrder { id, device: device.token().clone(), payload }));
+            if self.delivery.policy(index) != PushPolicy::Mutable {
+                self.tell_of_hidden_push(index);
+            }
         }
     }
 }

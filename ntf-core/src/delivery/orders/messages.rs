@@ -86,6 +86,11 @@ impl Delivery {
         self.pacing.policy(token, &self.limits)
     }
 
+    /// Another shard has sent a device a hidden push. It counts here as well, as far as there is something left.
+    pub fn hidden_elsewhere(&mut self, now: Now, device: &DeviceToken) {
+        self.pacing.hidden_elsewhere(now.mono, device);
+    }
+
     /// How often the pushes of a token have to be halved to pass the provider.
     #[must_use]
     pub fn shrinks(&self, token: TokenIndex) -> u8 {

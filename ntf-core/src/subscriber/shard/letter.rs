@@ -133,6 +133,11 @@ pub enum Letter {
         /// What it has used.
         what: Spent,
     },
+    /// A hidden push went out to the device of a device token, under a policy that counts them; not answered.
+    HiddenPush {
+        /// The device token.
+        device: DeviceToken,
+    },
     /// What the receiver asked for is done.
     Done {
         /// What it waits for.

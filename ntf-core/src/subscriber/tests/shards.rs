@@ -9,8 +9,9 @@ use super::app::{App, Device};
 use super::world::{Queue, World};
 use crate::base::budget::BudgetPlan;
 use crate::base::source::Source;
+use crate::delivery::policy::PushPolicy;
 use crate::link::event::{DownReason, LinkEvent};
-use crate::model::push::{PushOrder, PushOutcome, PushResult};
+use crate::model::push::{PushOrder, PushOutcome, PushPayload, PushResult};
 use crate::model::shard::ShardPlan;
 use crate::model::token::InvalidReason;
 use crate::subscriber::input::Input;
@@ -458,6 +459,33 @@ fn what_strangers_cost_a_device_does_not_depend_on_the_number_of_shards() {
         let gauges = world.subscriber.gauges();
         assert_eq!((gauges.tokens, gauges.unproved), (1, 0));
     }
+}
+
+/// Apple counts the hidden pushes of a device, whichever of its keys they were for.
+#[test]
+fn the_hidden_pushes_of_a_device_are_those_of_all_shards_together() {
+    let mut world = World::sharded(FOUR, Duration::ZERO, |config| {
+        config.delivery.policy = PushPolicy::HiddenThenVisible;
+    });
+    let mut device = world.device();
+    let (mut shards, mut hidden) = (Vec::new(), Vec::new());
+    // A registration a minute for an hour, each with a queue and a message of its own.
+    for number in 1..=60 {
+        let app = App::verified(&mut world, &mut device, number, "abcd");
+        shards.push(shard_of(&app));
+        let queue = world.queue(100 + number);
+        app.subscribe(&mut world, &mut device, "smp.example.org", &queue);
+        world.notify(&queue.notifier, number);
+        let is_hidden = |order: &PushOrder| matches!(order.payload, PushPayload::Hidden(_));
+        assert_eq!(world.orders.len(), 1, "a push for message {number}");
+        world.advance(Duration::from_secs(60));
+        hidden.extend(world.orders.drain(..).filter(is_hidden).map(|_| number));
+    }
+    shards.sort_unstable();
+    shards.dedup();
+    assert_eq!(shards.len(), 4, "every shard had some");
+    // What a registration holds, it sends when the twenty minutes are over; the next one finds them used.
+    assert_eq!(hidden, [1, 20, 40, 60], "one in twenty minutes");
 }
 
 /// The push of a registration is out when its rival on another shard is verified: its outcome finds nothing, and
