@@ -1,9 +1,10 @@
 //! A notification server on several threads, which share nothing: each has a runtime, a shard of the subscriber,
 //! and connections of its own.
 //!
-//! The first thread also has the push server and accepts connections for all, one for each thread in turn. A
-//! socket of its own in each thread (`SO_REUSEPORT`) would let another process of the same user listen beside us
-//! without a word, and spread connections by chance.
+//! Each thread also has a push server of its own, which takes the orders of its shard alone, over connections of
+//! its own. The first thread accepts connections for all, one for each thread in turn. A socket of its own in
+//! each thread (`SO_REUSEPORT`) would let another process of the same user listen beside us without a word, and
+//! spread connections by chance.
 //!
 //! Threads end together. When one dies, by a panic of ours or of a callback, the others close their links and
 //! stop, and [`Sharded::ended`] and [`Sharded::stop`] tell which it was.
@@ -17,14 +18,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_lite::future::{or, zip};
+use futures_lite::future::zip;
 use ntf_core::base::meter::Meters as _;
 use ntf_core::base::rng::Seed;
 use ntf_core::host::mailbox::{self, Receiver, Sender};
 use ntf_core::host::oneshot;
 use ntf_core::host::stop::{Cause, Member, Stage, Stop};
 use ntf_core::model::knowledge::Fact;
-use ntf_core::model::push::PushOutcome;
 use ntf_core::model::shard::ShardPlan;
 use ntf_core::push::{self, Push};
 use ntf_core::subscriber::effect::Milestone;
@@ -42,7 +42,6 @@ use crate::peers::{Peers, shard_name};
 use crate::roles::{PushMail, SubscriberMail, SubscriberReport};
 use crate::rt::{self, TcpListener, spawn};
 use crate::service::{links_max, os_seed, push_telling};
-use crate::wait::sleep_or_never;
 
 /// A notification server on threads of its own.
 ///
@@ -50,7 +49,8 @@ use crate::wait::sleep_or_never;
 pub struct Sharded {
     address: SocketAddr,
     shards: Vec<Sender<Letter<SubscriberMail>>>,
-    push: Sender<Letter<PushMail>>,
+    pushes: Vec<Sender<Letter<PushMail>>>,
+    providers: Vec<Providers>,
     traffic: Vec<Arc<Traffic>>,
     stop: Stop,
     owner: Member,
@@ -62,7 +62,7 @@ pub struct Sharded {
 pub struct Totals {
     /// All shards of the subscriber.
     pub subscriber: subscriber::meters::Counters,
-    /// The push server.
+    /// All push servers.
     pub push: push::Counters,
 }
 
@@ -78,15 +78,15 @@ pub struct Plan<W> {
     pub config: Config,
     /// Shards, a thread for each.
     pub threads: NonZeroU8,
-    /// The push server.
-    pub push: Push,
+    /// Of the push servers.
+    pub push: push::Config,
     /// What both read.
     pub clock: Clock,
     /// Where to listen.
     pub address: SocketAddr,
     /// As whom.
     pub tls: ServerEndpoint,
-    /// Where pushes go.
+    /// Where pushes go; each shard makes connections of its own.
     pub providers: Providers,
     /// How long pushes that are under way may take at the end: [`DRAIN`] unless somebody knows better.
     pub drain: Duration,
@@ -112,14 +112,25 @@ where
     let Plan { mut config, threads, push, clock, address, tls, providers, drain, watch } = plan;
     let socket = TcpListener::bind(address).await?;
     let address = socket.local_addr()?;
-    let (stop, ordering) = (Stop::new(), Stop::new());
+    let stop = Stop::new();
     let places = links_max();
     // Some fewer than the listener lets in, so that it is the role that says who gives way.
     config.links = config.links.min(places - places / 51);
-    let (mut entries, mut shards, mut traffic, mut waiting) =
-        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    let shared: Seed = os_seed()?;
     let (tell, totals) = mailbox::bounded(threads.get().into());
+    let mut entries = Vec::new();
+    // Made before the threads: if one cannot be started, this goes, and with it those that were.
+    let mut sharded = Sharded {
+        address,
+        shards: Vec::new(),
+        pushes: Vec::new(),
+        providers: Vec::new(),
+        traffic: Vec::new(),
+        owner: stop.join("the owner of the server"),
+        stop: stop.clone(),
+        totals,
+    };
+    let mut waiting = Vec::new();
+    let shared: Seed = os_seed()?;
     for (sharding, peers) in Sharding::all(threads, &shared).zip(Peers::all(threads, &stop)) {
         let own = sharding.plan();
         let role = Subscriber::new(config.for_shard(sharding), os_seed()?, clock.now());
@@ -127,42 +138,35 @@ where
         let driver = Driver::among(role, clock, Connector::new(clock, bytes.clone()), peers);
         let (entry, door) = door(places.div_ceil(threads.get().into()));
         entries.push(entry);
-        shards.push(driver.mailbox());
-        let shard = Shard {
+        let outcomes = driver.mailbox();
+        let push = Push::new(push.for_shard(threads), os_seed()?, clock.now());
+        let providers = providers.apart();
+        let (orders, _, pushing) = push_telling(push, clock, providers.clone(), move |outcome| {
+            let _ = outcomes.try_send(Letter::Mail(outcome.into()));
+        });
+        sharded.shards.push(driver.mailbox());
+        sharded.pushes.push(orders.clone());
+        sharded.providers.push(providers);
+        sharded.traffic.push(bytes.clone());
+        let name = shard_name(own.own());
+        waiting.push(Shard {
             plan: own,
             driver,
             door,
             tls: tls.clone(),
             clock,
-            traffic: bytes.clone(),
+            traffic: bytes,
             drain,
             totals: tell.clone(),
-            member: stop.join(&shard_name(own.own())),
-            ordering: ordering.join(&shard_name(own.own())),
-        };
-        traffic.push(bytes);
-        waiting.push(shard);
+            orders,
+            pushing: Box::pin(pushing),
+            push_member: stop.join(&format!("the push server of {name}")),
+            member: stop.join(&name),
+        });
     }
-    let outcomes = shards.clone();
-    let (push, _, running) = push_telling(push, clock, providers, move |outcome: PushOutcome| {
-        let shard = ShardPlan::new(0, threads).unwrap_or_default().of_number(outcome.id.0);
-        if let Some(shard) = outcomes.get(usize::from(shard.number())) {
-            let _ = shard.try_send(Letter::Mail(outcome.into()));
-        }
-    });
-    let mut first = Some(First {
-        socket: socket.into_std()?,
-        entries,
-        places,
-        push: Box::pin(running),
-        push_mailbox: push.clone(),
-        member: stop.join("the push server"),
-    });
-    // Made before the threads: if one cannot be started, this goes, and with it those that were.
-    let sharded =
-        Sharded { address, shards, push, traffic, owner: stop.join("the owner of the server"), stop, totals };
+    let mut first = Some(First { socket: socket.into_std()?, entries, places });
     for shard in waiting {
-        shard.start(first.take(), sharded.push.clone(), watch.clone())?;
+        shard.start(first.take(), watch.clone())?;
     }
     Ok(sharded)
 }
@@ -188,17 +192,12 @@ impl Sharded {
 
     /// What the subscriber knows, all shards together. `None` when one has ended.
     pub async fn look(&self) -> Option<Vec<Fact>> {
-        let asked: Vec<_> = self.shards.iter().map(ask).collect();
-        let mut told = Vec::new();
-        for facts in asked {
-            told.push(facts?.await.ok()?);
-        }
-        Some(Fact::together(told))
+        look(&self.shards).await
     }
 
-    /// What the push server knows. `None` when it has ended.
+    /// What the push servers know, all together. `None` when one has ended.
     pub async fn look_push(&self) -> Option<Vec<Fact>> {
-        ask(&self.push)?.await.ok()
+        look(&self.pushes).await
     }
 
     /// Where letters for the subscriber go, shard by shard.
@@ -207,10 +206,16 @@ impl Sharded {
         &self.shards
     }
 
-    /// Where letters for the push server go.
+    /// Where letters for the push servers go, shard by shard.
     #[must_use]
-    pub const fn push_mailbox(&self) -> &Sender<Letter<PushMail>> {
-        &self.push
+    pub fn push_mailboxes(&self) -> &[Sender<Letter<PushMail>>] {
+        &self.pushes
+    }
+
+    /// The connections that pushes go over, shard by shard.
+    #[must_use]
+    pub fn providers(&self) -> &[Providers] {
+        &self.providers
     }
 
     /// The end that the threads have in common: for whoever must know of it from elsewhere.
@@ -250,6 +255,16 @@ impl Sharded {
     }
 }
 
+/// Asks all at once, then waits for each.
+async fn look<M>(mailboxes: &[Sender<Letter<M>>]) -> Option<Vec<Fact>> {
+    let asked: Vec<_> = mailboxes.iter().map(ask).collect();
+    let mut told = Vec::new();
+    for facts in asked {
+        told.push(facts?.await.ok()?);
+    }
+    Some(Fact::together(told))
+}
+
 fn ask<M>(mailbox: &Sender<Letter<M>>) -> Option<oneshot::Receiver<Vec<Fact>>> {
     let (answer, facts) = oneshot::channel();
     mailbox.try_send(Letter::Look(answer)).ok()?;
@@ -271,8 +286,11 @@ struct Shard {
     drain: Duration,
     totals: Sender<Totals>,
     member: Member,
-    /// Of those who may order pushes yet.
-    ordering: Member,
+    /// Where the shard's orders go.
+    orders: Sender<Letter<PushMail>>,
+    /// Its push server, yet to run.
+    pushing: Pin<Box<dyn Future<Output = Push> + Send>>,
+    push_member: Member,
 }
 
 /// What the first thread does besides.
@@ -280,23 +298,15 @@ struct First {
     socket: std::net::TcpListener,
     entries: Vec<Sender<Visitor>>,
     places: usize,
-    push: Pin<Box<dyn Future<Output = Push> + Send>>,
-    push_mailbox: Sender<Letter<PushMail>>,
-    member: Member,
 }
 
 impl Shard {
-    fn start(
-        self,
-        first: Option<First>,
-        orders: Sender<Letter<PushMail>>,
-        watch: impl FnMut(Milestone) + Send + 'static,
-    ) -> io::Result<()> {
+    fn start(self, first: Option<First>, watch: impl FnMut(Milestone) + Send + 'static) -> io::Result<()> {
         let name = format!("ntf-shard-{}", self.plan.own().number());
         // Members have finished when their runtime is gone, with every socket in it.
         rt::thread(
             &name,
-            || self.run(first, orders, watch),
+            || self.run(first, watch),
             |members| {
                 members.into_iter().for_each(Member::finished);
             },
@@ -304,19 +314,14 @@ impl Shard {
     }
 
     /// Works until the common end; gives those who have come to their own in good order.
-    async fn run(
-        self,
-        first: Option<First>,
-        orders: Sender<Letter<PushMail>>,
-        mut watch: impl FnMut(Milestone),
-    ) -> Vec<Member> {
-        let Self { driver, door, tls, clock, traffic, drain, totals, member, ordering, .. } = self;
+    async fn run(self, first: Option<First>, mut watch: impl FnMut(Milestone)) -> Vec<Member> {
+        let Self { driver, door, tls, clock, traffic, drain, totals, member, .. } = self;
+        let Self { orders, pushing, push_member, .. } = self;
         let (mailbox, drained) = (driver.mailbox(), member.stop().reached(Stage::Draining));
         let mut members = vec![member];
         let visitors = spawn(door.serve(tls, clock, driver.link_mailbox(), traffic));
         let mut listener = None;
-        let mut pushing = None;
-        if let Some(First { socket, entries, places, push, push_mailbox, member }) = first {
+        if let Some(First { socket, entries, places }) = first {
             // Without either there is nothing to do: the member goes, and that tells.
             let Ok(started) =
                 TcpListener::from_std(socket).and_then(|socket| Listener::accepting(socket, entries, places))
@@ -324,9 +329,10 @@ impl Shard {
                 return Vec::new();
             };
             listener = Some(started);
-            let task = spawn(async move { (push.await, member) });
-            pushing = Some((push_mailbox, task));
         }
+        // Dropped with its task when that panics, and that tells.
+        let pushing = spawn(async move { (pushing.await, push_member) });
+        let push_mailbox = orders.clone();
         let work = driver.run(move |_, report| match report {
             SubscriberReport::Push(order) => {
                 let _ = orders.try_send(Letter::Mail(PushMail::Order(order)));
@@ -344,19 +350,13 @@ impl Shard {
             until
         };
         let (subscriber, until) = zip(work, end).await;
-        let all_have_ordered = ordering.stop().deserted();
-        ordering.finished();
         let mut counted = Totals { subscriber: subscriber.counters(), ..Totals::default() };
-        if let Some((mailbox, task)) = pushing {
-            // A push server that drains takes no orders, and others may have some yet. One that dies orders no more.
-            or(all_have_ordered, sleep_or_never(Some(until))).await;
-            // Of the same time: what the other shards wait for, they have waited for as long.
-            let left = until.saturating_duration_since(Instant::now());
-            let _ = mailbox.send(Letter::Drain(left)).await;
-            if let Ok((push, member)) = task.await {
-                counted.push = push.counters();
-                members.push(member);
-            }
+        // Of the same time: what the shard has waited for were outcomes of the same pushes.
+        let left = until.saturating_duration_since(Instant::now());
+        let _ = push_mailbox.send(Letter::Drain(left)).await;
+        if let Ok((push, member)) = pushing.await {
+            counted.push = push.counters();
+            members.push(member);
         }
         // There is a place for each thread.
         let _ = totals.try_send(counted);

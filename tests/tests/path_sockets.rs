@@ -318,7 +318,7 @@ async fn two_shards(net: &Network) -> (Sharded, ServerAddress) {
     let plan = Plan {
         config,
         threads: NonZeroU8::new(2).expect("some"),
-        push: Push::new(trial.push_config(), os_seed().expect("randomness"), clock.now()),
+        push: trial.push_config(),
         clock,
         address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         tls: identity.endpoint(Protocol::Ntf).expect("its own key"),

@@ -49,6 +49,7 @@ pub use self::jwt::FORCED_INTERVAL_MIN;
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::num::NonZeroU8;
 use core::time::Duration;
 
 use crate::base::backoff::BackoffPlan;
@@ -149,6 +150,18 @@ impl Default for Config {
             devices_paced_max: 1_000_000,
             alert: AlertTexts::default(),
         }
+    }
+}
+
+impl Config {
+    /// The settings of one of several push servers that serve a subscriber's shards: what a device may get is the
+    /// same, since a device is on one shard, and what is held in all is divided. Each has requests in flight of its
+    /// own, as each has connections of its own.
+    #[must_use]
+    pub fn for_shard(&self, shards: NonZeroU8) -> Self {
+        let share = |bound: usize| bound.div_ceil(shards.get().into());
+        let (queue_len_max, devices_paced_max) = (share(self.queue_len_max), share(self.devices_paced_max));
+        Self { queue_len_max, devices_paced_max, ..self.clone() }
     }
 }
 

@@ -31,6 +31,7 @@ const HEADER_LIST_LEN_MAX: u32 = 16 * 1024;
 const CLOSE_TIME: Duration = Duration::from_secs(5);
 
 /// What is needed to make one.
+#[derive(Clone)]
 pub(super) struct Dial {
     pub(super) endpoint: Endpoint,
     tls: Arc<ClientConfig>,

@@ -97,6 +97,13 @@ impl Providers {
         Ok(Self { pools: Arc::new(pools) })
     }
 
+    /// The same providers over connections of their own: for another thread, so that each moves its own bytes.
+    #[must_use]
+    pub fn apart(&self) -> Self {
+        let pools = self.pools.iter().map(|(provider, pool)| (*provider, pool.apart())).collect();
+        Self { pools: Arc::new(pools) }
+    }
+
     /// Sends one request and waits for its answer, for at most the request's timeout.
     ///
     /// Call it from one task per request; nothing is kept in order between them.

@@ -137,9 +137,18 @@ impl Meters for ConnectionMeters {
 
 impl Pool {
     pub(super) fn new(endpoint: Endpoint, tls: Arc<ClientConfig>, config: &ProviderConfig) -> Self {
+        Self::empty(Dial::new(endpoint, tls, config), config.connections_max.max(1))
+    }
+
+    /// A pool for the same provider without any connection.
+    pub(super) fn apart(&self) -> Self {
+        Self::empty(self.shared.dial.clone(), self.shared.connections_max)
+    }
+
+    fn empty(dial: Dial, connections_max: usize) -> Self {
         let shared = Shared {
-            dial: Dial::new(endpoint, tls, config),
-            connections_max: config.connections_max.max(1),
+            dial,
+            connections_max,
             making: Slot::new(),
             state: Lock::new(State::default()),
             told: Lock::new(None),

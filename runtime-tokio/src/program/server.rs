@@ -8,16 +8,14 @@ use futures_lite::future::or;
 use ntf_core::base::reach::Reach;
 use ntf_core::host::oneshot;
 use ntf_core::model::server::Protocol;
-use ntf_core::push::Push;
 use ntf_core::subscriber::Config;
 use ntf_core::wire::version::{NtfVersion, VersionRange};
 
 use crate::clock::Clock;
-use crate::http2::Providers;
 use crate::identity::write_new;
 use crate::metrics::Sources;
 use crate::metrics::server::MetricsServer;
-use crate::program::announce::{announce, bind_failure, identity, randomness, sentence};
+use crate::program::announce::{announce, bind_failure, identity, sentence};
 use crate::program::apple::{Apple, check_test_endpoint};
 use crate::program::cli;
 use crate::program::config::keys::{self, ServerFile};
@@ -54,14 +52,12 @@ pub async fn run(options: cli::Server) -> Result<(), Failure> {
     };
     // On connections of its own: those of pushes belong to the thread that pushes.
     let (providers, checked) = (apple.providers()?, apple.providers()?);
-    let pushing = providers.clone();
-    let push = Push::new(apple.push, randomness()?, clock.now());
     let stop = or(stop_asked()?, input_ended(options.until_input_ends));
     let listen = file.place.listen;
     let plan = Plan {
         config,
         threads: cli::shards(options.threads),
-        push,
+        push: apple.push,
         clock,
         address: listen,
         tls: identity.endpoint(Protocol::Ntf)?,
@@ -70,7 +66,7 @@ pub async fn run(options: cli::Server) -> Result<(), Failure> {
         watch: |_| {},
     };
     let server = run_sharded_server(plan).await.map_err(|error| bind_failure("--listen", listen, &error))?;
-    let metrics = show_metrics(&options, file.metrics, &server, pushing).await?;
+    let metrics = show_metrics(&options, file.metrics, &server).await?;
     announce(Protocol::Ntf, &file.place.address(&identity, server.address())?, options.json)?;
     check_test_endpoint(&file.apple, checked);
     let ended = serve(server, stop).await;
@@ -94,18 +90,22 @@ fn check_reach(options: &cli::Server) -> Result<(), Failure> {
     }
 }
 
-/// Shows what all shards, the push server and its connections count.
+/// Shows what all shards, their push servers and the connections of these count.
 async fn show_metrics(
     options: &cli::Server,
     of_file: Option<SocketAddr>,
     server: &Sharded,
-    providers: Providers,
 ) -> Result<Option<MetricsServer>, Failure> {
     let mut sources = Sources::default();
     for shard in server.shard_mailboxes() {
         sources = sources.with_role("subscriber", shard.clone());
     }
-    let sources = sources.with_role("push", server.push_mailbox().clone()).with_connections(providers);
+    for push in server.push_mailboxes() {
+        sources = sources.with_role("push", push.clone());
+    }
+    for providers in server.providers() {
+        sources = sources.with_connections(providers.clone());
+    }
     counted::show(options.metrics.or(of_file), "--metrics", sources).await
 }
 
@@ -241,7 +241,7 @@ mod tests {
         run_sharded_server(Plan {
             config: Config::new(identity.credentials()),
             threads: NonZeroU8::new(3).unwrap(),
-            push: Push::new(PushConfig::default(), randomness().unwrap(), clock.now()),
+            push: PushConfig::default(),
             clock,
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             tls: identity.endpoint(Protocol::Ntf).unwrap(),

@@ -392,20 +392,17 @@ async fn start_notifier(
     let tls = identity.endpoint(Protocol::Ntf).expect("its own key");
     let watch = move |_| probe();
     let seed = || os_seed().expect("randomness");
-    let near = |push| {
-        let providers = trial.provider_config().and_then(|config| Providers::new(&config)).expect("its CA");
-        (Push::new(push, seed(), clock.now()), providers)
-    };
+    let providers = || trial.provider_config().and_then(|config| Providers::new(&config)).expect("its CA");
     match place {
         Where::Here => {
-            let (push, providers) = near(push);
+            let push = Push::new(push, seed(), clock.now());
             let subscriber = Subscriber::new(config, seed(), clock.now());
-            let both = run_server(subscriber, push, clock, address, tls, providers, watch).await;
+            let both = run_server(subscriber, push, clock, address, tls, providers(), watch).await;
             Notifier::Here(Box::new(both.expect("loopback")))
         }
         Where::Threads(threads) => {
-            let (push, providers) = near(push);
             let threads = NonZeroU8::new(threads).expect("at least one");
+            let providers = providers();
             let plan = Plan { config, threads, push, clock, address, tls, providers, drain: DRAIN, watch };
             Notifier::Threads(run_sharded_server(plan).await.expect("loopback"))
         }

@@ -61,7 +61,6 @@ impl Servers {
             config.sealed_tokens = SealedTokens::Demanded;
         }
         let counting = PushConfig { devices_counted_max: 1000, ..trial.push_config() };
-        let push = Push::new(counting, randomness()?, clock.now());
         let providers = trial
             .provider_config()
             .and_then(|config| Providers::new(&config))
@@ -74,13 +73,23 @@ impl Servers {
         };
         if !options.split {
             let threads = cli::shards(options.threads);
-            let plan =
-                Plan { config, threads, push, clock, address: loopback, tls, providers, drain: DRAIN, watch };
+            let plan = Plan {
+                config,
+                threads,
+                push: counting,
+                clock,
+                address: loopback,
+                tls,
+                providers,
+                drain: DRAIN,
+                watch,
+            };
             let server = run_sharded_server(plan).await.map_err(unbound)?;
             let address = identity.address("localhost", server.address())?;
             return Ok((Self::Together(Box::new(server)), address));
         }
         let subscriber = Subscriber::new(config, randomness()?, clock.now());
+        let push = Push::new(counting, randomness()?, clock.now());
 
         let push_identity = Identity::make("localhost", Protocol::Relay)?;
         let own = identity.address("localhost", loopback)?.identity;
