@@ -1,8 +1,10 @@
 //! One connection to a provider: made, kept alive, and ended when nobody uses it.
 
 use std::future::{Future as _, poll_fn};
+use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use futures_lite::future::or;
@@ -15,6 +17,7 @@ use ntf_core::host::mailbox::{self, Receiver, Sender};
 use rustls::ClientConfig;
 
 use crate::connect::dial_host;
+use crate::http2::cork::Cork;
 use crate::http2::fault::{ConnectFault, Stage};
 use crate::http2::{Endpoint, Message, OwnedAnswer, ProviderConfig};
 use crate::rt::TcpStream;
@@ -49,15 +52,16 @@ pub(super) struct Line {
 
 /// What came of a request that was given to a line.
 pub(super) enum Tried {
-    /// The line has ended and took nothing of it.
-    Untouched,
+    /// The line has ended and took nothing of it; here it is.
+    Untouched(Message),
     /// It was sent, and this came of it.
     Sent(OwnedAnswer),
 }
 
 /// The end that moves bytes.
 pub(super) struct Driver {
-    connection: Connection<Io<TlsStream<TcpStream>>, Bytes>,
+    connection: Connection<Io<Cork<TlsStream<TcpStream>>>, Bytes>,
+    cork: Cork<TlsStream<TcpStream>>,
     pings: Option<PingPong>,
     suspicions: Receiver<()>,
     ping_interval: Duration,
@@ -68,6 +72,8 @@ pub(super) struct Driver {
 enum End {
     /// It broke, or the provider said goodbye and has answered what it took.
     Over(Result<(), h2::Error>),
+    /// It cannot be written to.
+    Broken(io::Error),
     /// No sign of life.
     Silent,
     /// Nobody uses it any more.
@@ -103,18 +109,20 @@ impl Dial {
         if !self.endpoint.is_http2(tls.get_ref().1.alpn_protocol()) {
             return Err(fault(Stage::Alpn, "it agreed to no protocol".to_owned()));
         }
+        let cork = Cork::new(tls);
         // Writes the preface; nothing of the provider's is waited for.
         let (requests, mut connection) = Builder::new()
             .enable_push(false)
             .initial_max_send_streams(STREAMS_AT_FIRST)
             .max_header_list_size(HEADER_LIST_LEN_MAX)
-            .handshake(Io::new(tls))
+            .handshake(Io::new(cork.clone()))
             .await
             .map_err(|error| fault(Stage::Http, error.to_string()))?;
         let (suspect, suspicions) = mailbox::bounded(1);
         let driver = Driver {
             pings: connection.ping_pong(),
             connection,
+            cork,
             suspicions,
             ping_interval: self.ping_interval,
             ping_timeout: self.ping_timeout,
@@ -126,10 +134,10 @@ impl Dial {
 impl Line {
     /// Sends a request and waits for its answer, however long that takes.
     pub(super) async fn send(&self, message: Message) -> Tried {
+        let Ok(mut requests) = self.requests.clone().ready().await else { return Tried::Untouched(message) };
         let (head, body) = message;
-        let Ok(mut requests) = self.requests.clone().ready().await else { return Tried::Untouched };
         let Ok((response, mut stream)) = requests.send_request(head, false) else {
-            return Tried::Untouched;
+            return Tried::Sent(OwnedAnswer::NotProcessed);
         };
         // Fails only on a stream that has ended already, and then the response says how.
         let _ = stream.send_data(body, true);
@@ -150,7 +158,7 @@ impl Driver {
     /// Moves bytes until the connection has ended. `settle` hears how many streams the provider allows,
     /// first when its settings have arrived.
     pub(super) async fn run(self, mut settle: impl FnMut(usize)) {
-        let Self { mut connection, pings, mut suspicions, ping_interval, ping_timeout } = self;
+        let Self { mut connection, cork, pings, mut suspicions, ping_interval, ping_timeout } = self;
         let mut allowed = STREAMS_AT_FIRST;
         let mut frames = pin!(poll_fn(move |context| {
             let polled = Pin::new(&mut connection).poll(context);
@@ -158,6 +166,11 @@ impl Driver {
             if now != allowed {
                 allowed = now;
                 settle(now);
+            }
+            if polled.is_pending()
+                && let Poll::Ready(Err(error)) = cork.poll_uncork(context)
+            {
+                return Poll::Ready(End::Broken(error));
             }
             polled.map(End::Over)
         }));
@@ -179,6 +192,7 @@ impl Driver {
         match or(frames.as_mut(), watch).await {
             End::Over(Ok(())) => tracing::debug!("a provider closed a connection"),
             End::Over(Err(error)) => tracing::debug!("the connection to a provider ended: {error}"),
+            End::Broken(error) => tracing::debug!("the connection to a provider broke: {error}"),
             End::Silent => tracing::debug!("a connection to a provider gave no sign of life"),
             // What is left to say is goodbye; who does not take it is not waited for.
             End::Unused => drop(timeout(CLOSE_TIME, frames).await),

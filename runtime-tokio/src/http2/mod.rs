@@ -6,12 +6,13 @@
 //! see `ntf_core::push`. Only TLS 1.3 is offered.
 //!
 //! `pool` keeps the connections of a provider and lends their streams, `connection` makes one and keeps it
-//! alive, `answer` tells what a failure says about the request, `fault` what a person is told, `set_up` reads
+//! alive, `cork` writes for many requests at once, `answer` tells what a failure says about the request, `fault` what a person is told, `set_up` reads
 //! files and addresses. This is written against h2 and not against hyper's client, which queues requests
 //! where nobody can tell how many streams are in use or whether a request has left.
 
 mod answer;
 mod connection;
+mod cork;
 mod fault;
 mod pool;
 mod set_up;

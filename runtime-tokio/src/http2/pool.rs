@@ -173,13 +173,13 @@ impl Pool {
     }
 
     /// Sends a message over a connection, which is made if there is none.
-    pub(super) async fn send(&self, message: Message, sent: &Sent) -> OwnedAnswer {
+    pub(super) async fn send(&self, mut message: Message, sent: &Sent) -> OwnedAnswer {
         // Every connection may turn out to have ended, and a new one too.
         for _ in 0..=self.shared.connections_max + 1 {
             let Ok(mut stream) = self.stream().await else { return OwnedAnswer::Unreachable };
             sent.0.set(true);
             stream.is_open = true;
-            let tried = stream.line.send(message.clone()).await;
+            let tried = stream.line.send(message).await;
             stream.is_open = false;
             match tried {
                 Tried::Sent(answer) => {
@@ -187,7 +187,8 @@ impl Pool {
                     self.tell_if_forbidden(&answer);
                     return answer;
                 }
-                Tried::Untouched => {
+                Tried::Untouched(untouched) => {
+                    message = untouched;
                     sent.0.set(false);
                     self.leave(&stream.line);
                 }

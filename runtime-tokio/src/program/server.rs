@@ -231,7 +231,7 @@ mod tests {
     use ntf_core::push::Config as PushConfig;
 
     use super::*;
-    use crate::http2::ProviderConfig;
+    use crate::http2::{ProviderConfig, Providers};
     use crate::identity::Identity;
     use crate::rt::run as run_on;
     use crate::shards::DRAIN;
