@@ -5,6 +5,7 @@ use ntf_core::client::input::Command;
 use ntf_core::model::knowledge::Fact;
 use ntf_core::model::server::ServerAddress;
 use ntf_core::model::token::{DeviceToken, Provider};
+use ntf_core::subscriber::effect::Milestone;
 
 /// One SMP server, one notification server with both roles, one provider, and devices.
 pub(crate) trait Ground {
@@ -30,6 +31,8 @@ pub(crate) trait Ground {
     fn let_strangers_in(&mut self);
     /// What the subscriber knows.
     fn knowledge(&mut self) -> Vec<Fact>;
+    /// What the subscriber has reported since the start, before and after a restart.
+    fn milestones(&self) -> Vec<Milestone>;
     /// Stops the servers, then the devices; gives those who came to an orderly end, in that order.
     fn drain(self) -> Vec<&'static str>;
 }

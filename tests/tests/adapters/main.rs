@@ -149,6 +149,12 @@ fn the_script_tells_what_happens() {
         ]
     );
     assert!(lines("delivery").contains(&"device 0: Message(hello 3)"), "{:?}", lines("delivery"));
+    assert_eq!(
+        lines("delivery").last(),
+        Some(
+            &"milestones: received 0, ordered 0, received 1, ordered 1, received 2, ordered 2, received 3, ordered 3"
+        )
+    );
     for (name, lines) in &told {
         assert!(lines.len() >= 3, "{name} tells next to nothing: {lines:?}");
     }

@@ -7,6 +7,7 @@ use ntf_core::client::input::{Command, QueueId, RequestTag};
 use ntf_core::link::event::DownReason;
 use ntf_core::model::server::SenderAddress;
 use ntf_core::model::token::{InvalidReason, TokenStatus};
+use ntf_core::subscriber::effect::Milestone;
 
 use crate::ground::{Ground, Mishap, token};
 
@@ -253,10 +254,26 @@ impl<G: Ground> Stage<G> {
         }
     }
 
+    /// What the subscriber knows, and what it has done with each notice so far, in the order in which it did.
     fn note_knowledge(&mut self) {
         let facts = self.ground.knowledge();
         let facts: Vec<_> = facts.iter().map(|fact| format!("{} {}", fact.count, fact.what)).collect();
         self.told.push(format!("subscriber knows {}", facts.join(", ")));
+        let mut notices = Vec::new();
+        let mut number = |nonce| {
+            notices.iter().position(|known| *known == nonce).unwrap_or_else(|| {
+                notices.push(nonce);
+                notices.len() - 1
+            })
+        };
+        let milestones = self.ground.milestones().into_iter().map(|milestone| match milestone {
+            Milestone::Received { nonce } => format!("received {}", number(nonce)),
+            Milestone::Ordered { nonce, .. } => format!("ordered {}", number(nonce)),
+        });
+        let milestones: Vec<_> = milestones.collect();
+        if !milestones.is_empty() {
+            self.told.push(format!("milestones: {}", milestones.join(", ")));
+        }
     }
 
     fn tag(&mut self) -> RequestTag {

@@ -12,6 +12,7 @@ use ntf_core::model::server::ServerAddress;
 use ntf_core::model::token::DeviceToken;
 use ntf_core::sim::provider::Reply;
 use ntf_core::sim::{Config, Fault, NodeId, Weather, World};
+use ntf_core::subscriber::effect::Milestone;
 use ntf_core::{client, push, smp, subscriber};
 use ntf_tests::PROVIDER_KEY_PEM;
 
@@ -109,6 +110,10 @@ impl Ground for Simulated {
 
     fn knowledge(&mut self) -> Vec<Fact> {
         self.world.subscriber(self.subscriber.0).expect("a subscriber").knowledge()
+    }
+
+    fn milestones(&self) -> Vec<Milestone> {
+        self.world.milestones(self.subscriber.0).iter().map(|(_, milestone)| *milestone).collect()
     }
 
     fn drain(mut self) -> Vec<&'static str> {

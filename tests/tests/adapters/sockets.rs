@@ -5,7 +5,7 @@ use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::num::NonZeroU8;
 use std::pin::Pin;
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ use ntf_core::model::token::DeviceToken;
 use ntf_core::push::{self, Push};
 use ntf_core::relay::subscriber_end::{self, SubscriberEnd};
 use ntf_core::smp::server::{self as smp, Server};
+use ntf_core::subscriber::effect::Milestone;
 use ntf_core::subscriber::{self, Subscriber};
 
 use super::adapter::clock::Clock;
@@ -50,6 +51,21 @@ pub(crate) struct Sockets {
     runtime: thread::JoinHandle<()>,
     addresses: Addresses,
     devices: Vec<Device>,
+    milestones: Milestones,
+}
+
+/// What subscribers have reported, from whichever thread they are on.
+#[derive(Clone, Default)]
+struct Milestones(Arc<Mutex<Vec<Milestone>>>);
+
+impl Milestones {
+    fn add(&self, milestone: Milestone) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(milestone);
+    }
+
+    fn all(&self) -> Vec<Milestone> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 struct Device {
@@ -149,15 +165,17 @@ impl Sockets {
     pub(crate) fn start(enter: impl FnOnce(Work) + Send + 'static, probe: fn(), place: Where) -> Self {
         let (jobs, todo) = mailbox::bounded(16);
         let (tell, told) = mpsc::channel();
+        let milestones = Milestones::default();
+        let watched = milestones.clone();
         let runtime = thread::spawn(move || {
             enter(Box::pin(async move {
-                let network = Network::start(probe, place).await;
+                let network = Network::start(Watch { probe, milestones: watched }, place).await;
                 tell.send(network.addresses.clone()).expect("the test waits");
                 network.work(todo).await;
             }));
         });
         let addresses = told.recv_timeout(PATIENCE).expect("the servers start");
-        Self { jobs, runtime, addresses, devices: Vec::new() }
+        Self { jobs, runtime, addresses, devices: Vec::new(), milestones }
     }
 
     /// Waits until the notification server begins to end by itself; says why.
@@ -245,6 +263,10 @@ impl Ground for Sockets {
         self.job(Job::Look)
     }
 
+    fn milestones(&self) -> Vec<Milestone> {
+        self.milestones.all()
+    }
+
     fn drain(self) -> Vec<&'static str> {
         let ended = self.job(Job::Drain);
         self.runtime.join().expect("the runtime ends");
@@ -252,10 +274,17 @@ impl Ground for Sockets {
     }
 }
 
+/// Who sees the subscriber's milestones.
+#[derive(Clone)]
+struct Watch {
+    probe: fn(),
+    milestones: Milestones,
+}
+
 /// The servers and devices, on their runtime.
 struct Network {
     clock: Clock,
-    probe: fn(),
+    watch: Watch,
     place: Where,
     identity: Identity,
     addresses: Addresses,
@@ -266,7 +295,7 @@ struct Network {
 }
 
 impl Network {
-    async fn start(probe: fn(), place: Where) -> Self {
+    async fn start(watch: Watch, place: Where) -> Self {
         let clock = Clock::start();
         let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let smp_identity = Identity::make("localhost", Protocol::Smp).expect("certificates");
@@ -279,7 +308,7 @@ impl Network {
         let smp = run_smp_server(role, clock, loopback, tls).await.expect("loopback");
         let trial = Trial::start(loopback, "chat.simplex.app").await.expect("the stand-in");
         let identity = Identity::make("localhost", Protocol::Ntf).expect("certificates");
-        let notifier = start_notifier(clock, probe, place, &identity, &trial, loopback).await;
+        let notifier = start_notifier(clock, watch.clone(), place, &identity, &trial, loopback).await;
 
         let sockets = [smp.address().expect("it listens"), notifier.address()];
         let addresses = Addresses {
@@ -287,7 +316,7 @@ impl Network {
             ntf: identity.address("localhost", sockets[1]).expect("an identity"),
             sockets,
         };
-        Self { clock, probe, place, identity, addresses, smp, notifier, trial, clients: Vec::new() }
+        Self { clock, watch, place, identity, addresses, smp, notifier, trial, clients: Vec::new() }
     }
 
     /// Does what the script's thread wants, until it drains the network or is gone.
@@ -311,10 +340,10 @@ impl Network {
                 }
                 Job::Restart(answer) => {
                     assert_eq!(self.notifier.stop().await, ["subscriber", "push server"]);
-                    let (address, place) = (self.addresses.sockets[1], self.place);
+                    let (address, watch) = (self.addresses.sockets[1], self.watch.clone());
+                    let (identity, trial) = (&self.identity, &self.trial);
                     self.notifier =
-                        start_notifier(self.clock, self.probe, place, &self.identity, &self.trial, address)
-                            .await;
+                        start_notifier(self.clock, watch, self.place, identity, trial, address).await;
                     let _ = answer.send(());
                 }
                 Job::Look(answer) => {
@@ -379,7 +408,7 @@ impl Network {
 
 async fn start_notifier(
     clock: Clock,
-    probe: fn(),
+    watch: Watch,
     place: Where,
     identity: &Identity,
     trial: &Trial,
@@ -390,7 +419,10 @@ async fn start_notifier(
     config.smp.reach = Reach::Anywhere;
     let push = push::Config { later: Duration::from_secs(1), ..trial.push_config() };
     let tls = identity.endpoint(Protocol::Ntf).expect("its own key");
-    let watch = move |_| probe();
+    let watch = move |milestone| {
+        watch.milestones.add(milestone);
+        (watch.probe)();
+    };
     let seed = || os_seed().expect("randomness");
     let providers = || trial.provider_config().and_then(|config| Providers::new(&config)).expect("its CA");
     match place {
