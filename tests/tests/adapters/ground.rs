@@ -2,6 +2,7 @@
 
 use ntf_core::client::effect::Event;
 use ntf_core::client::input::Command;
+use ntf_core::delivery::policy::PushPolicy;
 use ntf_core::model::knowledge::Fact;
 use ntf_core::model::server::ServerAddress;
 use ntf_core::model::token::{DeviceToken, Provider};
@@ -25,8 +26,8 @@ pub(crate) trait Ground {
     fn next_event(&mut self, device: usize) -> Event;
     /// Lets something go wrong at the provider.
     fn fail(&mut self, mishap: Mishap);
-    /// Ends the notification server, and starts another with the same address and no memory.
-    fn restart_subscriber(&mut self);
+    /// Ends the notification server, and starts another with the same address, no memory, and this policy.
+    fn restart_subscriber(&mut self, policy: PushPolicy);
     /// Has strangers do to both servers what strangers can do below the protocol, if there is a below.
     fn let_strangers_in(&mut self);
     /// What the subscriber knows.

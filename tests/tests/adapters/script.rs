@@ -4,6 +4,7 @@
 use ntf_core::base::id::EntityId;
 use ntf_core::client::effect::Event;
 use ntf_core::client::input::{Command, QueueId, RequestTag};
+use ntf_core::delivery::policy::PushPolicy;
 use ntf_core::link::event::DownReason;
 use ntf_core::model::server::SenderAddress;
 use ntf_core::model::token::{InvalidReason, TokenStatus};
@@ -23,6 +24,8 @@ pub(crate) enum Scenario {
     Replacement,
     /// The subscriber forgets everything, and the device brings it back.
     Restart,
+    /// A hidden push, and beyond the budget an alert in its place.
+    Budget,
     /// The provider refuses, recovers, and says that the device is gone.
     ProviderFaults,
     /// Strangers, forgers and impostors.
@@ -32,12 +35,13 @@ pub(crate) enum Scenario {
 }
 
 /// All scenarios and what they are called.
-pub(crate) const SCENARIOS: [(&str, &Scenario); 8] = [
+pub(crate) const SCENARIOS: [(&str, &Scenario); 9] = [
     ("registration and verification", &Scenario::Registration),
     ("subscription", &Scenario::Subscription),
     ("delivery", &Scenario::Delivery),
     ("replacement", &Scenario::Replacement),
     ("restart", &Scenario::Restart),
+    ("budget", &Scenario::Budget),
     ("provider faults", &Scenario::ProviderFaults),
     ("hostile client", &Scenario::Hostile),
     ("drain", &Scenario::Drain),
@@ -52,6 +56,7 @@ pub(crate) fn play<G: Ground>(ground: G, scenario: &Scenario) -> Vec<String> {
         Scenario::Delivery => delivery(&mut stage),
         Scenario::Replacement => replacement(&mut stage),
         Scenario::Restart => restart(&mut stage),
+        Scenario::Budget => budget(&mut stage),
         Scenario::ProviderFaults => provider_faults(&mut stage),
         Scenario::Hostile => hostile(&mut stage),
         Scenario::Drain => return drain(stage),
@@ -104,11 +109,22 @@ fn restart<G: Ground>(stage: &mut Stage<G>) {
     let (device, sender) = (stage.registered(1), stage.ground.add_device());
     let (_, to) = stage.create_queue(device, &[is_subscribed]);
     stage.deliver(sender, device, &to, "before");
-    stage.ground.restart_subscriber();
+    stage.ground.restart_subscriber(PushPolicy::Mutable);
     stage.note_knowledge();
     stage.ground.ask(device, Command::Check);
     stage.see(device, &[is_active, is_subscribed]);
     stage.deliver(sender, device, &to, "after");
+    stage.note_knowledge();
+}
+
+fn budget<G: Ground>(stage: &mut Stage<G>) {
+    stage.ground.restart_subscriber(PushPolicy::HiddenThenVisible);
+    let (device, sender) = (stage.registered(1), stage.ground.add_device());
+    let queues = [0, 1].map(|_| stage.create_queue(device, &[is_subscribed]));
+    stage.deliver(sender, device, &queues[0].1, "by a hidden push");
+    // The alert names no queue: its notice is held, and the app that wakes looks into all of them.
+    stage.send(sender, &queues[1].1, "while the budget is used up");
+    stage.see(device, &[is_message]);
     stage.note_knowledge();
 }
 
@@ -222,7 +238,7 @@ impl<G: Ground> Stage<G> {
     /// message's acknowledgement may bring it.
     fn deliver(&mut self, sender: usize, device: usize, to: &SenderAddress, message: &str) {
         self.send(sender, to, message);
-        self.see(device, &[is_pushed, |event| matches!(event, Event::Message { .. })]);
+        self.see(device, &[is_pushed, is_message]);
     }
 
     /// Waits until each of these was seen, and tells all that was, in one order for all grounds.
@@ -313,6 +329,10 @@ fn is_subscribed(event: &Event) -> bool {
 
 fn is_pushed(event: &Event) -> bool {
     matches!(event, Event::Pushed { .. })
+}
+
+fn is_message(event: &Event) -> bool {
+    matches!(event, Event::Message { .. })
 }
 
 fn is_rejected(event: &Event) -> bool {

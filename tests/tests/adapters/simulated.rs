@@ -7,6 +7,7 @@ use ntf_core::base::rng::Seed;
 use ntf_core::client::effect::Event;
 use ntf_core::client::input::Command;
 use ntf_core::crypto::es256::Es256Key;
+use ntf_core::delivery::policy::PushPolicy;
 use ntf_core::model::knowledge::Fact;
 use ntf_core::model::server::ServerAddress;
 use ntf_core::model::token::DeviceToken;
@@ -101,7 +102,8 @@ impl Ground for Simulated {
         }
     }
 
-    fn restart_subscriber(&mut self) {
+    fn restart_subscriber(&mut self, policy: PushPolicy) {
+        self.world.configure(self.subscriber.0, |config| config.delivery.policy = policy);
         self.world.apply(Fault::Restart(self.subscriber.0));
     }
 

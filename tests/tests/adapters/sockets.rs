@@ -13,6 +13,7 @@ use ntf_core::base::reach::Reach;
 use ntf_core::client::effect::Event;
 use ntf_core::client::input::Command;
 use ntf_core::client::{self, Client};
+use ntf_core::delivery::policy::PushPolicy;
 use ntf_core::host::mailbox::{self, Receiver, Sender};
 use ntf_core::host::stop::{Cause, Stop};
 use ntf_core::model::knowledge::Fact;
@@ -87,7 +88,7 @@ enum Job {
     AddDevice(mpsc::Sender<Event>, mpsc::Sender<Sender<Letter<ClientMail>>>),
     Install(usize, DeviceToken, mpsc::Sender<()>),
     Fail(Mishap, mpsc::Sender<()>),
-    Restart(mpsc::Sender<()>),
+    Restart(PushPolicy, mpsc::Sender<()>),
     Look(mpsc::Sender<Vec<Fact>>),
     Drain(mpsc::Sender<Vec<&'static str>>),
     Ended(mpsc::Sender<Cause>),
@@ -242,8 +243,8 @@ impl Ground for Sockets {
         self.job(|answer| Job::Fail(mishap, answer));
     }
 
-    fn restart_subscriber(&mut self) {
-        self.job(Job::Restart);
+    fn restart_subscriber(&mut self, policy: PushPolicy) {
+        self.job(|answer| Job::Restart(policy, answer));
     }
 
     fn let_strangers_in(&mut self) {
@@ -308,7 +309,8 @@ impl Network {
         let smp = run_smp_server(role, clock, loopback, tls).await.expect("loopback");
         let trial = Trial::start(loopback, "chat.simplex.app").await.expect("the stand-in");
         let identity = Identity::make("localhost", Protocol::Ntf).expect("certificates");
-        let notifier = start_notifier(clock, watch.clone(), place, &identity, &trial, loopback).await;
+        let policy = PushPolicy::Mutable;
+        let notifier = start_notifier(clock, watch.clone(), place, policy, &identity, &trial, loopback).await;
 
         let sockets = [smp.address().expect("it listens"), notifier.address()];
         let addresses = Addresses {
@@ -338,12 +340,12 @@ impl Network {
                     self.fail(mishap);
                     let _ = answer.send(());
                 }
-                Job::Restart(answer) => {
+                Job::Restart(policy, answer) => {
                     assert_eq!(self.notifier.stop().await, ["subscriber", "push server"]);
                     let (address, watch) = (self.addresses.sockets[1], self.watch.clone());
                     let (identity, trial) = (&self.identity, &self.trial);
                     self.notifier =
-                        start_notifier(self.clock, watch, self.place, identity, trial, address).await;
+                        start_notifier(self.clock, watch, self.place, policy, identity, trial, address).await;
                     let _ = answer.send(());
                 }
                 Job::Look(answer) => {
@@ -410,6 +412,7 @@ async fn start_notifier(
     clock: Clock,
     watch: Watch,
     place: Where,
+    policy: PushPolicy,
     identity: &Identity,
     trial: &Trial,
     address: SocketAddr,
@@ -417,6 +420,7 @@ async fn start_notifier(
     let mut config =
         subscriber::Config { allow_test_provider: true, ..subscriber::Config::new(identity.credentials()) };
     config.smp.reach = Reach::Anywhere;
+    config.delivery.policy = policy;
     let push = push::Config { later: Duration::from_secs(1), ..trial.push_config() };
     let tls = identity.endpoint(Protocol::Ntf).expect("its own key");
     let watch = move |milestone| {
