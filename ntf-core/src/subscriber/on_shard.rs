@@ -79,7 +79,8 @@ impl Subscriber {
     pub(super) fn on_letter(&mut self, from: ShardId, letter: Letter) {
         match letter {
             Letter::Supersede { ticket, device, tag, victor } => {
-                for token in self.tokens.defeated(&device, tag, victor.turn, &victor.token) {
+                let defeated = self.tokens.defeated(&device, tag, victor.turn, &victor.token);
+                for token in defeated.into_iter().filter(|_| !mutant::is("rivals_elsewhere_stay")) {
                     self.counters.tokens.superseded.count();
                     self.drop_token(token);
                 }
@@ -91,7 +92,7 @@ impl Subscriber {
             }
             Letter::Claimed { queue, claimed } => self.on_claimed(queue, claimed),
             Letter::Release { ticket, queues } => {
-                for queue in queues {
+                for queue in queues.into_iter().filter(|_| !mutant::is("released_claim_stays")) {
                     self.claims.release(queue, from);
                 }
                 if let Some(ticket) = ticket {
@@ -105,6 +106,7 @@ impl Subscriber {
             Letter::Placed { ticket, device, token, is_placed } => {
                 self.on_placed(ticket, (device, token), is_placed)
             }
+            Letter::Settled { .. } if mutant::is("settled_place_stays") => {}
             Letter::Settled { device, token } => self.roster.strike(device, token),
             Letter::Displace { device, token } => self.displace(device, token),
             Letter::Source { mark, news } => self.sources.hear(self.now, mark, news),
