@@ -6,6 +6,8 @@
 //! A token is dated at the last full multiple of its age since 1970, and a signature says nothing but what is signed
 //! (RFC 6979). So all who push with one key, such as the shards of a server, have the same token at the same time
 //! without a word to each other, and a server that starts over and over shows one token and not a new one each time.
+//! One that a provider called expired is followed by one of the current five minutes, from which ages are counted on: all
+//! who are refused within these have the same one again.
 
 use alloc::string::String;
 use core::time::Duration;
@@ -27,6 +29,9 @@ pub const FORCED_INTERVAL_MIN: Duration = Duration::from_secs(20 * 60);
 /// the future. Source: ours; a step of a time service is well below.
 const SET_BACK_SECS_MAX: i64 = 60;
 
+/// To what a forced date is rounded down. Source: ours; whoever pushes at all is refused within this time.
+const FORCED_GRID_SECS: i64 = 5 * 60;
+
 /// Names one signature; later ones have greater numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Generation(u64);
@@ -40,8 +45,8 @@ pub(super) struct Jwt {
     generation: Generation,
     latest: Option<Signed>,
     forced_at: Option<Mono>,
-    /// The next signature is dated now.
-    is_forced: bool,
+    /// Tokens are dated a multiple of their age from this time, in Unix seconds.
+    origin: i64,
 }
 
 struct Signed {
@@ -62,7 +67,7 @@ impl Jwt {
             generation: Generation(0),
             latest: None,
             forced_at: None,
-            is_forced: false,
+            origin: 0,
         }
     }
 
@@ -79,11 +84,7 @@ impl Jwt {
             Some(signed) => signed,
             None => {
                 self.generation = Generation(self.generation.0.saturating_add(1));
-                let issued_at = if core::mem::take(&mut self.is_forced) {
-                    at
-                } else {
-                    at - at.rem_euclid(age_max.max(1))
-                };
+                let issued_at = at - (at - self.origin).rem_euclid(age_max.max(1));
                 Signed { text: self.sign(issued_at), issued_at }
             }
         };
@@ -101,8 +102,11 @@ impl Jwt {
             return Renewal::TooSoon;
         }
         self.forced_at = Some(now.mono);
-        self.is_forced = true;
-        self.latest = None;
+        let refused = self.latest.take().map(|signed| signed.issued_at);
+        let at = now.wall.unix_secs();
+        let date = at - at.rem_euclid(FORCED_GRID_SECS);
+        // Of one date it would be the very token that was refused.
+        self.origin = date - i64::from(refused == Some(date));
         Renewal::Newer
     }
 

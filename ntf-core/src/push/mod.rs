@@ -154,9 +154,10 @@ impl Default for Config {
 }
 
 impl Config {
-    /// The settings of one of several push servers that serve a subscriber's shards: what a device may get is the
-    /// same, since a device is on one shard, and what is held in all is divided. Each has requests in flight of its
-    /// own, as each has connections of its own.
+    /// The settings of one of several push servers that serve a subscriber's shards: what is held in all is divided.
+    /// Each has requests in flight of its own, as each has connections of its own. What a device may get is counted by
+    /// each for itself: the verified registration of a device is on one shard, and shards tell each other what it was
+    /// sent. Registrations that are yet to be verified may be on any.
     #[must_use]
     pub fn for_shard(&self, shards: NonZeroU8) -> Self {
         let share = |bound: usize| bound.div_ceil(shards.get().into());

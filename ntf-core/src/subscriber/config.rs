@@ -130,7 +130,6 @@ impl Config {
         config.delivery.orders = share(self.delivery.orders);
         config.links = share(self.links);
         config.subscriptions.servers = self.subscriptions.servers.div_ceil(shards.get().into());
-        config.delivery.devices_paced = share(self.delivery.devices_paced);
         config.sharding = Some(sharding);
         config
     }

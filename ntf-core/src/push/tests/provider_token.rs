@@ -58,6 +58,28 @@ fn whoever_has_the_key_has_the_same_one_at_the_same_time() {
     assert_eq!(next_token(&mut early, 2), second);
 }
 
+/// Two servers are refused a moment apart, late in the life of the token; Apple allows one in 20 minutes.
+#[test]
+fn after_a_forced_one_the_next_comes_when_that_is_old_and_is_the_same_for_all() {
+    let (mut one, mut other) = (Bench::new(config()), Bench::new(config()));
+    let mut forced = Vec::new();
+    for (bench, seconds) in [(&mut one, 0), (&mut other, 20)] {
+        bench.pass(39 * MINUTE + Duration::from_secs(seconds));
+        let first = bench.order(1);
+        let again = bench.respond(first.request().id, 403, EXPIRED);
+        assert_ne!(provider_token(again.request()), provider_token(first.request()));
+        forced.push(provider_token(again.request()));
+        bench.respond(again.request().id, 200, "");
+    }
+    assert_eq!(forced[0], forced[1]);
+    for bench in [&mut one, &mut other] {
+        bench.pass(35 * MINUTE);
+        assert_eq!(next_token(bench, 2), forced[0]);
+        bench.pass(2 * MINUTE);
+        assert_ne!(next_token(bench, 3), forced[0]);
+    }
+}
+
 /// Origin of the text: `jwt` of the wire vectors, whose first two parts do not depend on randomness.
 #[test]
 fn its_signed_part_is_that_of_the_reference() {
