@@ -35,8 +35,9 @@ use crate::rt::{Task, spawn};
 /// Source: ours; some more than a subscriber takes, so that it is the role that says who gives way.
 const LINKS_MAX: u64 = 51_000;
 
-/// Files the process needs beside its connections.
-const FILES_SPARE: u64 = 64;
+/// Files the process needs beside its connections, those to providers among them: up to four for each provider and
+/// thread.
+const FILES_SPARE: u64 = 256;
 
 /// Fresh randomness from the operating system.
 ///

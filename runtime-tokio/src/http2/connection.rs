@@ -54,6 +54,8 @@ pub(super) struct Line {
 pub(super) enum Tried {
     /// The line has ended and took nothing of it; here it is.
     Untouched(Message),
+    /// The line has ended just now; none of it was sent.
+    Gone,
     /// It was sent, and this came of it.
     Sent(OwnedAnswer),
 }
@@ -137,7 +139,7 @@ impl Line {
         let Ok(mut requests) = self.requests.clone().ready().await else { return Tried::Untouched(message) };
         let (head, body) = message;
         let Ok((response, mut stream)) = requests.send_request(head, false) else {
-            return Tried::Sent(OwnedAnswer::NotProcessed);
+            return Tried::Gone;
         };
         // Fails only on a stream that has ended already, and then the response says how.
         let _ = stream.send_data(body, true);

@@ -11,6 +11,7 @@ use std::task::{Context, Poll, ready};
 
 use futures_io::{AsyncRead, AsyncWrite};
 use ntf_core::host::sync::{Arc, Lock};
+use zeroize::Zeroizing;
 
 /// Bytes that are gathered before some have to leave: four TLS records of the largest size, some fifteen pushes.
 const GATHERED_MAX: usize = 64 * 1024;
@@ -23,14 +24,16 @@ pub(super) struct Cork<T> {
 
 struct Corked<T> {
     inner: T,
-    gathered: Vec<u8>,
+    /// Paths with device tokens among them. Has its full size from the start, so that no copy is left by growing.
+    gathered: Zeroizing<Vec<u8>>,
     /// How much of it has left.
     left: usize,
 }
 
 impl<T> Cork<T> {
     pub(super) fn new(inner: T) -> Self {
-        Self { shared: Arc::new(Lock::new(Corked { inner, gathered: Vec::new(), left: 0 })) }
+        let gathered = Zeroizing::new(Vec::with_capacity(GATHERED_MAX));
+        Self { shared: Arc::new(Lock::new(Corked { inner, gathered, left: 0 })) }
     }
 }
 
@@ -41,7 +44,8 @@ impl<T> Clone for Cork<T> {
 }
 
 impl<T: AsyncWrite + Unpin> Cork<T> {
-    /// Lets what has gathered leave, as far as there is room for it. Ready when all has left.
+    /// Lets what has gathered leave, as far as there is room for it. Ready when all has left, and what TLS had to say
+    /// besides.
     pub(super) fn poll_uncork(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.shared.lock().poll_leave(context)
     }
@@ -49,9 +53,6 @@ impl<T: AsyncWrite + Unpin> Cork<T> {
 
 impl<T: AsyncWrite + Unpin> Corked<T> {
     fn poll_leave(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.gathered.is_empty() {
-            return Poll::Ready(Ok(()));
-        }
         while let Some(rest) = self.gathered.get(self.left..).filter(|rest| !rest.is_empty()) {
             match ready!(Pin::new(&mut self.inner).poll_write(context, rest))? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
@@ -60,6 +61,7 @@ impl<T: AsyncWrite + Unpin> Corked<T> {
         }
         self.gathered.clear();
         self.left = 0;
+        // Taken is not sent: TLS keeps records for which the socket had no room, and flushes them when asked.
         Pin::new(&mut self.inner).poll_flush(context)
     }
 }
@@ -104,9 +106,11 @@ mod tests {
 
     use super::*;
 
-    /// Takes so many bytes, then none until it is given more room.
+    /// Takes so many bytes, then none until it is given more room. They have left when it could flush, as with TLS.
     #[derive(Default)]
     struct Sink {
+        cannot_flush: bool,
+        flushes: usize,
         taken: Vec<u8>,
         room: usize,
         writes: usize,
@@ -129,7 +133,11 @@ mod tests {
             Poll::Ready(Ok(count))
         }
 
-        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            if self.cannot_flush {
+                return Poll::Pending;
+            }
+            self.flushes += 1;
             Poll::Ready(Ok(()))
         }
 
@@ -177,6 +185,17 @@ mod tests {
         let taken = cork.shared.lock().inner.taken.clone();
         assert_eq!((&taken[..6], &taken[taken.len() - 4..]), (&b"abcdef"[..], &b"more"[..]));
         assert_eq!(taken.len(), GATHERED_MAX + 4);
+    }
+
+    #[test]
+    fn what_was_taken_and_could_not_leave_is_flushed_when_it_can() {
+        let cork = Cork::new(Sink { room: usize::MAX, cannot_flush: true, ..Sink::default() });
+        assert!(write(&cork, b"push").is_ready());
+        assert!(uncork(&cork).is_pending(), "it is taken, and there it stays");
+        cork.shared.lock().inner.cannot_flush = false;
+        assert!(uncork(&cork).is_ready());
+        let corked = cork.shared.lock();
+        assert_eq!((corked.inner.flushes, &corked.inner.taken[..]), (1, &b"push"[..]));
     }
 
     #[test]

@@ -187,6 +187,10 @@ impl Pool {
                     self.tell_if_forbidden(&answer);
                     return answer;
                 }
+                Tried::Gone => {
+                    self.leave(&stream.line);
+                    return OwnedAnswer::NotProcessed;
+                }
                 Tried::Untouched(untouched) => {
                     message = untouched;
                     sent.0.set(false);

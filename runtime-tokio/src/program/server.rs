@@ -50,7 +50,7 @@ pub async fn run(options: cli::Server) -> Result<(), Failure> {
             .unwrap_or(VersionRange::NTF),
         ..file.subscriber.config(identity.credentials())
     };
-    // On connections of its own: those of pushes belong to the thread that pushes.
+    // On connections of its own: those of pushes belong to the threads that push.
     let (providers, checked) = (apple.providers()?, apple.providers()?);
     let stop = or(stop_asked()?, input_ended(options.until_input_ends));
     let listen = file.place.listen;
