@@ -10,10 +10,11 @@ use crate::client::Client;
 use crate::link::event::{DownReason, LinkEvent};
 use crate::sim::carry::Mail;
 use crate::sim::net::{Latency, Side, WireId};
-use crate::sim::node::{Given, Power, Role};
+use crate::sim::node::{Given, Node, Power, Role};
 use crate::sim::sight::{Loss, Sight};
 use crate::sim::stranger::Stranger;
 use crate::sim::world::{NodeId, World};
+use crate::subscriber;
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::vec::Vec;
@@ -89,6 +90,15 @@ pub enum Weather {
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(45);
 
 impl World {
+    /// Changes the settings of a subscriber from its next start on.
+    pub fn configure(&mut self, subscriber: NodeId, change: impl FnOnce(&mut subscriber::Config)) {
+        if let Some(Node { role: Role::Subscriber { config, .. }, .. }) =
+            self.nodes.get_mut(subscriber.index())
+        {
+            change(config);
+        }
+    }
+
     /// Lets something go wrong, or mends it.
     pub fn apply(&mut self, fault: Fault) {
         self.trace.tell(self.now, fault.node(), || format!("*** {fault:?}"));

@@ -206,15 +206,6 @@ impl World {
         (node, self.list(host, node))
     }
 
-    /// Changes the settings of a subscriber from its next start on.
-    pub fn configure(&mut self, subscriber: NodeId, change: impl FnOnce(&mut subscriber::Config)) {
-        if let Some(Node { role: Role::Subscriber { config, .. }, .. }) =
-            self.nodes.get_mut(subscriber.index())
-        {
-            change(config);
-        }
-    }
-
     /// Gives a node private addresses, as if its host names resolved to them.
     pub fn move_inside(&mut self, node: NodeId) {
         if let Some(entry) = self.nodes.get_mut(node.index()) {
