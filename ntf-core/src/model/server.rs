@@ -125,3 +125,18 @@ pub struct NotifierAddress {
     /// The queue's notifier id.
     pub notifier: EntityId,
 }
+
+/// A notifier address whose parts lie where they are kept.
+#[derive(Clone, Copy, Debug)]
+pub struct NotifierRef<'a> {
+    /// The server.
+    pub server: &'a ServerAddress,
+    /// The queue's notifier id.
+    pub notifier: &'a EntityId,
+}
+
+impl<'a> From<&'a NotifierAddress> for NotifierRef<'a> {
+    fn from(address: &'a NotifierAddress) -> Self {
+        Self { server: &address.server, notifier: &address.notifier }
+    }
+}

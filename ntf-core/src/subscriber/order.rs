@@ -10,8 +10,9 @@ use crate::delivery::notices::Held;
 use crate::delivery::orders::{Presentation, Ready};
 use crate::delivery::policy::PushPolicy;
 use crate::model::index::TokenIndex;
+use crate::model::notification::Notice;
 use crate::model::push::{PushOrder, PushPayload, Sealed};
-use crate::model::server::NotifierAddress;
+use crate::model::server::NotifierRef;
 use crate::subscriber::Subscriber;
 use crate::subscriber::config::PADDED_LEN_MIN;
 use crate::subscriber::effect::{Effect, Milestone};
@@ -37,6 +38,7 @@ impl Subscriber {
 
     fn order_message(&mut self, index: TokenIndex) {
         let Self { tokens, subscriptions, delivery, nonces, outbox, config, .. } = self;
+        let subscriptions = &*subscriptions;
         let (Some(token), Some(device)) = (tokens.get(index), tokens.device(index)) else { return };
         if !matches!(token.state(), State::Active(_)) {
             delivery.park(index);
@@ -48,7 +50,7 @@ impl Subscriber {
         let mut is_hidden = false;
         let len_of = |held: &Held| {
             let queue = address_of(subscriptions, held);
-            queue.map_or(0, |queue| payload::notice_len(&queue, &held.notice)) + 1
+            queue.map_or(0, |queue| payload::notice_len(queue, &held.notice)) + 1
         };
         let make = |id, presentation, notices: &mut dyn Iterator<Item = &Held>| {
             let mut entries = Vec::new();
@@ -60,15 +62,15 @@ impl Subscriber {
                     outbox.push(Effect::Milestone(Milestone::Ordered { nonce: held.notice.nonce, push: id }));
                 }
             }
-            let sealed = |nonces| {
+            let sealed = |nonces, entries: Vec<(NotifierRef<'_>, &Notice)>| {
                 let mut text = Vec::new();
-                payload::encode_notices(entries.iter().map(|(queue, notice)| (queue, *notice)), &mut text);
+                payload::encode_notices(entries, &mut text);
                 seal(token.box_key(), nonces, &text, padded_len)
             };
             is_hidden = matches!(presentation, Presentation::Hidden);
             let payload = match presentation {
-                Presentation::Mutable => PushPayload::Message(sealed(nonces)),
-                Presentation::Hidden => PushPayload::Hidden(sealed(nonces)),
+                Presentation::Mutable => PushPayload::Message(sealed(nonces, entries)),
+                Presentation::Hidden => PushPayload::Hidden(sealed(nonces, entries)),
                 Presentation::Alert(collapse) => PushPayload::Alert(collapse),
             };
             outbox.push(Effect::Push(PushOrder { id, device: device.token().clone(), payload }));
@@ -116,10 +118,10 @@ impl Subscriber {
     }
 }
 
-fn address_of(subscriptions: &Subscriptions, held: &Held) -> Option<NotifierAddress> {
-    let server = subscriptions.server(subscriptions.server_of(held.subscription)?)?.address().clone();
-    let notifier = subscriptions.get(held.subscription)?.notifier().clone();
-    Some(NotifierAddress { server, notifier })
+fn address_of<'s>(subscriptions: &'s Subscriptions, held: &Held) -> Option<NotifierRef<'s>> {
+    let server = subscriptions.server(subscriptions.server_of(held.subscription)?)?.address();
+    let notifier = subscriptions.get(held.subscription)?.notifier();
+    Some(NotifierRef { server, notifier })
 }
 
 /// To what a push is padded whose larger ones the provider refused so many times.

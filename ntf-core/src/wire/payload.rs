@@ -9,14 +9,14 @@
 //!
 //! Encryption and padding are the caller's. Source: `ntf-protocol` 3.4, `smp-transport` 5.5 and 6.1.
 
-use alloc::string::ToString;
 use alloc::vec::Vec;
-use core::fmt;
+use core::fmt::{self, Write as _};
 
 use crate::base::fault::PeerFault;
 use crate::model::notification::Notice;
-use crate::model::server::NotifierAddress;
+use crate::model::server::{NotifierAddress, NotifierRef};
 use crate::wire::cursor::{Reader, Writer, utf8};
+use crate::wire::text::sink::{Length, Sink};
 use crate::wire::text::{address, base64, preset};
 
 /// Bytes to which the metadata of NMSG are padded. Source: `smp-transport` 6.1.
@@ -26,34 +26,37 @@ pub const NMSG_META_PADDED_LEN: usize = 128;
 pub const MSG_BODY_PADDED_LEN: usize = 16106;
 
 /// Appends the text of notices, oldest first.
-pub fn encode_notices<'n>(
-    notices: impl IntoIterator<Item = (&'n NotifierAddress, &'n Notice)>,
+pub fn encode_notices<'n, N: Into<NotifierRef<'n>>>(
+    notices: impl IntoIterator<Item = (N, &'n Notice)>,
     out: &mut Vec<u8>,
 ) {
     for (number, (notifier, notice)) in notices.into_iter().enumerate() {
         if number > 0 {
             out.push(b';');
         }
-        encode_notice(notifier, notice, out);
+        encode_notice(notifier.into(), notice, out);
     }
 }
 
 /// Bytes of one notice in [`encode_notices`], without a separator.
 #[must_use]
-pub fn notice_len(notifier: &NotifierAddress, notice: &Notice) -> usize {
-    let mut out = Vec::new();
-    encode_notice(notifier, notice, &mut out);
-    out.len()
+pub fn notice_len<'n>(notifier: impl Into<NotifierRef<'n>>, notice: &Notice) -> usize {
+    let mut length = Length::default();
+    encode_notice(notifier.into(), notice, &mut length);
+    length.0
 }
 
-fn encode_notice(notifier: &NotifierAddress, notice: &Notice, out: &mut Vec<u8>) {
-    out.extend_from_slice(address::notifier(notifier).as_bytes());
-    out.push(b' ');
-    out.extend_from_slice(notice.received_at.to_string().as_bytes());
-    out.push(b' ');
-    out.extend_from_slice(base64::encode(&notice.nonce).as_bytes());
-    out.push(b' ');
-    out.extend_from_slice(base64::encode(&notice.meta).as_bytes());
+fn encode_notice(notifier: NotifierRef<'_>, notice: &Notice, out: &mut impl Sink) {
+    address::write_queue(notifier.server, notifier.notifier, out);
+    out.str(" ");
+    // As long as the longest number is, so nothing is cut.
+    let mut received_at = heapless::String::<20>::new();
+    let _ = write!(received_at, "{}", notice.received_at);
+    out.str(&received_at);
+    out.str(" ");
+    out.base64(&notice.nonce);
+    out.str(" ");
+    out.base64(&notice.meta);
 }
 
 /// Reads the text of notices, and gives preset servers named by one host their onion hosts.

@@ -20,6 +20,7 @@ use zeroize::Zeroizing;
 
 use crate::base::id::EntityId;
 use crate::model::server::{Fingerprint, NotifierAddress, Protocol, SenderAddress, ServerAddress};
+use crate::wire::text::sink::Sink;
 use crate::wire::text::{base64, host};
 
 /// What a text lacks to be an address, and where.
@@ -149,44 +150,48 @@ pub fn server(address: &ServerAddress, protocol: Protocol) -> String {
 #[must_use]
 pub fn login(login: &ServerLogin, protocol: Protocol) -> Zeroizing<String> {
     let mut text = Zeroizing::new(String::new());
-    write_server(&login.server, login.password.as_deref().map(String::as_str), protocol, &mut text);
+    write_server(&login.server, login.password.as_deref().map(String::as_str), protocol, &mut *text);
     text
 }
 
 /// The text of a notifier's address.
 #[must_use]
 pub fn notifier(address: &NotifierAddress) -> String {
-    queue(&address.server, &address.notifier)
+    let mut text = String::new();
+    write_queue(&address.server, &address.notifier, &mut text);
+    text
 }
 
 /// The text of a sender's address.
 #[must_use]
 pub fn sender(address: &SenderAddress) -> String {
-    queue(&address.server, &address.sender)
-}
-
-fn queue(address: &ServerAddress, id: &EntityId) -> String {
-    let mut text = server(address, Protocol::Smp);
-    text.push('/');
-    text.push_str(&base64::encode(id.as_bytes()));
+    let mut text = String::new();
+    write_queue(&address.server, &address.sender, &mut text);
     text
 }
 
-fn write_server(address: &ServerAddress, password: Option<&str>, protocol: Protocol, text: &mut String) {
-    text.push_str(protocol.scheme());
-    text.push_str("://");
-    text.push_str(&base64::encode(address.identity.as_bytes()));
+/// Writes the address of a queue at an SMP server.
+pub(crate) fn write_queue(address: &ServerAddress, id: &EntityId, text: &mut impl Sink) {
+    write_server(address, None, Protocol::Smp, text);
+    text.str("/");
+    text.base64(id.as_bytes());
+}
+
+fn write_server(address: &ServerAddress, password: Option<&str>, protocol: Protocol, text: &mut impl Sink) {
+    text.str(protocol.scheme());
+    text.str("://");
+    text.base64(address.identity.as_bytes());
     if let Some(password) = password {
-        text.push(':');
-        text.push_str(password);
+        text.str(":");
+        text.str(password);
     }
     for (number, host) in address.hosts.iter().enumerate() {
-        text.push(if number == 0 { '@' } else { ',' });
-        text.push_str(host);
+        text.str(if number == 0 { "@" } else { "," });
+        text.str(host);
     }
     if !address.port.is_empty() {
-        text.push(':');
-        text.push_str(&address.port);
+        text.str(":");
+        text.str(&address.port);
     }
 }
 

@@ -9,6 +9,7 @@ pub mod base64;
 pub mod device;
 pub mod host;
 pub mod preset;
+pub(crate) mod sink;
 pub mod status;
 
 /// The longest beginning of `text` with at most `len_max` bytes that does not cut a character.
