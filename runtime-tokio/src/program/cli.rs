@@ -61,10 +61,86 @@ pub enum Command {
 /// What is measured.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Bench {
+    /// The subscriber's machine alone: from a block of an SMP server to encrypted payloads, beside the bare
+    /// cryptography.
+    Core(BenchCore),
+    /// What a subscriber holds in memory for each token and subscription, and what making them takes.
+    Memory(BenchMemory),
+    /// All SMP servers restart: how long until every queue is watched again, and how pushes fare meanwhile.
+    Resubscribe(BenchResubscribe),
+    /// What a subscriber costs that has nothing to do.
+    Idle(BenchIdle),
     /// Pushes: from orders through a relay link, a push server, HTTP/2 and TLS to a stand-in for Apple.
     Push(BenchPush),
     /// Notifications: from an SMP server through `ntf server` in a process of its own to a stand-in for Apple.
     Sockets(BenchSockets),
+}
+
+/// Options of `ntf bench core`.
+#[derive(Clone, Debug, Args)]
+pub struct BenchCore {
+    /// Blocks of each kind to measure.
+    #[arg(long, default_value_t = 1000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub rounds: u32,
+    /// Time nothing: hand in so many blocks with this many NMSG each, for a profiler that counts instructions.
+    #[arg(long, value_name = "NMSG", value_parser = clap::value_parser!(u8).range(1..=80))]
+    pub count_instructions: Option<u8>,
+    /// Print the figures as one JSON object on the last line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How many there are of what.
+#[derive(Clone, Debug, Args)]
+pub struct Size {
+    /// Subscriptions of all tokens together; each has the same number. A million take some minutes.
+    #[arg(long, default_value_t = 1_000_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    pub subscriptions: u64,
+    /// Tokens, each of a device of its own.
+    #[arg(long, default_value_t = 10_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub tokens: u32,
+    /// SMP servers, over which queues are spread evenly.
+    #[arg(long, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub servers: u8,
+}
+
+/// Options of `ntf bench memory`.
+#[derive(Clone, Debug, Args)]
+pub struct BenchMemory {
+    /// The population.
+    #[command(flatten)]
+    pub size: Size,
+    /// Print the figures as one JSON object on the last line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `ntf bench resubscribe`.
+#[derive(Clone, Debug, Args)]
+pub struct BenchResubscribe {
+    /// The population.
+    #[command(flatten)]
+    pub size: Size,
+    /// The servers know the subscriber by a certificate, and one command brings all queues back.
+    #[arg(long)]
+    pub services: bool,
+    /// Print the figures as one JSON object on the last line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `ntf bench idle`.
+#[derive(Clone, Debug, Args)]
+pub struct BenchIdle {
+    /// Subscriptions of the largest machine; the others have 10 and 1000.
+    #[arg(long, default_value_t = 1_000_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    pub subscriptions: u64,
+    /// How long to watch a server that is a process of its own, in seconds.
+    #[arg(long, default_value_t = 60, value_name = "S", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub seconds: u64,
+    /// Print the figures as one JSON object on the last line.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Options of `ntf bench sockets`.

@@ -1,13 +1,22 @@
 //! `ntf bench`: what this machine can do, measured on loopback.
 //!
-//! Everything that is measured is the real thing, over real sockets; only the peers are stand-ins of ours, and
-//! run on the same processors. Figures vary with what else the machine does, so each comes
-//! with the processor time that it took.
+//! `push` and `sockets` measure the real thing over real sockets; only the peers are stand-ins of ours, and
+//! run on the same processors. `core`, `memory` and `resubscribe` measure one machine in this process, without any socket. Figures vary with
+//! what else the machine does, so each comes with the processor time that it took.
 
 mod bare;
+mod core;
+mod figures;
+mod idle;
+mod memory;
+mod population;
 pub mod push;
+mod resubscribe;
+mod scratch;
 mod sockets;
 mod times;
+mod town;
+mod yardstick;
 
 use crate::program::cli::Bench;
 use crate::program::failure::Failure;
@@ -19,6 +28,10 @@ use crate::program::failure::Failure;
 /// When a part of the measurement cannot start, or something is lost.
 pub async fn run(options: Bench) -> Result<(), Failure> {
     match options {
+        Bench::Core(options) => core::run(&options),
+        Bench::Idle(options) => idle::run(options).await,
+        Bench::Memory(options) => memory::run(&options),
+        Bench::Resubscribe(options) => resubscribe::run(&options),
         Bench::Push(options) => push::run(options).await,
         Bench::Sockets(options) => sockets::run(options).await,
     }
