@@ -273,7 +273,7 @@ impl Town {
                 // A socket takes it at once.
                 self.letters.push_front(Letter::Sent(link));
                 if link.is_accepted() {
-                    self.to_phone(&mut block);
+                    self.carry_to_phone(&mut block);
                 } else if let Some(server) =
                     self.by_link.get(&link).and_then(|server| self.servers.get_mut(*server))
                 {

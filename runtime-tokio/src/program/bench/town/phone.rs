@@ -206,12 +206,12 @@ impl Town {
         let Some(phone) = &mut self.phone else { return Err(Failure::failed("No device is connected.")) };
         let asked = phone.engine.request(now, entity, Some(key), command, ());
         asked.map_err(|why| Failure::failed(format!("A device cannot ask: {why:?}.")))?;
-        self.from_phone();
+        self.carry_from_phone();
         Ok(())
     }
 
     /// Carries what the device has to say.
-    fn from_phone(&mut self) {
+    fn carry_from_phone(&mut self) {
         let now = self.now();
         let Some(phone) = &mut self.phone else { return };
         while let Some(action) = phone.engine.poll(&mut phone.numbers) {
@@ -223,7 +223,7 @@ impl Town {
     }
 
     /// A block for the device.
-    pub(super) fn to_phone(&mut self, block: &mut [u8]) {
+    pub(super) fn carry_to_phone(&mut self, block: &mut [u8]) {
         let now = self.now();
         let Some(phone) = &mut self.phone else { return };
         let Some(link) = phone.engine.link() else { return };
@@ -239,10 +239,16 @@ impl Town {
                 }
                 ClientEvent::Reply { result: Ok(Response::Idsub { .. }), .. } => Said::Subscribed,
                 ClientEvent::Reply { result: Ok(Response::Ok), .. } => Said::Done,
-                other => Said::Else(format!("{other:?}")),
+                other @ (ClientEvent::Reply { .. }
+                | ClientEvent::Unasked { .. }
+                | ClientEvent::TimedOut { .. }
+                | ClientEvent::Lost { .. }
+                | ClientEvent::Down { .. }
+                | ClientEvent::Unreachable { .. }
+                | ClientEvent::Stray(_)) => Said::Else(format!("{other:?}")),
             });
         }
-        self.from_phone();
+        self.carry_from_phone();
     }
 
     fn take_said(&mut self) -> Vec<Said> {
