@@ -84,6 +84,8 @@ pub struct Subscriber {
     server_links: BTreeMap<LinkId, ServerIndex>,
     /// Servers with something to send; each at most once.
     busy: VecDeque<ServerIndex>,
+    /// Queues that servers were asked for and have not answered.
+    asked: usize,
     link_numbers: LinkNumbers,
     timers: Timers<Timer>,
     /// A registration that has ended, while it leaves subscriptions.
@@ -151,6 +153,7 @@ impl Subscriber {
             servers: BTreeMap::new(),
             server_links: BTreeMap::new(),
             busy: VecDeque::new(),
+            asked: 0,
             link_numbers: LinkNumbers::of(plan),
             timers: Timers::new(),
             ending: None,
@@ -288,6 +291,7 @@ impl Subscriber {
         }
         self.silent.clear();
         self.servers.clear();
+        self.asked = 0;
         self.busy.clear();
         self.timers.clear();
         self.waits.clear();

@@ -5,6 +5,7 @@ use super::world::{Answer, World};
 use crate::base::reach::Reach;
 use crate::link::event::{DownReason, LinkEvent};
 use crate::subscriber::input::Input;
+use crate::subscriber::on_server::ASKED_FEW;
 use crate::wire::error_code::{CommandError, ErrorCode};
 use crate::wire::ntf::command::Command;
 use crate::wire::smp::response::Message;
@@ -366,4 +367,32 @@ fn notices_for_nobody_are_counted() {
     assert_eq!((counters.received.total(), counters.unwanted.total()), (1, 1));
     assert_eq!(counters.subscriptions.strays.total(), 1);
     assert_eq!(world.orders, []);
+}
+
+#[test]
+fn servers_that_do_not_answer_take_a_bounded_share_and_leave_the_others_theirs() {
+    let mut world = World::alone(|config| config.asked_max = 50);
+    let mut device = world.device();
+    let app = App::verified(&mut world, &mut device, 1, "abcd");
+    for (host, numbers) in [("a.example.org", 0..80), ("b.example.org", 100..180)] {
+        for number in numbers {
+            let queue = world.numbered_queue(number);
+            world.answer(&queue, Answer::Silence);
+            app.subscribe(&mut world, &mut device, host, &queue);
+        }
+    }
+    assert_eq!(world.subscriber.gauges().in_flight, 50 + ASKED_FEW);
+    for number in 200..300 {
+        let queue = world.numbered_queue(number);
+        app.subscribe(&mut world, &mut device, "c.example.org", &queue);
+    }
+    assert_eq!(world.subscriber.counters().subscriptions.confirmed.total(), 100);
+    assert_eq!(world.subscriber.gauges().in_flight, 50 + ASKED_FEW);
+    // What a broken link takes along is free again, and is asked for on the next.
+    world.break_smp();
+    assert_eq!(world.subscriber.gauges().in_flight, 0);
+    world.advance(Duration::from_secs(10));
+    assert_eq!(world.subscriber.counters().subscriptions.confirmed.total(), 200);
+    let in_flight = world.subscriber.gauges().in_flight;
+    assert!((50..=50 + 2 * ASKED_FEW).contains(&in_flight), "{in_flight}");
 }
