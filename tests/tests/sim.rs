@@ -95,7 +95,7 @@ fn a_recording_gives_the_same_run_again_and_a_changed_one_a_clear_error() {
         }
         let expected = match place {
             0..=3 => RecordingError::NotARecording,
-            4 => RecordingError::OtherVersion { found: 3 },
+            4 => RecordingError::OtherVersion { found: 3, reads: 2 },
             _ => RecordingError::Damaged,
         };
         assert_eq!(Recording::decode(&changed), Err(expected), "byte {place}");

@@ -23,6 +23,8 @@ mod on_timer;
 pub mod push_step;
 mod queue;
 mod queues;
+#[cfg(feature = "sim")]
+mod reading;
 mod receive;
 mod refresh;
 mod register;

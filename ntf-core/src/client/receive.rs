@@ -430,7 +430,7 @@ impl Client {
 }
 
 /// The message's id and time, if the metadata opens. Source: `ntf-protocol` 3.4.
-fn open_meta(live: &Live, notice: &Notice) -> Option<(Vec<u8>, i64)> {
+pub(super) fn open_meta(live: &Live, notice: &Notice) -> Option<(Vec<u8>, i64)> {
     let mut meta = notice.meta.to_vec();
     let opened = BoxKey::of_dh(&live.notifier_keys()?.secret).open_padded(&notice.nonce, &mut meta).ok()?;
     NmsgMeta::decode(opened).ok().map(|meta| (meta.message.to_vec(), meta.sent_at))

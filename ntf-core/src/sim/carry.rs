@@ -12,6 +12,7 @@ use crate::push::effect::{Request, RequestId};
 use crate::sim::fault::{CONNECT_TIMEOUT, Weather};
 use crate::sim::net::{Latency, Side, WireId};
 use crate::sim::node::{Asked, Given, Node, Power, Role};
+use crate::sim::passing::Parcel;
 use crate::sim::provider::{ConnectionId, Reply};
 use crate::sim::sight::{Loss, Sight};
 use crate::sim::stranger::Reading;
@@ -131,8 +132,8 @@ impl World {
             self.now = at;
         }
         if let Some(entry) = self.mail.first_entry().filter(|entry| entry.key().0 <= at) {
-            let mail = entry.remove();
-            self.carry(mail);
+            let ((_, number), mail) = entry.remove_entry();
+            self.carry(number, mail);
         } else if let Some((_, node)) = self.wakes.pop_first() {
             if let Some(entry) = self.nodes.get_mut(node.index()) {
                 entry.wake = None;
@@ -147,6 +148,7 @@ impl World {
     }
 
     pub(super) fn post(&mut self, at: Mono, mail: Mail) {
+        self.tell_posted(at, &mail);
         self.mail.insert((at, self.posted), mail);
         self.posted += 1;
     }
@@ -193,11 +195,13 @@ impl World {
         }
     }
 
-    fn carry(&mut self, mail: Mail) {
+    fn carry(&mut self, number: u64, mail: Mail) {
         if let Some(pair) = self.barrier(&mail) {
-            self.held.push((pair, mail));
+            self.tell_held(number);
+            self.held.push((pair, number, mail));
             return;
         }
+        self.tell_carried(number, &mail);
         match mail {
             Mail::Up { wire, .. } | Mail::Block { wire, .. } | Mail::Down { wire, travels: true, .. }
                 if self.net.is_dead(wire) =>
@@ -264,6 +268,10 @@ impl World {
                 self.give(to, "unanswered", &[], Given::Unanswered { request, why });
             }
             Mail::Push { to, body } if self.is_device_off(to) => self.keep_push(to, body),
+            Mail::Push { to, body } if self.is_only_shown(to, &body) => {
+                self.trace.note(self.now, to.0, "shown", &body);
+                self.saw(|| Sight::Shown { device: to });
+            }
             Mail::Push { to, body } => {
                 self.saw(|| Sight::Delivered { device: to });
                 self.give(to, "push", &body, Given::Pushed(&body));
@@ -305,8 +313,8 @@ impl World {
                 }
             }
             Asked::Answer { to, request, reply } => {
-                let at = self.after(self.config.provider_latency);
                 let to = NodeId(to.0);
+                let at = self.after(self.config.provider_latency) + self.lag_between(node, to);
                 let mail = match self.weather_of(node) {
                     Weather::Breaking => Mail::Unanswered { to, request, why: Silence::Broken },
                     Weather::Fair
@@ -324,7 +332,10 @@ impl World {
 
     /// Carries a request to the provider, as far as the weather there allows.
     fn request(&mut self, from: NodeId, to: NodeId, request: Request) {
-        let at = self.after(self.config.provider_latency);
+        let at = self.after(self.config.provider_latency) + self.lag_between(from, to);
+        if matches!(self.weather_of(to), Weather::Unreachable | Weather::Silent) {
+            self.tell_vanished(from, to, || Parcel::of_request(&request));
+        }
         let (id, timeout) = (request.id, request.timeout);
         let unanswered = |why| Mail::Unanswered { to: from, request: id, why };
         match self.weather_of(to) {
@@ -347,6 +358,7 @@ impl World {
             && self.rng.below(u64::from(one_in)) == 0
         {
             self.lose_push(to, Loss::Dropped);
+            self.tell_vanished(provider, to, || Parcel::Push(body));
             return;
         }
         let at = self.after(self.config.delivery_latency);
@@ -366,8 +378,9 @@ impl World {
         reach: Reach,
         showing: Option<Vec<Box<[u8]>>>,
     ) {
-        let there = self.after(self.config.link_latency) + self.lag_of(node);
         let target = server.hosts.iter().find_map(|host| self.directory.get(host)).copied();
+        let apart = target.map(|target| self.lag_between(node, target)).unwrap_or_default();
+        let there = self.after(self.config.link_latency) + self.lag_of(node) + apart;
         if reach == Reach::Public && target.is_some_and(|target| self.is_inside(target)) {
             self.post(there, Mail::Refused { node, link, reason: DownReason::NotPublic });
             return;
@@ -386,7 +399,7 @@ impl World {
             self.post(at, Mail::Refused { node, link, reason: DownReason::TimedOut });
             return;
         }
-        let back = there + self.lag_of(target) + self.config.link_latency.draw(&mut self.rng);
+        let back = there + self.lag_of(target) + apart + self.config.link_latency.draw(&mut self.rng);
         let Some(entry) = self.nodes.get_mut(target.index()) else { return };
         let identity = entry.credentials.as_ref().and_then(|credentials| credentials.identity().ok());
         if identity != Some(server.identity) {
@@ -440,7 +453,8 @@ impl World {
 
     /// When something sent over a link is there.
     fn over(&mut self, wire: WireId) -> Mono {
-        let lag = self.net.nodes_of(wire).map(|(a, b)| self.lag_of(a) + self.lag_of(b));
+        let nodes = self.net.nodes_of(wire);
+        let lag = nodes.map(|(a, b)| self.lag_of(a) + self.lag_of(b) + self.lag_between(a, b));
         self.after(self.config.link_latency) + lag.unwrap_or_default()
     }
 
@@ -470,7 +484,7 @@ impl World {
         }
     }
 
-    fn subscriber_of(&self, node: NodeId) -> Option<NodeId> {
+    pub(super) fn subscriber_of(&self, node: NodeId) -> Option<NodeId> {
         match self.nodes.get(node.index()) {
             Some(Node { role: Role::Push { subscriber, .. }, .. }) => *subscriber,
             Some(Node { role: Role::Relay(end), .. }) => end.subscriber(),
@@ -478,7 +492,7 @@ impl World {
         }
     }
 
-    fn provider_of(&self, node: NodeId) -> Option<NodeId> {
+    pub(super) fn provider_of(&self, node: NodeId) -> Option<NodeId> {
         match self.nodes.get(node.index()) {
             Some(Node { role: Role::Push { provider, .. }, .. }) => Some(*provider),
             Some(_) | None => None,

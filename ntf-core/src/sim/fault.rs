@@ -276,9 +276,9 @@ impl World {
         self.blocked.remove(&pair);
         let (free, held) = core::mem::take(&mut self.held)
             .into_iter()
-            .partition::<Vec<_>, _>(|(between, _)| *between == pair);
+            .partition::<Vec<_>, _>(|(between, ..)| *between == pair);
         self.held = held;
-        for (_, mail) in free {
+        for (_, number, mail) in free {
             let mut at = self.after(self.config.link_latency);
             if let Mail::Up { wire, side, .. }
             | Mail::Block { wire, side, .. }
@@ -286,7 +286,9 @@ impl World {
             {
                 at = self.net.arrival(*wire, *side, at);
             }
-            self.post(at, mail);
+            self.tell_going_on(number, at);
+            self.mail.insert((at, self.posted), mail);
+            self.posted += 1;
         }
     }
 

@@ -6,7 +6,7 @@ use crate::base::time::Mono;
 use crate::model::push::{PushId, PushKind, PushOrder, PushOutcome, PushPayload, PushResult};
 use crate::push;
 use crate::sim::oracle::Law;
-use crate::sim::town::{Nodes, smp_host};
+use crate::sim::town::Nodes;
 use crate::sim::world::{NodeId, World};
 use crate::subscriber::meters::{Counters, Gauges};
 use crate::wire::text::base64;
@@ -40,9 +40,10 @@ pub(super) struct Laws {
 }
 
 impl Laws {
-    pub(super) fn new(smp_servers: usize) -> Self {
+    /// Laws of a world whose SMP servers have these host names.
+    pub(super) fn new(smp_hosts: Vec<String>) -> Self {
         Self {
-            smp_hosts: (0..smp_servers).map(smp_host).collect(),
+            smp_hosts,
             changed: BTreeSet::new(),
             nonces: BTreeSet::new(),
             lens: Vec::new(),

@@ -72,6 +72,17 @@ enum EndState {
     Down,
 }
 
+/// How a link is as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Shape {
+    /// An end is gone, or nothing passes and nobody has noticed.
+    Down,
+    /// An end is not up yet.
+    Connecting,
+    /// Both ends are up.
+    Up,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Wire {
     opener: End,
@@ -182,6 +193,20 @@ impl Net {
             .map(|(id, _)| *id)
     }
 
+    /// The two nodes of each link, opener first, and how it is.
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (NodeId, NodeId, Shape)> {
+        self.wires.values().map(|wire| {
+            let shape = match (wire.life, wire.opener.state, wire.accepter.state) {
+                (Life::Dead, ..) | (_, EndState::Down, _) | (_, _, EndState::Down) => Shape::Down,
+                (Life::Alive, EndState::Up, EndState::Up) => Shape::Up,
+                (Life::Alive, EndState::Connecting | EndState::Up, EndState::Connecting | EndState::Up) => {
+                    Shape::Connecting
+                }
+            };
+            (wire.opener.node, wire.accepter.node, shape)
+        })
+    }
+
     /// Lets everything on the links of a node vanish from here on.
     pub(super) fn kill(&mut self, node: NodeId) {
         for wire in
@@ -229,6 +254,11 @@ impl Net {
         let wire = self.wires.get(&wire)?;
         let (a, b) = (wire.opener.node, wire.accepter.node);
         Some((a.min(b), a.max(b)))
+    }
+
+    /// The node that accepted a link.
+    pub(super) fn accepter_of(&self, wire: WireId) -> Option<NodeId> {
+        self.wires.get(&wire).map(|wire| wire.accepter.node)
     }
 
     /// Links that are up at an end at least.

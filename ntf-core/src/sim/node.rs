@@ -60,6 +60,8 @@ pub(super) struct Node {
     pub(super) missed: Vec<(LinkId, DownReason)>,
     /// Pushes for a device that it will never get.
     pub(super) pushes_lost: u64,
+    /// Whether alerts that wake no app are kept from it until somebody opens it.
+    pub(super) alerts: Alerts,
     /// A name of its own, for people.
     pub(super) alias: Option<&'static str>,
 }
@@ -80,6 +82,7 @@ impl Node {
             kept_push: None,
             missed: Vec::new(),
             pushes_lost: 0,
+            alerts: Alerts::Opened,
             alias: None,
         }
     }
@@ -93,6 +96,15 @@ pub(super) const SHARD_LATENCY: Duration = Duration::from_millis(2);
 pub(super) enum Power {
     On,
     Off,
+}
+
+/// What becomes of an alert that wakes no app.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Alerts {
+    /// Somebody sees it and opens the app at once, which is handed it.
+    Opened,
+    /// It stands on the screen, and the app hears nothing of it.
+    Shown,
 }
 
 /// The machine.

@@ -140,7 +140,7 @@ impl Run {
             })
             .collect();
         let mut run = Self {
-            laws: Laws::new(nodes.smp.len()),
+            laws: Laws::new((0..nodes.smp.len()).map(town::smp_host).collect()),
             world,
             nodes,
             people,

@@ -43,6 +43,11 @@ pub enum Sight {
         /// The device.
         device: NodeId,
     },
+    /// A push reached its device and stands on the screen; the app was not woken.
+    Shown {
+        /// The device.
+        device: NodeId,
+    },
     /// A push that the provider accepted will never reach its device.
     Lost {
         /// The device.

@@ -41,6 +41,16 @@ pub(super) fn smp_host(number: usize) -> alloc::string::String {
     format!("smp{number}.town")
 }
 
+/// A push server with a key of its provider.
+pub(super) fn push_config() -> push::Config {
+    push::Config {
+        key: Es256Key::from_pkcs8_pem(KEY_PEM).ok(),
+        key_id: "KEYSHARED1".into(),
+        allow_test_provider: true,
+        ..push::Config::default()
+    }
+}
+
 /// Builds a town. Nodes come in a fixed order, so that a fault may name them by number.
 pub(super) fn build(seed: u64, town: &Town) -> (World, Nodes) {
     let config = Config {
@@ -61,15 +71,7 @@ pub(super) fn build(seed: u64, town: &Town) -> (World, Nodes) {
     let mut subscribers = Vec::new();
     let mut pushes = Vec::new();
     for number in 0..town.subscribers {
-        let push = world.add_push(
-            provider,
-            push::Config {
-                key: Es256Key::from_pkcs8_pem(KEY_PEM).ok(),
-                key_id: "KEYSHARED1".into(),
-                allow_test_provider: true,
-                ..push::Config::default()
-            },
-        );
+        let push = world.add_push(provider, push_config());
         pushes.push(push);
         let host = format!("ntf{number}.town");
         subscribers.push(world.add_subscriber(&host, push, |credentials| subscriber::Config {

@@ -49,6 +49,13 @@ impl fmt::Debug for TraceHash {
     }
 }
 
+/// In hexadecimal, whole.
+impl fmt::Display for TraceHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
 impl Trace {
     /// Notes that something happened to a node.
     pub(super) fn note(&mut self, at: Mono, node: u32, what: &str, bytes: &[u8]) {

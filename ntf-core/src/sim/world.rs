@@ -20,6 +20,7 @@ use crate::sim::carry::Mail;
 use crate::sim::identity::server_credentials;
 use crate::sim::net::{Latency, Net};
 use crate::sim::node::{Given, Node, Role, SHARD_LATENCY};
+use crate::sim::passing::Passing;
 use crate::sim::provider::{Provider, Reply};
 use crate::sim::sight::{self, Sight};
 use crate::sim::stranger::{Heard, Reading, Stranger};
@@ -106,10 +107,14 @@ pub struct World {
     pub(super) touched: Option<NodeId>,
     /// Pairs of nodes between which nothing passes, the lower one first.
     pub(super) blocked: BTreeSet<(NodeId, NodeId)>,
-    /// What waits for a pair to be healed, in the order it was sent.
-    pub(super) held: Vec<((NodeId, NodeId), Mail)>,
+    /// What waits for a pair to be healed, with the number it was posted under, in the order it was sent.
+    pub(super) held: Vec<((NodeId, NodeId), u64, Mail)>,
+    /// What pairs of nodes add to the latency between them, the lower one first.
+    pub(super) lags: BTreeMap<(NodeId, NodeId), Duration>,
     /// What a watcher has yet to take; nothing is kept while nobody watches.
     sights: Option<Vec<(Mono, Sight)>>,
+    /// What passed between nodes and nobody has taken yet; nothing is kept while nobody listens.
+    pub(super) passings: Option<Vec<Passing>>,
     seeds_given: u64,
 }
 
@@ -134,7 +139,9 @@ impl World {
             touched: None,
             blocked: BTreeSet::new(),
             held: Vec::new(),
+            lags: BTreeMap::new(),
             sights: None,
+            passings: None,
             seeds_given: 0,
         }
     }
@@ -349,6 +356,11 @@ impl World {
         while self.next_at().is_some_and(|at| at <= until) {
             self.step();
         }
+        self.now = self.now.max(until);
+    }
+
+    /// Lets the time come with nothing happening on the way; what was due by then is late.
+    pub(super) fn wait_until(&mut self, until: Mono) {
         self.now = self.now.max(until);
     }
 

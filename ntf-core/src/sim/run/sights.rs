@@ -59,7 +59,7 @@ impl Run {
                     self.oracle.broke(at, law, what);
                 }
             }
-            Sight::Delivered { .. } => {}
+            Sight::Delivered { .. } | Sight::Shown { .. } => {}
             Sight::Lost { device, loss } => {
                 let Some(device) = self.device_of(device) else { return };
                 let excuse = match loss {
