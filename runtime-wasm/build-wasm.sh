@@ -11,6 +11,6 @@ cd "$(dirname "$0")/.."
 . runtime-wasm/wasm-env.sh
 install_tools
 "$wasm_cargo" build "${wasm_flags[@]}" --profile wasm -p ntf-runtime-wasm
-wasm-bindgen --target web --remove-name-section --remove-producers-section --out-dir "$out" "$wasm_target/wasm32-unknown-unknown/wasm/ntf_runtime_wasm.wasm"
+wasm-bindgen --target web --remove-name-section --remove-producers-section --out-dir "$out" "$CARGO_TARGET_DIR/wasm32-unknown-unknown/wasm/ntf_runtime_wasm.wasm"
 wasm="$out/ntf_runtime_wasm_bg.wasm"
 printf '%s: %d bytes, %d with gzip -9\n' "${wasm##*/}" "$(wc -c <"$wasm")" "$(gzip -9 -c "$wasm" | wc -c)"

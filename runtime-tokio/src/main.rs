@@ -6,7 +6,7 @@ use clap::Parser;
 use ntf_runtime_tokio::program::cli::{Cli, Command};
 use ntf_runtime_tokio::program::failure::Failure;
 use ntf_runtime_tokio::program::{
-    bench, check, config, demo, device, logging, push, server, sim, smp, stand_in, subscriber,
+    bench, check, config, demo, device, logging, push, replay, server, sim, smp, stand_in, subscriber,
 };
 use ntf_runtime_tokio::rt;
 
@@ -40,7 +40,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
             // These wait for nothing, so they may as well run on this thread.
             Command::Init(options) => config::init(&options),
             Command::Sim(options) => sim::run(&options),
-            Command::Replay(options) => sim::replay(&options),
+            Command::Replay(options) => replay::run(&options),
         }
     };
     rt::run(threads, work)

@@ -1,12 +1,20 @@
 //! Helpers shared by the test suites in `tests/`.
+//!
+//! Suites that need no sockets run in browsers as well: `#[macro_use(test)] extern crate ntf_tests` makes `#[test]` the
+//! attribute of the runner there.
 
 pub mod by_hand;
 pub mod leaks;
 pub mod places;
+#[cfg(not(target_arch = "wasm32"))]
 pub mod raw;
 pub mod simulated;
+#[cfg(not(target_arch = "wasm32"))]
 pub mod sockets;
 pub mod voice;
+
+#[cfg(target_arch = "wasm32")]
+pub use wasm_bindgen_test::{wasm_bindgen_test as test, wasm_bindgen_test_configure};
 
 use std::num::NonZeroU8;
 

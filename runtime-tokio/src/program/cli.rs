@@ -51,7 +51,7 @@ pub enum Command {
     Device(Device),
     /// Simulate towns of devices and servers, faults included, and check every promise.
     Sim(Sim),
-    /// Play a recorded run of `ntf sim` again, and show what happened.
+    /// Play a recorded run again, of `ntf sim` or of the web page, and show what happened and what the oracle says.
     Replay(Replay),
     /// Measure what this machine can do.
     #[command(subcommand)]
@@ -248,6 +248,9 @@ pub struct Replay {
     /// Lines to show, the last ones.
     #[arg(long, default_value_t = 1000, value_name = "N")]
     pub lines: usize,
+    /// Print one JSON object instead.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Options of `ntf demo`.

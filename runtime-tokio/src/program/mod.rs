@@ -17,6 +17,7 @@ pub mod failure;
 pub mod hardening;
 pub mod logging;
 pub mod push;
+pub mod replay;
 pub mod server;
 mod signals;
 pub mod sim;

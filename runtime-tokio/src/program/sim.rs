@@ -14,7 +14,7 @@ use ntf_core::host::wake::block_on;
 use ntf_core::sim::{EXCUSES, Phase, Recording, Report, Run, Scenario, Size};
 use serde_json::json;
 
-use crate::program::cli::{Replay, Sim};
+use crate::program::cli::Sim;
 use crate::program::days;
 use crate::program::failure::Failure;
 use crate::program::usage::cpu_time;
@@ -112,29 +112,6 @@ fn measure(seed: u64, shards: NonZeroU8) -> Result<(), Failure> {
     match run.report().violations.first() {
         None => Ok(()),
         Some(violation) => Err(Failure::failed(format!("A promise was broken: {violation}."))),
-    }
-}
-
-/// Runs `ntf replay`.
-///
-/// # Errors
-///
-/// When the file is no recording of this version, or the run differs from the one recorded or broke a
-/// promise.
-pub fn replay(options: &Replay) -> Result<(), Failure> {
-    let path = options.file.display();
-    let bytes =
-        fs::read(&options.file).map_err(|error| Failure::failed(format!("Cannot read {path}: {error}.")))?;
-    let recording = Recording::decode(&bytes)
-        .map_err(|error| Failure::failed(format!("Cannot replay {path}: {error}.")))?;
-    let report = recording.replay();
-    println!("{}", Run::explain(recording.scenario.clone(), options.lines).trim_end());
-    if report.hash != recording.hash() {
-        return Err(Failure::failed("The run differs from the one recorded: the program has changed since."));
-    }
-    match report.violations.len() {
-        0 => Ok(()),
-        broken => Err(Failure::failed(format!("The run broke {broken} promises."))),
     }
 }
 

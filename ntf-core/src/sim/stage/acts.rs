@@ -416,6 +416,7 @@ impl Stage {
     fn open_app(&mut self, device: usize) {
         if let Some(phone) = self.phones.get_mut(device) {
             phone.notification = None;
+            phone.has_alert = false;
         }
         if device == DIRECT {
             return self.command(device, Command::Circumstance(Circumstance::Foreground));

@@ -12,6 +12,7 @@ use crate::sim::oracle::{Excuse, Law, PROMPT, SETTLE};
 use crate::sim::stage::Stage;
 use crate::sim::stage::cast::{DIRECT, Party, SMP_HOSTS};
 use crate::sim::stage::ledger::Message;
+use crate::sim::stage::options::Policy;
 use crate::sim::stage::view::{LawView, MessageState};
 use crate::sim::town::Nodes;
 use alloc::collections::{BTreeMap, VecDeque};
@@ -47,7 +48,7 @@ const PROMISES: [(Promise, &str, &str); 12] = [
     (
         Promise::Told,
         "phones are told in time",
-        "Where nothing is broken, a phone learns of a message within half a minute.",
+        "Where nothing is broken, a phone learns of a message within half a minute, or as soon as its budget has the next push.",
     ),
     (
         Promise::Addressee,
@@ -309,7 +310,9 @@ impl Stage {
         let client = self.cast.nodes.devices.get(device).and_then(|node| self.world.client(*node));
         match device {
             DIRECT => PROMPT + client.map(crate::client::Client::lateness_max).unwrap_or_default(),
-            _ => PROMPT,
+            _ if self.options.policy == Policy::Mutable => PROMPT,
+            // Who opened the app hears of the next message when the next alert or hidden push may come.
+            _ => PROMPT + DeliveryLimits::default().quiet,
         }
     }
 

@@ -24,6 +24,8 @@ mod reading;
 mod record;
 mod snapshot;
 mod talk;
+#[cfg(test)]
+mod tests;
 pub mod view;
 
 pub use cast::Party;
@@ -51,6 +53,7 @@ use crate::sim::trace::TraceHash;
 use crate::sim::world::World;
 use alloc::collections::VecDeque;
 use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 /// The town and its audience.
@@ -187,6 +190,16 @@ impl Stage {
             self.told.clear();
         }
         Some(self.trace_hash().0 == left.hash)
+    }
+
+    /// Keeps the last so many lines of what happens from here on.
+    pub const fn keep_lines(&mut self, most: usize) {
+        self.world.keep_lines(most);
+    }
+
+    /// The lines that were kept, oldest first.
+    pub fn lines(&self) -> impl Iterator<Item = String> {
+        self.world.lines().map(|line| line.text(self.cast.party_of(line.node).map_or("nobody", Party::label)))
     }
 
     /// Does something to the stage, now.

@@ -33,6 +33,8 @@ pub(super) struct Phone {
     pub(super) watched: usize,
     /// What stands on the screen.
     pub(super) notification: Option<String>,
+    /// It is an alert that stands for whatever comes, until the app is opened or reads by itself.
+    pub(super) has_alert: bool,
 }
 
 impl Stage {
@@ -119,6 +121,9 @@ impl Stage {
             };
             if let Some(Secret::Notifier { device, queue }) = self.knowledge.secret_of(inner.entity_id) {
                 self.ledger.noticed(device, queue, nonce);
+                if self.phones.get(device).is_some_and(|phone| phone.has_alert) {
+                    self.ledger.shown(device);
+                }
             }
         }
     }
@@ -142,7 +147,7 @@ impl Stage {
             }
             Sight::Shown { device } => {
                 if let Some(device) = self.cast.device_of(device) {
-                    self.show(device, "You have a new message".into());
+                    self.show(device, "You have a new message".into(), true);
                     self.ledger.shown(device);
                 }
             }
@@ -271,13 +276,14 @@ impl Stage {
         if !self.ledger.read(number) && !self.judge.was_disturbed(self.world.now().mono) {
             self.broke(Promise::Addressee, format!("{label} got message {number} twice"));
         }
-        self.show(device, text.clone());
+        self.show(device, text.clone(), false);
         self.note(format!("{label} opens message {number}: {text}"));
     }
 
-    fn show(&mut self, device: usize, text: String) {
+    fn show(&mut self, device: usize, text: String, is_alert: bool) {
         if let Some(phone) = self.phones.get_mut(device) {
             phone.notification = Some(text);
+            phone.has_alert = is_alert;
         }
     }
 

@@ -1,0 +1,24 @@
+//! How fast the stage plays natively: the native half of `runtime-wasm/bench/run.sh`, which plays the same in a page's
+//! engine.
+//!
+//! `cargo run --release -p ntf-core --features sim,std --example stage_speed [HOURS]`
+
+use ntf_core::Mono;
+use ntf_core::sim::stage::{Deed, Options, Stage};
+use std::time::Instant;
+
+fn main() {
+    let hours: u64 = std::env::args().nth(1).and_then(|hours| hours.parse().ok()).unwrap_or(8);
+    let mut stage = Stage::new(Options::default()).expect("the usual options are lawful");
+    let go_on = |stage: &mut Stage, until: Mono| {
+        while stage.now() < until {
+            stage.run(until, 100);
+        }
+    };
+    go_on(&mut stage, Mono::from_micros(120_000_000));
+    stage.act(Deed::Autoplay(true)).expect("it makes sense at any time");
+    let (began, before) = (Instant::now(), stage.steps());
+    go_on(&mut stage, Mono::from_micros(hours * 3_600_000_000));
+    let (seconds, steps) = (began.elapsed().as_secs_f64(), stage.steps() - before);
+    println!("{{\"steps\":{steps},\"seconds\":{seconds:.3},\"hash\":\"{}\"}}", stage.trace_hash());
+}

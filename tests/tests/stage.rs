@@ -1,0 +1,62 @@
+//! The stage gives the same runs on every target: fingerprints of a few, which native programs and browsers are held to.
+//!
+//! A change that is meant to change runs changes the list: the failure prints the new one.
+
+#[cfg(target_arch = "wasm32")]
+#[macro_use(test)]
+extern crate ntf_tests;
+
+#[cfg(target_arch = "wasm32")]
+ntf_tests::wasm_bindgen_test_configure!(run_in_browser);
+
+use ntf_core::base::time::Mono;
+use ntf_core::sim::stage::{Deed, Network, Options, Party, Policy, Shape, Stage};
+use ntf_core::sim::{Run, Scenario, Size};
+
+const STAGES: [(u64, Shape, Policy, bool, Network, &str); 4] = [
+    (1, Shape::Split, Policy::Mutable, false, Network::Wifi, "HASH0"),
+    (2, Shape::Split, Policy::HiddenThenVisible, true, Network::Carrier, "HASH1"),
+    (3, Shape::Single, Policy::VisibleOnly, false, Network::Wifi, "HASH2"),
+    (u64::MAX, Shape::Single, Policy::Mutable, false, Network::Carrier, "HASH3"),
+];
+
+const TOWNS: [(u64, &str); 3] = [(1, "HASH4"), (7, "HASH5"), (131, "HASH6")];
+
+#[test]
+fn stages_have_their_fingerprints_on_every_target() {
+    for (seed, shape, policy, sealed, network, expected) in STAGES {
+        let mut stage = Stage::new(Options { seed, shape, policy, sealed, network }).expect("lawful options");
+        let mut go_on = |stage: &mut Stage, minutes: u64| {
+            let until = stage.now() + core::time::Duration::from_secs(60 * minutes);
+            while stage.now() < until {
+                stage.run(until, 100);
+            }
+        };
+        go_on(&mut stage, 2);
+        for deed in [
+            Deed::Autoplay(true),
+            Deed::Flood(Party::DeviceA),
+            Deed::Kill(Party::Subscriber),
+            Deed::Start(Party::Subscriber),
+            Deed::Cut(Party::Smp1, Party::DeviceC),
+            Deed::Mend(Party::Smp1, Party::DeviceC),
+            Deed::OpenApp(Party::DeviceB),
+        ] {
+            stage.act(deed).expect("a deed that makes sense");
+            go_on(&mut stage, 3);
+        }
+        assert_eq!(stage.broken(), [""; 0], "seed {seed}");
+        assert_eq!(stage.trace_hash().to_string(), expected, "seed {seed}");
+        let mut again = Stage::replay(&stage.trace()).expect("what was just written");
+        assert_eq!(again.play(), Some(true), "seed {seed}");
+    }
+}
+
+#[test]
+fn towns_have_their_fingerprints_on_every_target() {
+    for (seed, expected) in TOWNS {
+        let report = Run::of(Scenario::draw(seed, Size::SHORT));
+        assert!(report.violations.is_empty(), "seed {seed}");
+        assert_eq!(report.hash.to_string(), expected, "seed {seed}");
+    }
+}
