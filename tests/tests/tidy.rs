@@ -51,6 +51,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "smp/client",
             "smp/server",
             "relay",
+            "delivery",
             "subscriber",
             "push",
             "client",
@@ -471,7 +472,7 @@ fn only_one_file_of_an_adapter_names_its_runtime() {
 
 #[test]
 fn unsafe_code_is_nowhere() {
-    for package in ["ntf-core", "runtime-tokio", "runtime-smol", "tests"] {
+    for package in ["ntf-core", "runtime-tokio", "runtime-smol", "runtime-wasm", "tests"] {
         for path in sources(&PathBuf::from(ROOT).join(package)) {
             let needle = ["unsafe", " {"].concat();
             assert!(!code(&path).contains(&needle), "{} has unsafe code", path.display());
@@ -489,7 +490,7 @@ fn no_test_is_ignored_or_sleeps_and_nothing_is_left_undone() {
         ["todo", "!("].concat(),
         ["unimplemented", "!("].concat(),
     ];
-    for package in ["ntf-core", "runtime-tokio", "runtime-smol", "tests"] {
+    for package in ["ntf-core", "runtime-tokio", "runtime-smol", "runtime-wasm", "tests"] {
         for path in sources(&PathBuf::from(ROOT).join(package)) {
             let text = fs::read_to_string(&path).unwrap();
             for word in &words {
@@ -501,7 +502,7 @@ fn no_test_is_ignored_or_sleeps_and_nothing_is_left_undone() {
 
 #[test]
 fn files_hold_one_idea() {
-    for package in ["ntf-core/src", "runtime-tokio/src"] {
+    for package in ["ntf-core/src", "runtime-tokio/src", "runtime-wasm/src"] {
         for path in sources(&PathBuf::from(ROOT).join(package)) {
             if is_test(&path) {
                 continue;
