@@ -83,7 +83,8 @@ fn tracked_text_files() -> Vec<PathBuf> {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
             if path.is_dir() {
-                if name != ".git" && !name.starts_with("target") {
+                // What npm brings is not ours to keep tidy.
+                if name != ".git" && name != "node_modules" && !name.starts_with("target") {
                     folders.push(path);
                 }
             } else if [".rs", ".md", ".toml", ".sh"].iter().any(|end| name.ends_with(end)) {
