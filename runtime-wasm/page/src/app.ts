@@ -33,6 +33,9 @@ const FACTS_MS = 500;
 /** A single step is shown as a movement of this length, in real milliseconds. */
 const STEP_MS = 500;
 
+/** In which a scenario's beginning passes, in real milliseconds. */
+const RUSH_MS = 900;
+
 const FIRST = "first-registration";
 
 export class App {
@@ -54,6 +57,8 @@ export class App {
   private lookedAt = -Infinity;
   private factsAt = -Infinity;
   private dirty = true;
+  /** Virtual time up to which a scenario's beginning passes in a moment. */
+  private rushUntil = 0;
   /** A step on display: from where, since when. */
   private stepping: { from: number; since: number } | null = null;
 
@@ -133,6 +138,7 @@ export class App {
     this.clock.reset(next.now());
     this.clock.playing = playing;
     if (next.scenario) this.clock.speed = next.scenario.speed;
+    this.rushUntil = next.scenario && !next.touched ? next.scenario.from : 0;
     this.stepping = null;
     this.selection = next.scenario ? { kind: "party", party: next.scenario.look } : null;
     this.picture.clear();
@@ -181,11 +187,15 @@ export class App {
   /** Lets virtual time pass for one frame. */
   private pass(elapsed: number, real: number): void {
     const before = this.clock.shown;
-    const target = this.clock.target(elapsed, this.picture.flights(before));
+    const rush = before < this.rushUntil;
+    const follow = this.clock.follow && !rush;
+    const target = rush
+      ? Math.min(this.rushUntil, before + (this.rushUntil / RUSH_MS) * Math.min(elapsed, RUSH_MS))
+      : this.clock.target(elapsed, this.picture.flights(before));
     try {
-      const advance = this.run.advance(target, WORK_MS, this.clock.follow ? isFollowed : null);
+      const advance = this.run.advance(target, WORK_MS, follow ? isFollowed : null);
       this.clock.shown = advance.arrived ? target : Math.max(before, this.run.now());
-      if (!advance.arrived && elapsed > 0) this.clock.rate = (this.clock.shown - before) / elapsed;
+      if (!advance.arrived && !advance.stopped && elapsed > 0) this.clock.rate = (this.clock.shown - before) / elapsed;
       this.took(advance.happenings, real);
     } catch (problem) {
       this.transport.complain(sentence(problem));

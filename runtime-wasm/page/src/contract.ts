@@ -34,7 +34,8 @@ export interface Happening {
   /** The protocol's own name: SEND, NMSG, push, GET, TNEW … */
   name?: string;
   arrives?: number;
-  fate?: "arrives" | "lost";
+  /** `held`: it waits where the way is cut. The same `id` again tells that something else became of it. */
+  fate?: "arrives" | "lost" | "held";
   text: string;
 }
 
@@ -126,6 +127,8 @@ export interface FactRow {
   fact: string;
   why: string;
   parties: Record<PartyId, "learned" | "not learned">;
+  /** Where and when those who learned it did. */
+  evidence?: Record<PartyId, string>;
 }
 
 export interface Stage {

@@ -14,6 +14,8 @@ export interface Advance {
   happenings: Happening[];
   /** Whether the run is where it was asked to be; otherwise the machine is too slow for this speed. */
   arrived: boolean;
+  /** Whether a happening ended it that was asked to. */
+  stopped: boolean;
 }
 
 export class Run {
@@ -60,12 +62,14 @@ export class Run {
     const last = Math.floor(until);
     const happenings: Happening[] = [];
     let arrived = false;
+    let stopped = false;
     while (!arrived) {
       const deed = this.due[0];
       const goal = deed && deed.at <= last ? deed.at : last;
       const slice = this.stage.run(goal, stop ? 1 : SLICE);
       happenings.push(...slice);
-      if (stop && slice.some(stop)) break;
+      stopped = stop !== null && slice.some(stop);
+      if (stopped) break;
       const there = slice.length === 0 || this.stage.now() >= goal;
       if (there && deed?.at === goal) {
         this.due.shift();
@@ -76,7 +80,7 @@ export class Run {
       if (performance.now() - begun > budget) break;
     }
     this.keep(happenings);
-    return { happenings, arrived };
+    return { happenings, arrived, stopped };
   }
 
   /** The next single event; a deed of the scenario, where that comes first. */

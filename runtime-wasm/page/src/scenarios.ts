@@ -6,11 +6,15 @@ import type { Deed, Options } from "./contract.js";
 export interface Scenario {
   id: string;
   title: string;
+  /** For the row of all scenarios. */
+  short: string;
   /** Exactly three sentences. */
   story: readonly [string, string, string];
   options: Partial<Options>;
   /** At virtual milliseconds from the start, in order. */
   deeds: readonly { at: number; deed: Deed }[];
+  /** Until when everything passes in a moment: what comes before is known from the first scenario. */
+  from: number;
   /** When its point has been made, in virtual milliseconds. */
   end: number;
   /** How fast the quiet stretches pass. */
@@ -26,6 +30,7 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     id: "first-registration",
     title: "First registration",
+    short: "Registration",
     story: [
       "A phone registers its device token with the subscriber (TNEW) and has to prove that it receives what is pushed there: the code comes as a push.",
       "Then it names its queues one by one (SNEW), by addresses that serve for notifications only, and the subscriber watches them (NSUB).",
@@ -33,6 +38,7 @@ export const SCENARIOS: readonly Scenario[] = [
     ],
     options: {},
     deeds: [],
+    from: 0,
     end: 20 * SECOND,
     speed: 20,
     look: "subscriber",
@@ -40,6 +46,7 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     id: "locked-phone",
     title: "Message to a locked phone",
+    short: "Locked phone",
     story: [
       "A message is stored at an SMP server, which tells the subscriber no more than that queue so-and-so has one (NMSG).",
       "The subscriber encrypts this notice for the phone, and push server and Apple carry ciphertext of one length.",
@@ -47,6 +54,7 @@ export const SCENARIOS: readonly Scenario[] = [
     ],
     options: {},
     deeds: [{ at: 30 * SECOND, deed: { do: "send", device: "deviceA", text: "Dinner at eight?" } }],
+    from: 29 * SECOND,
     end: 60 * SECOND,
     speed: 60,
     look: "apple",
@@ -54,6 +62,7 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     id: "budget",
     title: "Budget and fallback",
+    short: "Budget",
     story: [
       "Apple grants an app two or three hidden pushes an hour, so a flood cannot wake the phone each time.",
       "Notices that come while the budget is used up merge: one per queue, the newest, waits.",
@@ -64,6 +73,7 @@ export const SCENARIOS: readonly Scenario[] = [
       { at: 30 * SECOND, deed: { do: "flood", device: "deviceA" } },
       { at: 20 * MINUTE, deed: { do: "open-app", device: "deviceA" } },
     ],
+    from: 29 * SECOND,
     end: 30 * MINUTE,
     speed: 600,
     look: "deviceA",
@@ -71,6 +81,7 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     id: "restart",
     title: "Restart and recovery",
+    short: "Restart",
     story: [
       "The subscriber is killed and started again: tokens and subscriptions lived in its memory only, and are gone.",
       "The phones notice at their next check, register again and name their queues again.",
@@ -82,6 +93,7 @@ export const SCENARIOS: readonly Scenario[] = [
       { at: 40 * SECOND, deed: { do: "send", device: "deviceA", text: "Are you there?" } },
       { at: 60 * SECOND, deed: { do: "start", party: "subscriber" } },
     ],
+    from: 29 * SECOND,
     end: 60 * MINUTE,
     speed: 600,
     look: "subscriber",
@@ -89,6 +101,7 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     id: "split-single",
     title: "Split versus single server",
+    short: "Split or single",
     story: [
       "Here one process is both subscriber and push server, as in the reference: whoever runs it knows device tokens and queues.",
       "Look at the table of who learned what, then press “Split” in the run's options and compare.",
@@ -96,6 +109,7 @@ export const SCENARIOS: readonly Scenario[] = [
     ],
     options: { shape: "single" },
     deeds: [{ at: 30 * SECOND, deed: { do: "send", device: "deviceA", text: "One server saw it all." } }],
+    from: 29 * SECOND,
     end: 60 * SECOND,
     speed: 60,
     look: "subscriber",
@@ -103,6 +117,7 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     id: "sealed",
     title: "Sealed token",
+    short: "Sealed token",
     story: [
       "The phone encrypts its device token for the push server before it registers.",
       "The subscriber keeps a blob that it cannot read and hands it on with every order.",
@@ -110,6 +125,7 @@ export const SCENARIOS: readonly Scenario[] = [
     ],
     options: { sealed: true },
     deeds: [{ at: 30 * SECOND, deed: { do: "send", device: "deviceA", text: "Sealed and delivered." } }],
+    from: 29 * SECOND,
     end: 60 * SECOND,
     speed: 60,
     look: "subscriber",
@@ -117,6 +133,7 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     id: "android",
     title: "Android direct mode",
+    short: "Android direct",
     story: [
       "This phone may keep a connection open, so it needs no push, no device token and no subscriber.",
       "It subscribes at its SMP servers itself (SUB) and gets each message as it comes (MSG).",
@@ -124,6 +141,7 @@ export const SCENARIOS: readonly Scenario[] = [
     ],
     options: {},
     deeds: [{ at: 30 * SECOND, deed: { do: "send", device: "deviceC", text: "Straight to you." } }],
+    from: 29 * SECOND,
     end: 60 * SECOND,
     speed: 60,
     look: "deviceC",
@@ -131,6 +149,7 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     id: "carrier",
     title: "Carrier NAT",
+    short: "Carrier NAT",
     story: [
       "A mobile carrier forgets silent connections after some minutes and tells nobody.",
       "The direct phone learns on a second connection, the scout, how long it may be silent, and pings only that often.",
@@ -138,6 +157,7 @@ export const SCENARIOS: readonly Scenario[] = [
     ],
     options: { network: "carrier" },
     deeds: [{ at: 60 * MINUTE, deed: { do: "send", device: "deviceC", text: "Still with me?" } }],
+    from: 59 * MINUTE,
     end: 61 * MINUTE,
     speed: 600,
     look: "deviceC",

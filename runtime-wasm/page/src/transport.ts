@@ -56,7 +56,7 @@ export class Transport {
           "label",
           { class: "toggle follow", title: "The clock slows down while an envelope is on its way (F)" },
           this.follow,
-          h("span", {}, "Follow envelopes"),
+          h("span", {}, "Follow", h("span", { class: "wide-only" }, " envelopes")),
         ),
       ),
       this.composer(),

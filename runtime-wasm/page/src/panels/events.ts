@@ -9,6 +9,8 @@ import type { Controls, Panel, View } from "./panel.js";
 /** Rows on display; the run keeps some more. */
 const ROWS_MAX = 120;
 
+const FATES = { arrives: "", lost: ", lost", held: ", held up" };
+
 interface Entry {
   key: string;
   happening: Happening;
@@ -61,7 +63,7 @@ function makeRow({ happening }: Entry, controls: Controls): Row<Entry> {
     { type: "button", class: `event-envelope kind-${kindOf(name ?? "")}`, "aria-pressed": "false" },
     h("i", {}),
     h("b", {}, name ?? "envelope"),
-    h("span", {}, `${partyName(from ?? "?")} → ${partyName(to ?? "?")}${happening.fate === "lost" ? ", lost" : ""}`),
+    h("span", {}, `${partyName(from ?? "?")} → ${partyName(to ?? "?")}${FATES[happening.fate ?? "arrives"]}`),
   );
   if (id !== undefined) button.addEventListener("click", () => controls.select({ kind: "envelope", id }));
   const node = h("li", { class: "event" }, time, button);

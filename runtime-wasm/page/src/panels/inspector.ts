@@ -93,7 +93,7 @@ export class Inspector implements Panel {
       const more = h(
         "button",
         { type: "button", class: "quiet", "data-path": `${path}#hex` },
-        `Show all ${bytes.length / 2} bytes`,
+        `Show all ${Math.floor(bytes.length / 2)} bytes`,
       );
       more.addEventListener("click", () => {
         this.opened.set(`${path}#hex`, true);

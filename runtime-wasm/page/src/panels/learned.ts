@@ -11,10 +11,12 @@ export class LearnedPanel implements Panel {
   private readonly inspector: Inspector;
   private readonly head = h("tr");
   private readonly body = h("tbody");
-  private readonly why = h("p", { class: "fact-why", "aria-live": "polite" });
+  private readonly why = h("div", { class: "fact-why", "aria-live": "polite" });
+  private whyDrawn = "";
   private rows: List<FactRow>;
   private columns = "";
   private parties: PartyId[] = [];
+  private facts: readonly FactRow[] = [];
   private open: string | null = null;
 
   constructor(private readonly controls: Controls) {
@@ -52,6 +54,7 @@ export class LearnedPanel implements Panel {
   }
 
   update(view: View): void {
+    this.facts = view.facts;
     this.parties = view.snapshot.parties.map((party) => party.id).filter((id) => view.facts.some((row) => id in row.parties));
     const columns = this.parties.join(" ");
     if (columns !== this.columns) {
@@ -68,9 +71,18 @@ export class LearnedPanel implements Panel {
       setAttribute(button, "aria-pressed", String(button.dataset["column"] === selected));
     }
     this.rows.update(view.facts);
-    const open = view.facts.find((row) => row.fact === this.open);
-    setText(this.why, open ? open.why : "");
+    this.drawWhy(view.facts);
     this.inspector.update(view);
+  }
+
+  /** Why the open row is as it is, with the places where it was learned. */
+  private drawWhy(facts: readonly FactRow[]): void {
+    const row = facts.find(({ fact }) => fact === this.open);
+    const state = row ? JSON.stringify([row.fact, row.evidence]) : "";
+    if (state === this.whyDrawn) return;
+    this.whyDrawn = state;
+    const places = Object.entries(row?.evidence ?? {}).map(([party, text]) => h("li", {}, h("b", {}, partyName(party)), `: ${text}`));
+    this.why.replaceChildren(...(row ? [h("p", {}, row.why), places.length > 0 ? h("ul", {}, ...places) : ""] : []));
   }
 
   private partyButton(id: PartyId): HTMLElement {
@@ -94,7 +106,7 @@ export class LearnedPanel implements Panel {
       for (const other of this.body.querySelectorAll("th button")) {
         setAttribute(other, "aria-expanded", String(other === button && this.open !== null));
       }
-      setText(this.why, this.open ? first.why : "");
+      this.drawWhy(this.facts);
     });
     const cells = this.parties.map((party) => {
       const mark = h("i", { class: "mark" });

@@ -21,15 +21,15 @@ export class Story {
       h(
         "ol",
         {},
-        ...SCENARIOS.map(({ id, title }, index) =>
+        ...SCENARIOS.map(({ id, title, short }, index) =>
           h(
             "li",
             {},
             h(
               "button",
-              { type: "button", "data-scenario": id, on: { click: () => begin(id) } },
+              { type: "button", "data-scenario": id, title, on: { click: () => begin(id) } },
               h("span", { class: "scenario-number", "aria-hidden": "true" }, String(index + 1)),
-              title,
+              short,
             ),
           ),
         ),

@@ -14,6 +14,9 @@ const SEEN_MS = 420;
 /** And without motion, where it stands in the middle of its way. */
 const SEEN_STILL_MS = 900;
 
+/** Where what is lost or held ends, as a part of its way. */
+const STOPPED = 0.6;
+
 /** Distance of the two lanes of a line from its middle, in pixels. */
 const ASIDE = 7;
 
@@ -25,8 +28,10 @@ export interface Flying {
   kind: Kind;
   at: number;
   arrives: number;
-  lost: boolean;
+  fate: Fate;
 }
+
+type Fate = "arrives" | "lost" | "held";
 
 interface Slot {
   node: SVGGElement;
@@ -68,10 +73,10 @@ export class Envelopes {
     }
   }
 
-  /** Those that have not arrived at virtual time `shown`. */
+  /** Those that are moving at virtual time `shown`. */
   flights(shown: number): Flying[] {
     const flights: Flying[] = [];
-    for (const { flying } of this.slots) if (flying && flying.arrives > shown) flights.push(flying);
+    for (const { flying } of this.slots) if (flying && flying.fate !== "held" && flying.arrives > shown) flights.push(flying);
     return flights;
   }
 
@@ -86,8 +91,14 @@ export class Envelopes {
       kind: kindOf(name ?? ""),
       at: happening.at,
       arrives: Math.max(happening.arrives ?? happening.at, happening.at + 1),
-      lost: happening.fate === "lost",
+      fate: happening.fate ?? "arrives",
     };
+    const known = this.slots.find((each) => each.flying?.id === id);
+    if (known) {
+      known.flying = { ...flying, at: known.flying?.at ?? flying.at };
+      known.node.setAttribute("class", this.classOf(flying));
+      return;
+    }
     const twin = this.slots.find(
       ({ flying: other }) =>
         other && other.name === flying.name && other.from === from && other.to === to && Math.abs(other.at - flying.at) < 3,
@@ -116,13 +127,14 @@ export class Envelopes {
       const path = this.laneOf(flying);
       const seen = (real - slot.born) / (still ? SEEN_STILL_MS : SEEN_MS);
       const way = (shown - flying.at) / (flying.arrives - flying.at);
-      const part = Math.min(seen, way);
-      if (!path || part >= 1) {
+      const held = flying.fate === "held";
+      const part = held ? 1 : Math.min(seen, way);
+      if (!path || (part >= 1 && !held)) {
         slot.flying = null;
         slot.node.setAttribute("visibility", "hidden");
         continue;
       }
-      const end = flying.lost ? 0.62 : 1;
+      const end = flying.fate === "arrives" ? 1 : STOPPED;
       const place = still ? 0.5 : ease(Math.max(0, part)) * end;
       const x = path.from.x + (path.to.x - path.from.x) * place;
       const y = path.from.y + (path.to.y - path.from.y) * place;
@@ -153,8 +165,7 @@ export class Envelopes {
   }
 
   private classOf(flying: Flying): string {
-    const lost = flying.lost ? " is-lost" : "";
-    return `envelope kind-${flying.kind}${lost}${flying.id === this.selected ? " is-selected" : ""}`;
+    return `envelope kind-${flying.kind} is-${flying.fate}${flying.id === this.selected ? " is-selected" : ""}`;
   }
 
   private laneOf({ from, to }: Flying): Lane | null {
@@ -163,11 +174,16 @@ export class Envelopes {
     if (found === undefined) {
       const a = this.boxOf(from);
       const b = this.boxOf(to);
-      found = a && b ? lane(a, b, ASIDE) : null;
+      found = a && b ? lane(grown(a), grown(b), ASIDE) : null;
       this.lanes.set(key, found);
     }
     return found;
   }
+}
+
+/** An envelope starts and ends beside the card, not on it. */
+function grown(box: Box): Box {
+  return { ...box, width: box.width + 30, height: box.height + 24 };
 }
 
 /** Leaves and arrives gently. */

@@ -9,30 +9,30 @@ export interface Point {
 
 /** Wide: a message travels from left to right and then down to the phones. */
 const WIDE: Record<PartyId, Point> = {
-  sender: { x: 0.075, y: 0.3 },
-  smp1: { x: 0.28, y: 0.14 },
-  smp2: { x: 0.28, y: 0.47 },
-  subscriber: { x: 0.5, y: 0.3 },
-  push: { x: 0.72, y: 0.3 },
-  apple: { x: 0.92, y: 0.3 },
+  sender: { x: 0.07, y: 0.32 },
+  smp1: { x: 0.28, y: 0.16 },
+  smp2: { x: 0.28, y: 0.49 },
+  subscriber: { x: 0.5, y: 0.2 },
+  push: { x: 0.715, y: 0.2 },
+  apple: { x: 0.93, y: 0.2 },
   deviceC: { x: 0.27, y: 0.83 },
-  deviceA: { x: 0.55, y: 0.81 },
-  deviceB: { x: 0.82, y: 0.81 },
-  stranger: { x: 0.5, y: 0.07 },
+  deviceA: { x: 0.54, y: 0.79 },
+  deviceB: { x: 0.82, y: 0.79 },
+  stranger: { x: 0.66, y: 0.47 },
 };
 
-/** Tall: from top to bottom, for a phone held upright. */
+/** Tall: down on the left to the servers, down on the right through the pushes, and the phones below. */
 const TALL: Record<PartyId, Point> = {
-  sender: { x: 0.15, y: 0.085 },
-  smp1: { x: 0.5, y: 0.085 },
-  smp2: { x: 0.85, y: 0.085 },
-  subscriber: { x: 0.5, y: 0.335 },
-  push: { x: 0.84, y: 0.335 },
-  apple: { x: 0.84, y: 0.54 },
-  deviceC: { x: 0.15, y: 0.83 },
-  deviceA: { x: 0.5, y: 0.83 },
-  deviceB: { x: 0.85, y: 0.83 },
-  stranger: { x: 0.15, y: 0.335 },
+  sender: { x: 0.3, y: 0.07 },
+  smp1: { x: 0.15, y: 0.23 },
+  smp2: { x: 0.47, y: 0.33 },
+  subscriber: { x: 0.79, y: 0.12 },
+  push: { x: 0.85, y: 0.35 },
+  apple: { x: 0.85, y: 0.54 },
+  deviceA: { x: 0.15, y: 0.8 },
+  deviceB: { x: 0.5, y: 0.8 },
+  deviceC: { x: 0.85, y: 0.8 },
+  stranger: { x: 0.52, y: 0.53 },
 };
 
 export type Shape = "wide" | "tall";

@@ -17,6 +17,9 @@ export interface PictureEvents {
 /** What a line still shows of the traffic that passed, as a part, after a frame of 16 ms. */
 const GLOW_KEPT = 0.93;
 
+/** Between a card and the picture's edge, in pixels. */
+const EDGE = 6;
+
 export class Picture {
   readonly envelopes: Envelopes;
   private readonly lines = svg("svg", { class: "lines", "aria-hidden": "true" });
@@ -117,7 +120,7 @@ export class Picture {
       },
       isPhone ? h("span", { class: "card-speaker" }) : icon(party.id),
       name,
-      isPhone ? notice : line,
+      isPhone ? h("span", { class: "card-screen" }, notice) : line,
       isPhone ? line : null,
       dots,
     );
@@ -164,7 +167,7 @@ export class Picture {
     return { node, update };
   }
 
-  /** Places the cards and reads their sizes: all writes first, then all reads, so that the browser lays out once. */
+  /** Places the cards and reads their sizes: all reads first, then all writes, so that the browser lays out once. */
   private measure(): void {
     this.stale = false;
     const { width, height } = this.root.getBoundingClientRect();
@@ -179,18 +182,20 @@ export class Picture {
         this.boxes.delete(id);
         continue;
       }
-      const place = placeOf(id, this.shape);
-      card.style.left = `${place.x * 100}%`;
-      card.style.top = `${place.y * 100}%`;
+      this.boxes.set(id, { x: 0, y: 0, width: card.offsetWidth, height: card.offsetHeight });
     }
     for (const [id, card] of this.cards) {
+      const box = this.boxes.get(id);
+      if (!box) continue;
       const place = placeOf(id, this.shape);
-      this.boxes.set(id, {
-        x: place.x * width,
-        y: place.y * height,
-        width: card.offsetWidth + 8,
-        height: card.offsetHeight + 8,
-      });
+      const inside = (middle: number, size: number, space: number): number =>
+        Math.min(Math.max(middle * space, size / 2 + EDGE), space - size / 2 - EDGE);
+      box.x = inside(place.x, box.width, width);
+      box.y = inside(place.y, box.height, height);
+      box.width += 8;
+      box.height += 8;
+      card.style.left = `${box.x.toFixed(1)}px`;
+      card.style.top = `${box.y.toFixed(1)}px`;
     }
     this.envelopes.forgetLanes();
   }
