@@ -12,4 +12,4 @@ rm -rf build/test
 npx esbuild test/*.ts --outdir=build/test --format=esm --platform=node --target=node20 --log-level=warning
 sed -i 's#"\.\./serve\.mjs"#"../../serve.mjs"#' build/test/browser.js
 # One file after another: the files measure and two browsers at once would disturb each other.
-node --test --test-concurrency=1 "build/test/${1:-*}.test.js"
+node --test --test-reporter=spec --test-concurrency=1 --test-timeout=240000 build/test/${1:-*}.test.js
