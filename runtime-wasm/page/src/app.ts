@@ -16,7 +16,7 @@ import { Strip } from "./panels/strip.js";
 import { Tabs } from "./panels/tabs.js";
 import { Picture } from "./picture/picture.js";
 import { Run } from "./run.js";
-import { SCENARIO_IDS, SCENARIOS, scenarioById, scenarioOptions } from "./scenarios.js";
+import { isCompared, SCENARIO_IDS, SCENARIOS, scenarioById, scenarioOptions } from "./scenarios.js";
 import { Speaker } from "./speaker.js";
 import { Transport } from "./transport.js";
 import { sentence } from "./words.js";
@@ -35,6 +35,8 @@ const STEP_MS = 500;
 
 /** In which a scenario's beginning passes, in real milliseconds. */
 const RUSH_MS = 900;
+
+const STRANGER = "stranger";
 
 const FIRST = "first-registration";
 
@@ -57,6 +59,7 @@ export class App {
   private lookedAt = -Infinity;
   private factsAt = -Infinity;
   private dirty = true;
+  private strangerSeen = false;
   /** Virtual time up to which a scenario's beginning passes in a moment. */
   private rushUntil = 0;
   /** A step on display: from where, since when. */
@@ -84,7 +87,10 @@ export class App {
       ],
       () => this.look(),
     );
-    this.story = new Story((id) => this.beginScenario(id));
+    this.story = new Story(
+      (id) => this.beginScenario(id),
+      () => this.compare(),
+    );
     this.picture = new Picture(
       element("#picture", HTMLElement),
       {
@@ -139,6 +145,7 @@ export class App {
     this.clock.playing = playing;
     if (next.scenario) this.clock.speed = next.scenario.speed;
     this.rushUntil = next.scenario && !next.touched ? next.scenario.from : 0;
+    this.strangerSeen = false;
     this.stepping = null;
     this.selection = next.scenario ? { kind: "party", party: next.scenario.look } : null;
     this.picture.clear();
@@ -159,6 +166,15 @@ export class App {
     if (!scenario) return;
     this.begin({ options: scenarioOptions(scenario, this.run.options.seed), scenario: id }, !this.still.matches);
     this.speaker.say(`${scenario.title}. ${scenario.story.join(" ")}`);
+  }
+
+  /** The same run, done the other way. */
+  private compare(): void {
+    const scenario = this.run.scenario;
+    if (!scenario?.compare) return;
+    const options = scenarioOptions(scenario, this.run.options.seed);
+    if (!isCompared(scenario, this.run.options)) Object.assign(options, scenario.compare.options);
+    this.begin({ options, scenario: scenario.id }, !this.still.matches);
   }
 
   private beginFromAddress(): void {
@@ -235,7 +251,7 @@ export class App {
     const real = performance.now();
     this.lookedAt = real;
     this.dirty = false;
-    this.snapshot = this.run.snapshot();
+    this.snapshot = this.withoutIdlers(this.run.snapshot());
     if (real - this.factsAt >= FACTS_MS || !this.clock.playing) {
       this.factsAt = real;
       this.facts = this.run.stage.facts();
@@ -247,6 +263,17 @@ export class App {
     this.story.progress(this.run);
     this.tabs.panel.update(view);
     this.speaker.judge(this.snapshot.laws);
+  }
+
+  /** The stranger is on stage once it does something. */
+  private withoutIdlers(snapshot: Snapshot): Snapshot {
+    this.strangerSeen ||= snapshot.links.some(({ a, b, state }) => (a === STRANGER || b === STRANGER) && state !== "down");
+    if (this.strangerSeen) return snapshot;
+    return {
+      ...snapshot,
+      parties: snapshot.parties.filter(({ id }) => id !== STRANGER),
+      links: snapshot.links.filter(({ a, b }) => a !== STRANGER && b !== STRANGER),
+    };
   }
 
   private select(selection: Selection): void {

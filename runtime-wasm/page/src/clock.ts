@@ -57,8 +57,8 @@ export function flightRate(flight: Flight): number {
   return Math.max(1, flight.arrives - flight.at) / FLIGHT_MS;
 }
 
-/** Housekeeping that keeps connections alive: not worth slowing down for. */
-const QUIET = new Set(["PING", "PONG"]);
+/** Signs of life and hellos: not worth slowing down for. */
+const QUIET = new Set(["PING", "PONG", "hello", "ping", "pong", "credits"]);
 
 export function isFollowed(happening: Happening): boolean {
   return happening.kind === "envelope" && !QUIET.has(happening.name ?? "");

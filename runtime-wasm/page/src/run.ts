@@ -70,13 +70,10 @@ export class Run {
       happenings.push(...slice);
       stopped = stop !== null && slice.some(stop);
       if (stopped) break;
-      const there = slice.length === 0 || this.stage.now() >= goal;
-      if (there && deed?.at === goal) {
-        this.due.shift();
-        this.stage.act(deed.deed);
-      } else {
-        arrived = there;
-      }
+      // A call may end early with nothing to tell; where the clock stands says whether there is more to come.
+      const there = this.stage.now() >= goal;
+      if (there && deed?.at === goal) happenings.push(...this.perform());
+      else arrived = there;
       if (performance.now() - begun > budget) break;
     }
     this.keep(happenings);
@@ -88,12 +85,9 @@ export class Run {
     const deed = this.due[0];
     let happenings: Happening[];
     if (deed) {
-      happenings = this.stage.run(deed.at, 1);
-      if (happenings.length === 0) {
-        this.due.shift();
-        this.stage.act(deed.deed);
-        happenings = this.stage.run(this.stage.now(), 1);
-      }
+      do happenings = this.stage.run(deed.at, 1);
+      while (happenings.length === 0 && this.stage.now() < deed.at);
+      if (happenings.length === 0) happenings = this.perform();
     } else {
       happenings = this.stage.step();
     }
@@ -115,6 +109,15 @@ export class Run {
 
   end(): void {
     this.stage.free();
+  }
+
+  /** The scenario's next deed, after everything else that happens at its moment: so that it is the same run each time. */
+  private perform(): Happening[] {
+    const happenings = this.stage.run(this.stage.now(), SLICE);
+    const deed = happenings.length === 0 ? this.due.shift() : undefined;
+    if (!deed) return happenings;
+    this.stage.act(deed.deed);
+    return this.stage.run(this.stage.now(), 1);
   }
 
   private keep(happenings: readonly Happening[]): void {

@@ -11,6 +11,8 @@ export interface Scenario {
   /** Exactly three sentences. */
   story: readonly [string, string, string];
   options: Partial<Options>;
+  /** The other way to do it, and what to call the one way and the other: one press starts the same run that way. */
+  compare?: { options: Partial<Options>; there: string; back: string };
   /** At virtual milliseconds from the start, in order. */
   deeds: readonly { at: number; deed: Deed }[];
   /** Until when everything passes in a moment: what comes before is known from the first scenario. */
@@ -104,10 +106,11 @@ export const SCENARIOS: readonly Scenario[] = [
     short: "Split or single",
     story: [
       "Here one process is both subscriber and push server, as in the reference: whoever runs it knows device tokens and queues.",
-      "Look at the table of who learned what, then press “Split” in the run's options and compare.",
+      "Look at the subscriber's column in the table, then press “Show it split”, and look again.",
       "Split, the party that knows the queues need not be the one that holds Apple's key.",
     ],
     options: { shape: "single" },
+    compare: { options: { shape: "split" }, there: "Show it split", back: "Show it as one server" },
     deeds: [{ at: 30 * SECOND, deed: { do: "send", device: "deviceA", text: "One server saw it all." } }],
     from: 29 * SECOND,
     end: 60 * SECOND,
@@ -124,6 +127,7 @@ export const SCENARIOS: readonly Scenario[] = [
       "So the one identifier in the system is known to the push server and Apple, who know nothing of queues.",
     ],
     options: { sealed: true },
+    compare: { options: { sealed: false }, there: "Show it unsealed", back: "Show it sealed" },
     deeds: [{ at: 30 * SECOND, deed: { do: "send", device: "deviceA", text: "Sealed and delivered." } }],
     from: 29 * SECOND,
     end: 60 * SECOND,
@@ -172,4 +176,10 @@ export function scenarioById(id: string): Scenario | null {
 
 export function scenarioOptions(scenario: Scenario, seed: string): Options {
   return { ...DEFAULTS, ...scenario.options, seed };
+}
+
+/** Whether a run with `options` is the other way to do a scenario. */
+export function isCompared(scenario: Scenario, options: Options): boolean {
+  const other = Object.entries(scenario.compare?.options ?? {}) as [keyof Options, unknown][];
+  return other.length > 0 && other.every(([key, value]) => options[key] === value);
 }

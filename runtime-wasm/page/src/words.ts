@@ -9,9 +9,9 @@ const SHORT: Record<PartyId, string> = {
   subscriber: "Subscriber",
   push: "Push server",
   apple: "Apple",
-  deviceA: "Phone A",
-  deviceB: "Phone B",
-  deviceC: "Phone C",
+  deviceA: "iPhone A",
+  deviceB: "iPhone B",
+  deviceC: "Android C",
   stranger: "Stranger",
 };
 
@@ -51,8 +51,13 @@ export function speedText(speed: number): string {
   return `1/${Math.round(1 / speed)}×`;
 }
 
+/** With a capital at its beginning. */
+export function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
 /** What a thrown value has to say. */
 export function sentence(problem: unknown): string {
-  const text = problem instanceof Error ? problem.message : String(problem);
+  const text = capital(problem instanceof Error ? problem.message : String(problem));
   return /[.!?]$/.test(text) ? text : `${text}.`;
 }

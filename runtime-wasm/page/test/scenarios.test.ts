@@ -87,10 +87,14 @@ test("split versus single server: one press compares them", async () => {
   await visit.untilClock(60_000);
   const together = await factsOf(visit, "subscriber");
   assert(together("device token"));
-  await visit.tab("Run");
-  await visit.page.getByLabel("Servers").selectOption("split");
-  await visit.button("Start this run").click();
+  await visit.button("Show it split").click();
   assert.match(visit.page.url(), /shape=split/);
+  await visit.hurry(2.8);
+  await visit.untilClock(60_000);
+  const split = await factsOf(visit, "push");
+  assert(split("device token") && !split("SMP servers"));
+  await visit.button("Show it as one server").click();
+  assert.match(visit.page.url(), /shape=single/);
   await visit.lawsHold();
   await visit.leave();
 });

@@ -36,7 +36,7 @@ export class LearnedPanel implements Panel {
         ),
         h(
           "div",
-          { class: "table-scroll", tabindex: 0, role: "region", "aria-labelledby": "facts-title" },
+          { class: "table-scroll", tabindex: 0, role: "region", "aria-label": "Parties and facts" },
           h("table", { class: "facts" }, h("thead", {}, this.head), this.body),
         ),
         this.why,

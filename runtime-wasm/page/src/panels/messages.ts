@@ -36,7 +36,7 @@ function makeRow(first: Message): Row<Message> {
     why,
   );
   const update = (message: Message): void => {
-    setText(state, message.state === "lost-excused" ? "lost, with a reason" : message.state);
+    setText(state, message.state === "lost-excused" ? "excused" : message.state);
     setAttribute(state, "data-state", message.state);
     setText(why, message.why ?? "");
     why.hidden = !message.why;

@@ -2,7 +2,7 @@
 
 import { h, setAttribute, setText } from "../dom.js";
 import type { Run } from "../run.js";
-import { SCENARIOS } from "../scenarios.js";
+import { isCompared, SCENARIOS } from "../scenarios.js";
 
 export class Story {
   readonly chips: HTMLElement;
@@ -10,11 +10,12 @@ export class Story {
   private readonly title = h("h2", { class: "story-title" });
   private readonly text = h("p", { class: "story-text" });
   private readonly bar = h("i");
+  private readonly compare: HTMLButtonElement;
   private readonly next: HTMLButtonElement;
   private following: string | null = null;
   private drawnProgress = -1;
 
-  constructor(begin: (scenario: string) => void) {
+  constructor(begin: (scenario: string) => void, compare: () => void) {
     this.chips = h(
       "nav",
       { class: "scenarios", "aria-label": "Scenarios" },
@@ -35,6 +36,7 @@ export class Story {
         ),
       ),
     );
+    this.compare = h("button", { type: "button", class: "compare", on: { click: compare } }, "");
     this.next = h("button", { type: "button", class: "quiet next" }, "");
     this.next.addEventListener("click", () => {
       if (this.following) begin(this.following);
@@ -42,7 +44,7 @@ export class Story {
     this.caption = h(
       "section",
       { class: "story", "aria-label": "Story" },
-      h("div", { class: "story-head" }, this.title, this.next),
+      h("div", { class: "story-head" }, this.title, this.compare, this.next),
       this.text,
       h("div", { class: "story-progress", "aria-hidden": "true" }, this.bar),
     );
@@ -56,6 +58,9 @@ export class Story {
         ? scenario.story.map((sentence) => h("span", {}, `${sentence} `))
         : ["Nothing is planned here. Write a message, let the town chat, or break something."]),
     );
+    const other = scenario?.compare;
+    this.compare.hidden = !other;
+    if (scenario && other) setText(this.compare, isCompared(scenario, run.options) ? other.back : other.there);
     const index = SCENARIOS.findIndex(({ id }) => id === scenario?.id);
     const next = SCENARIOS[index + 1];
     this.following = index >= 0 && next ? next.id : null;

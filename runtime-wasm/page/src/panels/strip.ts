@@ -4,12 +4,12 @@ import type { Account, Law } from "../contract.js";
 import { h, List, setAttribute, setText, type Row } from "../dom.js";
 import type { Panel, View } from "./panel.js";
 
-const COLUMNS: readonly { key: keyof Account; label: string }[] = [
-  { key: "sent", label: "sent" },
-  { key: "read", label: "read" },
-  { key: "shown", label: "shown" },
-  { key: "waiting", label: "waiting" },
-  { key: "lost", label: "lost" },
+const COLUMNS: readonly { key: keyof Account; label: string; means: string }[] = [
+  { key: "sent", label: "sent", means: "All messages of this run" },
+  { key: "read", label: "read", means: "Opened by their phone" },
+  { key: "shown", label: "shown", means: "An alert on the phone speaks for them" },
+  { key: "waiting", label: "waiting", means: "On their way" },
+  { key: "lost", label: "excused", means: "Their phone was not told, by a rule; they wait at their SMP server" },
 ];
 
 export class Strip implements Panel {
@@ -21,10 +21,10 @@ export class Strip implements Panel {
   private readonly more: HTMLButtonElement;
 
   constructor() {
-    const account = COLUMNS.map(({ key, label }) => {
+    const account = COLUMNS.map(({ key, label, means }) => {
       const number = h("b", {}, "0");
       this.numbers.set(key, number);
-      return h("li", { class: `count-${key}` }, number, h("span", {}, label));
+      return h("li", { class: `count-${key}`, title: means }, number, h("span", {}, label));
     });
     this.more = h(
       "button",

@@ -2,15 +2,16 @@
 
 export type Kind = "message" | "notice" | "push" | "upkeep";
 
-const MESSAGE = new Set(["SEND", "MSG", "GET", "ACK", "SUB", "SUBS"]);
-const NOTICE = new Set(["NMSG", "NSUB", "NSUBS", "SNEW", "NKEY"]);
-const PUSH = new Set(["push", "order", "POST", "alert", "outcome"]);
+const WORDS: readonly (readonly [Kind, ReadonlySet<string>])[] = [
+  ["message", new Set(["SEND", "MSG", "GET", "ACK", "SUB", "SUBS"])],
+  ["notice", new Set(["NMSG", "NSUB", "NSUBS", "NKEY", "NID", "SNEW"])],
+  ["push", new Set(["push", "order", "outcome"])],
+];
 
+/** A block may hold several transmissions, as in `OK NMSG ×2`: the first word that is about something decides. */
 export function kindOf(name: string): Kind {
-  const first = name.split(/[ ,+]/, 1)[0] ?? name;
-  if (MESSAGE.has(first)) return "message";
-  if (NOTICE.has(first)) return "notice";
-  if (PUSH.has(first)) return "push";
+  const words = name.split(" ");
+  for (const [kind, known] of WORDS) if (words.some((word) => known.has(word))) return kind;
   return "upkeep";
 }
 

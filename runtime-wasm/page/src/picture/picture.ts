@@ -2,7 +2,7 @@
 
 import type { FactRow, Happening, Link, Party, PartyId, Snapshot } from "../contract.js";
 import { h, List, setAttribute, setText, svg, type Row } from "../dom.js";
-import { partyName } from "../words.js";
+import { capital, partyName } from "../words.js";
 import { Envelopes, type Flying } from "./envelopes.js";
 import { icon } from "./icons.js";
 import { KINDS } from "./kinds.js";
@@ -109,6 +109,7 @@ export class Picture {
     const line = h("span", { class: "card-line" });
     const dots = h("span", { class: "card-dots" });
     const notice = h("span", { class: "card-notice" });
+    const more = h("span", { class: "for-readers" });
     const card = h(
       "button",
       {
@@ -123,10 +124,11 @@ export class Picture {
       isPhone ? h("span", { class: "card-screen" }, notice) : line,
       isPhone ? line : null,
       dots,
+      more,
     );
     this.cards.set(party.id, card);
     const update = (now: Party): void => {
-      setText(name, now.label);
+      setText(name, capital(now.label));
       setText(line, now.up ? (now.lines[0] ?? "") : "down");
       setText(notice, now.notification ?? "");
       card.classList.toggle("is-down", !now.up);
@@ -134,9 +136,8 @@ export class Picture {
       const learned = this.learned.get(now.id) ?? "";
       drawDots(dots, learned);
       const known = [...learned].filter((mark) => mark === "1").length;
-      const shows = now.notification ? ` Shows: ${now.notification}.` : "";
-      const state = now.up ? now.lines.join(", ") : "down";
-      setAttribute(card, "aria-label", `${now.label}: ${state}.${shows} Learned ${known} of ${learned.length} facts.`);
+      const rest = now.up ? now.lines.slice(1) : [];
+      setText(more, [...rest, `learned ${known} of ${learned.length} facts`].join(", "));
       setAttribute(card, "aria-pressed", String(now.id === this.selected));
     };
     const row: Row<Party> = { node: card, update };
