@@ -7,6 +7,7 @@ import { element, setText } from "./dom.js";
 import { bindKeys } from "./keys.js";
 import { BreakPanel } from "./panels/break.js";
 import { EventsPanel } from "./panels/events.js";
+import { Inspector } from "./panels/inspector.js";
 import { LearnedPanel } from "./panels/learned.js";
 import { MessagesPanel } from "./panels/messages.js";
 import { OptionsPanel, traceName } from "./panels/options.js";
@@ -37,6 +38,9 @@ const STEP_MS = 500;
 const RUSH_MS = 900;
 
 const STRANGER = "stranger";
+
+/** The style sheet's word for one column. */
+const NARROW = matchMedia("(max-width: 860px)");
 
 const FIRST = "first-registration";
 
@@ -80,6 +84,7 @@ export class App {
     this.tabs = new Tabs(
       [
         { id: "learned", label: "Learned", panel: new LearnedPanel(controls) },
+        { id: "bytes", label: "Bytes", panel: new Inspector(controls) },
         { id: "messages", label: "Messages", panel: new MessagesPanel() },
         { id: "events", label: "Events", panel: new EventsPanel(controls) },
         { id: "break", label: "Break it", panel: this.breaking },
@@ -283,9 +288,10 @@ export class App {
       selection?.kind === "envelope" ? selection.id : null,
     );
     if (selection?.kind === "party" && selection.party.startsWith("device")) this.transport.choose(selection.party);
-    // An envelope is looked at from the list of events too, which then stays where it is.
-    if (selection) this.tabs.open("learned");
-    else this.look();
+    if (!selection) return this.look();
+    this.tabs.open("bytes");
+    // In one column the bytes are below the picture.
+    if (NARROW.matches) this.tabs.node.scrollIntoView({ behavior: this.still.matches ? "auto" : "smooth" });
   }
 
   private act(deed: Deed, done: string): void {

@@ -32,7 +32,7 @@ for (const colorScheme of ["light", "dark"] as const) {
       await visit.untilClock(45_000);
       await visit.pause();
       const found: string[] = [];
-      for (const tab of ["Learned", "Messages", "Events", "Break it", "Run"]) {
+      for (const tab of ["Learned", "Bytes", "Messages", "Events", "Break it", "Run"]) {
         await visit.tab(tab);
         found.push(...(await violations(visit)).map((each) => `${tab}: ${each}`));
       }

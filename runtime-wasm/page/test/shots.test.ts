@@ -44,7 +44,7 @@ for (const [size, [width, height]] of Object.entries(SIZES)) {
       await visit.play();
       await visit.shows(visit.party("deviceA").locator(".card-notice"), /./);
       await visit.pause();
-      for (const tab of ["Learned", "Messages", "Events", "Break it", "Run"]) {
+      for (const tab of ["Learned", "Bytes", "Messages", "Events", "Break it", "Run"]) {
         await visit.tab(tab);
         await shot(tab.toLowerCase().replace(" ", "-"), true);
       }

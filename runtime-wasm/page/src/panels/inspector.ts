@@ -31,7 +31,7 @@ export class Inspector implements Panel {
     const { selection, run, snapshot } = view;
     this.close.hidden = selection === null;
     if (selection === null) {
-      setText(this.title, "Its bytes");
+      setText(this.title, "Bytes");
       this.draw("nothing", () => [
         h("p", { class: "empty" }, "Select a party or an envelope in the picture to see the very bytes it has, decoded."),
       ]);

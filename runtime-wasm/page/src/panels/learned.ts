@@ -3,12 +3,10 @@
 import type { FactRow, PartyId } from "../contract.js";
 import { h, List, setAttribute, setText, type Row } from "../dom.js";
 import { partyName } from "../words.js";
-import { Inspector } from "./inspector.js";
 import type { Controls, Panel, View } from "./panel.js";
 
 export class LearnedPanel implements Panel {
   readonly node: HTMLElement;
-  private readonly inspector: Inspector;
   private readonly head = h("tr");
   private readonly body = h("tbody");
   private readonly why = h("div", { class: "fact-why", "aria-live": "polite" });
@@ -20,36 +18,24 @@ export class LearnedPanel implements Panel {
   private open: string | null = null;
 
   constructor(private readonly controls: Controls) {
-    this.inspector = new Inspector(controls);
     this.rows = this.newRows();
     this.node = h(
-      "div",
-      { class: "learned" },
+      "section",
+      { "aria-labelledby": "facts-title" },
+      h("h2", { id: "facts-title" }, "Who learned what"),
       h(
-        "section",
-        { "aria-labelledby": "facts-title" },
-        h("h2", { id: "facts-title" }, "Who learned what"),
-        h(
-          "p",
-          { class: "note" },
-          "Read from this run: a party has learned a fact when the bytes of the fact are among those it could read.",
-        ),
-        h(
-          "div",
-          { class: "table-scroll", tabindex: 0, role: "region", "aria-label": "Parties and facts" },
-          h("table", { class: "facts" }, h("thead", {}, this.head), this.body),
-        ),
-        this.why,
-        h(
-          "p",
-          { class: "key" },
-          h("i", { class: "mark is-learned" }),
-          "learned",
-          h("i", { class: "mark" }),
-          "not learned",
-        ),
+        "p",
+        { class: "note" },
+        "Taken from this run: a party has learned a fact when its bytes are among those that the party could read.",
       ),
-      this.inspector.node,
+      h(
+        "div",
+        { class: "table-scroll", tabindex: 0, role: "region", "aria-label": "Parties and facts" },
+        h("table", { class: "facts" }, h("thead", {}, this.head), this.body),
+      ),
+      h("p", { class: "key" }, h("i", { class: "mark is-learned" }), "learned", h("i", { class: "mark" }), "not learned"),
+      this.why,
+      h("p", { class: "note" }, "Select a fact to see why it is one and who learned it where; select a party to see its bytes."),
     );
   }
 
@@ -72,7 +58,6 @@ export class LearnedPanel implements Panel {
     }
     this.rows.update(view.facts);
     this.drawWhy(view.facts);
-    this.inspector.update(view);
   }
 
   /** Why the open row is as it is, with the places where it was learned. */

@@ -17,17 +17,17 @@ const CHOICES: { key: "shape" | "policy" | "network"; label: string; options: re
     key: "shape",
     label: "Servers",
     options: [
-      ["split", "Split: subscriber and push server apart"],
-      ["single", "Single: one process is both"],
+      ["split", "Split in two"],
+      ["single", "One process for both"],
     ],
   },
   {
     key: "policy",
     label: "Pushes",
     options: [
-      ["mutable", "Mutable content, as stock apps expect"],
-      ["hidden-then-visible", "Hidden, then one visible alert"],
-      ["visible-only", "Visible alerts only"],
+      ["mutable", "Mutable content"],
+      ["hidden-then-visible", "Hidden, then visible"],
+      ["visible-only", "Visible only"],
     ],
   },
   {
@@ -142,7 +142,7 @@ export class OptionsPanel implements Panel {
         this.selects.set(key, select);
         return h("label", { class: "field", for: `option-${key}` }, h("span", {}, label), select);
       }),
-      h("label", { class: "toggle" }, this.sealed, h("span", {}, "Sealed device tokens: the subscriber cannot read them")),
+      h("label", { class: "toggle" }, this.sealed, h("span", {}, "Device tokens are sealed")),
       h("div", { class: "row" }, h("button", { type: "submit", class: "primary" }, "Start this run"), random),
     );
     form.addEventListener("submit", (event) => {

@@ -229,7 +229,8 @@ function drawDots(holder: HTMLElement, learned: string): void {
 
 function legend(): HTMLElement {
   const keys = KINDS.map(({ kind, label }) => h("li", { class: `kind-${kind}` }, h("i", {}), label));
-  return h("ul", { class: "legend", "aria-label": "Colours of envelopes" }, ...keys);
+  const facts = h("li", {}, h("span", { class: "dot is-learned" }), h("span", { class: "dot" }), "facts learned");
+  return h("ul", { class: "legend", "aria-label": "What colours and dots mean" }, ...keys, facts);
 }
 
 /** For tests and screen readers: the name of a link. */
