@@ -58,7 +58,7 @@ export function flightRate(flight: Flight): number {
 }
 
 /** Signs of life and hellos: not worth slowing down for. */
-const QUIET = new Set(["PING", "PONG", "hello", "ping", "pong", "credits"]);
+const QUIET = new Set(["PING", "PONG", "hello", "welcome", "ping", "pong", "credits"]);
 
 export function isFollowed(happening: Happening): boolean {
   return happening.kind === "envelope" && !QUIET.has(happening.name ?? "");

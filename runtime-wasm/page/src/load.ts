@@ -19,5 +19,5 @@ export async function loadStage(): Promise<StageClass> {
     const detail = problem instanceof Error ? problem.message : String(problem);
     throw new Error(`The machines could not be loaded from ntf.wasm beside this page: ${detail}`);
   }
-  return Stage as unknown as StageClass;
+  return Stage;
 }

@@ -1,7 +1,7 @@
 // Scenarios: what to set up, what to do when, and three sentences on what to look at. What happens then is up to the machines.
 
 import { DEFAULTS } from "./address.js";
-import type { Deed, Options } from "./contract.js";
+import type { Deed, Options, PartyId } from "./contract.js";
 
 export interface Scenario {
   id: string;
@@ -22,7 +22,7 @@ export interface Scenario {
   /** How fast the quiet stretches pass. */
   speed: number;
   /** Whose knowledge is worth a look. */
-  look: string;
+  look: PartyId;
 }
 
 const SECOND = 1000;
@@ -41,7 +41,7 @@ export const SCENARIOS: readonly Scenario[] = [
     options: {},
     deeds: [],
     from: 0,
-    end: 20 * SECOND,
+    end: 1.1 * SECOND,
     speed: 20,
     look: "subscriber",
   },

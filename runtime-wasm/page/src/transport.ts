@@ -4,7 +4,7 @@ import { sliderToSpeed, speedToSlider, type Clock } from "./clock.js";
 import type { PartyId, Snapshot } from "./contract.js";
 import { h, setAttribute, setText } from "./dom.js";
 import { drawing, PAUSE, PLAY, STEP } from "./picture/icons.js";
-import { clockText, speedText } from "./words.js";
+import { clockText, isParty, speedText } from "./words.js";
 
 export interface TransportEvents {
   play(playing: boolean): void;
@@ -125,7 +125,8 @@ export class Transport {
       else if (size > TEXT_BYTES_MAX) this.complain(`A message has at most ${TEXT_BYTES_MAX} bytes; this one has ${size}.`);
       else {
         this.complain("");
-        this.events.send(this.device.value, text);
+        const device = this.device.value;
+        if (isParty(device)) this.events.send(device, text);
         this.text.value = "";
       }
     });

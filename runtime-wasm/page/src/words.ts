@@ -15,8 +15,12 @@ const SHORT: Record<PartyId, string> = {
   stranger: "Stranger",
 };
 
+export function isParty(text: string | undefined): text is PartyId {
+  return text !== undefined && Object.hasOwn(SHORT, text);
+}
+
 export function partyName(id: PartyId): string {
-  return SHORT[id] ?? id;
+  return SHORT[id];
 }
 
 /** A virtual time as days, hours, minutes, seconds and milliseconds: `1 d 02:03:04.567`. */
@@ -51,9 +55,9 @@ export function speedText(speed: number): string {
   return `1/${Math.round(1 / speed)}×`;
 }
 
-/** With a capital at its beginning. */
+/** With a capital at its beginning, unless it is written as iPhone is. */
 export function capital(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
+  return /^[a-z][A-Z]/.test(text) ? text : text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 /** What a thrown value has to say. */

@@ -62,7 +62,7 @@ test("the keyboard alone: play, step, speed, scenarios, tabs, parties, sending",
   await visit.shows(visit.page.locator(".story-title"), "Message to a locked phone");
   await visit.page.getByRole("tab", { name: "Learned" }).focus();
   await press("ArrowRight");
-  assert.equal(await visit.page.getByRole("tab", { name: "Messages" }).getAttribute("aria-selected"), "true");
+  assert.equal(await visit.page.getByRole("tab", { name: "Bytes" }).getAttribute("aria-selected"), "true");
   await visit.party("smp1").focus();
   await press("Enter");
   await visit.shows(visit.page.locator(".inspector h2"), /SMP server 1/);

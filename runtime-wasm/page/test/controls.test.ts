@@ -21,14 +21,14 @@ async function settled(fragment = "#seed=5"): Promise<Visit> {
 }
 
 async function write(visit: Visit, phone: string, text: string): Promise<void> {
-  await visit.page.getByLabel("To", { exact: true }).selectOption(phone);
+  await visit.page.getByRole("combobox", { name: "To", exact: true }).selectOption(phone);
   await visit.page.getByLabel("Message", { exact: true }).fill(text);
   await visit.button("Send").click();
 }
 
 /** Chooses the option that has one of these names. */
 async function choose(visit: Visit, field: string, names: string[]): Promise<void> {
-  const select = visit.page.getByLabel(field, { exact: true });
+  const select = visit.page.getByRole("combobox", { name: field, exact: true });
   const options = await select.locator("option").allTextContents();
   const found = options.find((option) => names.some((name) => option.startsWith(name)));
   assert(found, `${names.join(" or ")} is among ${options.join(", ")}`);
@@ -196,7 +196,7 @@ test("cut a link, mend it: the message waits and then arrives", async () => {
 test("slow a link, and let it be as fast as before", async () => {
   const visit = await settled();
   await visit.tab("Break it");
-  await visit.page.getByLabel("Delay").selectOption("2000");
+  await visit.page.getByRole("combobox", { name: "Delay", exact: true }).selectOption("2000");
   await visit.button("Slow down").click();
   await visit.page.locator(".link.is-slow").waitFor();
   await visit.button("Normal speed").click();
@@ -295,7 +295,7 @@ test("a seed of one's own, another at random, and options: all in the address", 
   const visit = await settled();
   await visit.tab("Run");
   await visit.page.getByLabel("Seed", { exact: true }).fill("18446744073709551615");
-  await visit.page.getByLabel("Pushes", { exact: true }).selectOption("visible-only");
+  await visit.page.getByRole("combobox", { name: "Pushes", exact: true }).selectOption("visible-only");
   await visit.button("Start this run").click();
   await visit.page.waitForURL(/seed=18446744073709551615.*policy=visible-only/);
   await visit.button("New seed").click();

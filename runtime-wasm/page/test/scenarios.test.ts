@@ -11,12 +11,12 @@ before(async () => {
 after(() => town.close());
 
 /** Starts a scenario by its name in the row, and lets it pass quickly. */
-async function begin(visit: Visit, short: string): Promise<void> {
+async function begin(visit: Visit, short: string, speed = 2.8): Promise<void> {
   await visit.page.getByRole("navigation", { name: "Scenarios" }).getByRole("button", { name: short, exact: false }).click();
   const sentences = await visit.page.locator(".story-text > span").allTextContents();
   assert.equal(sentences.length, 3, "three sentences tell what to look at");
   assert(sentences.every((sentence) => sentence.trim().endsWith(".")));
-  await visit.hurry(2.8);
+  await visit.hurry(speed);
 }
 
 async function messageIs(visit: Visit, text: string, state: string | RegExp): Promise<void> {
@@ -36,10 +36,11 @@ async function factsOf(visit: Visit, party: string): Promise<(part: string) => b
 
 test("first registration: tokens are proved and queues are watched", async () => {
   const visit = await town.visit();
-  await begin(visit, "Registration");
+  await begin(visit, "Registration", 0);
   await visit.tab("Events");
   for (const name of ["TNEW", "TVFY", "SNEW"]) await visit.shows(visit.page.locator(".event-envelope b"), name);
-  await visit.untilClock(20_000);
+  await visit.untilClock(1_000);
+  await visit.shows(visit.page.locator(".event"), "iPhone A is registered: a push has proved its token.");
   const subscriber = await factsOf(visit, "subscriber");
   assert(subscriber("device token"));
   await visit.lawsHold();
@@ -73,7 +74,7 @@ test("budget and fallback: a flood ends in one visible alert", async () => {
 
 test("restart and recovery: phones register again and the message arrives", async () => {
   const visit = await town.visit();
-  await begin(visit, "Restart");
+  await begin(visit, "Restart", 1.3);
   await visit.shows(visit.party("subscriber").locator(".card-line"), "down");
   await visit.hurry(4);
   await messageIs(visit, "Are you there?", /read|shown/);

@@ -3,10 +3,10 @@
 import type { Deed, Link, Options, PartyId, Snapshot } from "../contract.js";
 import { h, setAttribute, setText } from "../dom.js";
 import { linkName } from "../picture/picture.js";
-import { bytesText, partyName, spanText } from "../words.js";
+import { bytesText, isParty, partyName, spanText } from "../words.js";
 import type { Controls, Panel, View } from "./panel.js";
 
-const KILLABLE: readonly PartyId[] = ["subscriber", "push", "smp1", "smp2"];
+const KILLABLE = ["subscriber", "push", "smp1", "smp2"] as const;
 
 /** How late a slowed link is, in milliseconds. */
 const DELAYS: readonly number[] = [500, 2000, 10_000, 60_000];
@@ -92,7 +92,7 @@ export class BreakPanel implements Panel {
   private link(): HTMLElement {
     const ends = (): { a: PartyId; b: PartyId } | null => {
       const [a, b] = this.linkSelect.select.value.split(" ");
-      return a && b ? { a, b } : null;
+      return isParty(a) && isParty(b) ? { a, b } : null;
     };
     const button = (text: string, deed: (a: PartyId, b: PartyId) => Deed, done: string): HTMLElement =>
       h(
@@ -136,7 +136,7 @@ export class BreakPanel implements Panel {
           on: {
             click: () => {
               const device = this.phoneSelect.select.value;
-              if (device) this.controls.act(deed(device), `${partyName(device)}: ${done}`);
+              if (isParty(device)) this.controls.act(deed(device), `${partyName(device)}: ${done}`);
             },
           },
         },

@@ -63,7 +63,7 @@ function makeRow({ happening }: Entry, controls: Controls): Row<Entry> {
     { type: "button", class: `event-envelope kind-${kindOf(name ?? "")}`, "aria-pressed": "false" },
     h("i", {}),
     h("b", {}, name ?? "envelope"),
-    h("span", {}, `${partyName(from ?? "?")} → ${partyName(to ?? "?")}${FATES[happening.fate ?? "arrives"]}`),
+    h("span", {}, `${from ? partyName(from) : ""} → ${to ? partyName(to) : ""}${FATES[happening.fate ?? "arrives"]}`),
   );
   if (id !== undefined) button.addEventListener("click", () => controls.select({ kind: "envelope", id }));
   const node = h("li", { class: "event" }, time, button);

@@ -8,6 +8,9 @@ import type { Controls, Panel, View } from "./panel.js";
 /** Bytes shown before the reader asks for the rest, in hexadecimal digits. */
 const HEX_SHORT = 128;
 
+/** Of a longer list only the first branch is open from the start. */
+const UNFOLDED_MAX = 4;
+
 export class Inspector implements Panel {
   readonly node: HTMLElement;
   private readonly title = h("h2", { id: "inspector-title" });
@@ -57,7 +60,7 @@ export class Inspector implements Panel {
     this.draw(`${key} ${JSON.stringify(known)}`, () =>
       known.length === 0
         ? [h("p", { class: "empty" }, nothing)]
-        : known.map((each, index) => this.branch(each, `${key}/${index}`, 0)),
+        : known.map((each, index) => this.branch(each, `${key}/${index}`, true)),
     );
   }
 
@@ -69,14 +72,14 @@ export class Inspector implements Panel {
     if (focused) this.tree.querySelector<HTMLElement>(`[data-path="${CSS.escape(focused)}"]`)?.focus();
   }
 
-  private branch(known: Known, path: string, depth: number): HTMLElement {
+  private branch(known: Known, path: string, unfold: boolean): HTMLElement {
     const children = known.children ?? [];
     const head: Node[] = [h("span", { class: "known-title" }, known.title), h("span", { class: "known-text" }, known.text)];
     const body: Node[] = known.bytes ? [this.hex(known, path)] : [];
-    body.push(...children.map((child, index) => this.branch(child, `${path}/${index}`, depth + 1)));
+    body.push(...children.map((child, index) => this.branch(child, `${path}/${index}`, unfold && (index === 0 || children.length <= UNFOLDED_MAX))));
     const kind = known.readable ? "known" : "known is-sealed";
     if (body.length === 0) return h("div", { class: kind }, h("div", { class: "known-head" }, ...head));
-    const open = this.opened.get(path) ?? (depth < 2 && children.length <= 12);
+    const open = this.opened.get(path) ?? unfold;
     const summary = h("summary", { class: "known-head", "data-path": path }, ...head);
     const details = h("details", { class: kind, open }, summary, ...body);
     details.addEventListener("toggle", () => this.opened.set(path, details.open));

@@ -66,7 +66,9 @@ export class LearnedPanel implements Panel {
     const state = row ? JSON.stringify([row.fact, row.evidence]) : "";
     if (state === this.whyDrawn) return;
     this.whyDrawn = state;
-    const places = Object.entries(row?.evidence ?? {}).map(([party, text]) => h("li", {}, h("b", {}, partyName(party)), `: ${text}`));
+    const places = this.parties
+      .filter((party) => row?.evidence[party])
+      .map((party) => h("li", {}, h("b", {}, partyName(party)), `: ${row?.evidence[party] ?? ""}`));
     this.why.replaceChildren(...(row ? [h("p", {}, row.why), places.length > 0 ? h("ul", {}, ...places) : ""] : []));
   }
 

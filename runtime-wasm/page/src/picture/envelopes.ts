@@ -1,6 +1,6 @@
 // Envelopes on their way. The nodes are a pool of fixed size, so a busy hour costs no more than a quiet one.
 
-import type { Happening, PartyId } from "../contract.js";
+import type { Fate, Happening, PartyId } from "../contract.js";
 import { svg } from "../dom.js";
 import { kindOf, type Kind } from "./kinds.js";
 import { lane, type Box, type Lane } from "./layout.js";
@@ -31,8 +31,6 @@ export interface Flying {
   fate: Fate;
 }
 
-type Fate = "arrives" | "lost" | "held";
-
 interface Slot {
   node: SVGGElement;
   label: SVGTextElement;
@@ -47,6 +45,7 @@ export class Envelopes {
   private readonly slots: Slot[] = [];
   private readonly lanes = new Map<string, Lane | null>();
   private selected: number | null = null;
+  private scale = 1;
 
   constructor(
     private readonly boxOf: (party: PartyId) => Box | null,
@@ -138,7 +137,7 @@ export class Envelopes {
       const place = still ? 0.5 : ease(Math.max(0, part)) * end;
       const x = path.from.x + (path.to.x - path.from.x) * place;
       const y = path.from.y + (path.to.y - path.from.y) * place;
-      slot.node.setAttribute("transform", `translate(${x.toFixed(1)} ${y.toFixed(1)})`);
+      slot.node.setAttribute("transform", `translate(${x.toFixed(1)} ${y.toFixed(1)}) scale(${this.scale})`);
       slot.node.setAttribute("visibility", "visible");
     }
   }
@@ -148,8 +147,9 @@ export class Envelopes {
     for (const { flying, node } of this.slots) if (flying) node.setAttribute("class", this.classOf(flying));
   }
 
-  /** The parties stand elsewhere: lanes are measured anew. */
-  forgetLanes(): void {
+  /** The parties stand elsewhere in a picture of this width: lanes are measured anew. */
+  forgetLanes(width: number): void {
+    this.scale = Math.min(1.7, Math.max(1, width / 1000));
     this.lanes.clear();
   }
 

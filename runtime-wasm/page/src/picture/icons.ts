@@ -12,7 +12,7 @@ const PATHS: Record<string, string> = {
   mask: "M4 8.5c3-2 5.6-2 8 0 2.4-2 5-2 8 0 0 5-1.6 8-4 8-1.6 0-2.6-1-4-2.5-1.4 1.5-2.4 2.5-4 2.5-2.4 0-4-3-4-8ZM7.5 11.5h2M14.5 11.5h2",
 };
 
-const OF: Record<PartyId, string> = {
+const OF: Partial<Record<PartyId, string>> = {
   sender: "person",
   smp1: "server",
   smp2: "server",

@@ -4,7 +4,7 @@ export type Kind = "message" | "notice" | "push" | "upkeep";
 
 const WORDS: readonly (readonly [Kind, ReadonlySet<string>])[] = [
   ["message", new Set(["SEND", "MSG", "GET", "ACK", "SUB", "SUBS"])],
-  ["notice", new Set(["NMSG", "NSUB", "NSUBS", "NKEY", "NID", "SNEW"])],
+  ["notice", new Set(["NMSG", "NSUB", "NSUBS", "NKEY", "NID", "SNEW", "IDSUB"])],
   ["push", new Set(["push", "order", "outcome"])],
 ];
 

@@ -10,13 +10,13 @@ export interface Point {
 /** Wide: a message travels from left to right and then down to the phones. */
 const WIDE: Record<PartyId, Point> = {
   sender: { x: 0.07, y: 0.32 },
-  smp1: { x: 0.28, y: 0.16 },
-  smp2: { x: 0.28, y: 0.49 },
+  smp1: { x: 0.27, y: 0.16 },
+  smp2: { x: 0.32, y: 0.49 },
   subscriber: { x: 0.5, y: 0.2 },
   push: { x: 0.715, y: 0.2 },
   apple: { x: 0.93, y: 0.2 },
-  deviceC: { x: 0.27, y: 0.83 },
-  deviceA: { x: 0.54, y: 0.79 },
+  deviceC: { x: 0.1, y: 0.79 },
+  deviceA: { x: 0.5, y: 0.79 },
   deviceB: { x: 0.82, y: 0.79 },
   stranger: { x: 0.66, y: 0.47 },
 };
@@ -42,8 +42,7 @@ export function shapeOf(width: number, height: number): Shape {
 }
 
 export function placeOf(id: PartyId, shape: Shape): Point {
-  const places = shape === "wide" ? WIDE : TALL;
-  return places[id] ?? { x: 0.5, y: 0.6 };
+  return (shape === "wide" ? WIDE : TALL)[id];
 }
 
 /** A stretch between the edges of two cards, moved aside a little so that both directions can be told apart. */

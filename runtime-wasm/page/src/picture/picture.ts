@@ -66,7 +66,8 @@ export class Picture {
     for (const happening of happenings) {
       if (happening.kind !== "envelope") continue;
       this.envelopes.launch(happening, real);
-      const glow = this.glows.get(pairKey(happening.from ?? "", happening.to ?? ""));
+      const { from, to } = happening;
+      const glow = from && to ? this.glows.get(pairKey(from, to)) : undefined;
       if (glow) glow.glow = Math.min(1, glow.glow + 0.35);
     }
   }
@@ -198,7 +199,7 @@ export class Picture {
       card.style.left = `${box.x.toFixed(1)}px`;
       card.style.top = `${box.y.toFixed(1)}px`;
     }
-    this.envelopes.forgetLanes();
+    this.envelopes.forgetLanes(width);
   }
 }
 
@@ -214,7 +215,7 @@ function pairKey(a: PartyId, b: PartyId): string {
 function learnedBy(facts: readonly FactRow[]): Map<PartyId, string> {
   const learned = new Map<PartyId, string>();
   for (const row of facts) {
-    for (const [party, state] of Object.entries(row.parties)) {
+    for (const [party, state] of Object.entries(row.parties) as [PartyId, string][]) {
       learned.set(party, (learned.get(party) ?? "") + (state === "learned" ? "1" : "0"));
     }
   }
