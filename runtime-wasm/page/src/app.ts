@@ -2,9 +2,10 @@
 
 import { DEFAULTS, formatAddress, parseAddress, type Address } from "./address.js";
 import { Clock, isFollowed, sliderToSpeed, speedToSlider } from "./clock.js";
-import type { Deed, FactRow, Happening, Snapshot, StageClass } from "./contract.js";
+import type { Deed, FactRow, Happening, Snapshot } from "./contract.js";
 import { element, setText } from "./dom.js";
 import { bindKeys } from "./keys.js";
+import type { Machines } from "./load.js";
 import { BreakPanel } from "./panels/break.js";
 import { EventsPanel } from "./panels/events.js";
 import { Inspector } from "./panels/inspector.js";
@@ -64,18 +65,20 @@ export class App {
   private factsAt = -Infinity;
   private dirty = true;
   private strangerSeen = false;
+  /** What happened last, besides envelopes. */
+  private latest: Happening | null = null;
   /** Virtual time up to which a scenario's beginning passes in a moment. */
   private rushUntil = 0;
   /** A step on display: from where, since when. */
   private stepping: { from: number; since: number } | null = null;
 
-  constructor(private readonly stages: StageClass) {
+  constructor(private readonly machines: Machines) {
     const controls: Controls = {
       act: (deed, done) => this.act(deed, done),
       select: (selection) => this.select(selection),
     };
     this.breaking = new BreakPanel(controls);
-    this.options = new OptionsPanel({
+    this.options = new OptionsPanel(machines.memory, {
       begin: (options) => this.begin({ options }, this.clock.playing),
       copyLink: () => this.copyLink(),
       download: () => this.download(),
@@ -138,11 +141,11 @@ export class App {
   private begin(address: Address, playing: boolean): void {
     let next: Run;
     try {
-      next = Run.begin(this.stages, address);
+      next = Run.begin(this.machines.stages, address);
       this.complain("");
     } catch (problem) {
       this.complain(`${sentence(problem)} Here is a fresh town in its place.`);
-      next = Run.begin(this.stages, { options: { ...DEFAULTS } });
+      next = Run.begin(this.machines.stages, { options: { ...DEFAULTS } });
     }
     if (this.run) this.run.end();
     this.run = next;
@@ -151,6 +154,7 @@ export class App {
     if (next.scenario) this.clock.speed = next.scenario.speed;
     this.rushUntil = next.scenario && !next.touched ? next.scenario.from : 0;
     this.strangerSeen = false;
+    this.latest = null;
     this.stepping = null;
     this.selection = next.scenario ? { kind: "party", party: next.scenario.look } : null;
     this.picture.clear();
@@ -248,6 +252,8 @@ export class App {
   private took(happenings: readonly Happening[], real: number): void {
     this.picture.launch(happenings, real);
     this.speaker.hear(happenings, real);
+    this.clock.dwellOn(happenings);
+    this.latest = happenings.findLast(({ kind }) => kind !== "envelope") ?? this.latest;
     if (happenings.length > 0) this.dirty = true;
   }
 
@@ -263,7 +269,7 @@ export class App {
     }
     const view: View = { run: this.run, snapshot: this.snapshot, facts: this.facts, selection: this.selection };
     this.picture.update(this.snapshot, this.facts);
-    this.transport.update(this.clock, this.snapshot);
+    this.transport.update(this.clock, this.snapshot, this.latest);
     this.strip.update(view);
     this.story.progress(this.run);
     this.tabs.panel.update(view);

@@ -1,12 +1,12 @@
 import { App } from "./app.js";
 import { element, setText } from "./dom.js";
-import { loadStage } from "./load.js";
+import { loadMachines } from "./load.js";
 import { bindScheme } from "./scheme.js";
 import { sentence } from "./words.js";
 
 bindScheme();
 try {
-  const app = new App(await loadStage());
+  const app = new App(await loadMachines());
   document.body.dataset["state"] = "ready";
   app.start();
 } catch (problem) {

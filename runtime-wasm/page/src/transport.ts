@@ -1,7 +1,7 @@
 // Below the picture: play, step, speed, the virtual clock; and the line to write a message in.
 
 import { sliderToSpeed, speedToSlider, type Clock } from "./clock.js";
-import type { PartyId, Snapshot } from "./contract.js";
+import type { Happening, PartyId, Snapshot } from "./contract.js";
 import { h, setAttribute, setText } from "./dom.js";
 import { drawing, PAUSE, PLAY, STEP } from "./picture/icons.js";
 import { clockText, isParty, speedText } from "./words.js";
@@ -29,6 +29,8 @@ export class Transport {
   private readonly autoplay = h("button", { type: "button", class: "autoplay", "aria-pressed": "false" }, "Autoplay");
   private readonly device = h("select", { id: "to", "aria-label": "To" });
   private readonly text = h("input", { id: "text", type: "text", placeholder: "Write a message…", autocomplete: "off", "aria-label": "Message" });
+  /** What happened last. Those who listen are told by the page's live region. */
+  private readonly ticker = h("p", { class: "ticker", "aria-hidden": "true" });
   private readonly problem = h("p", { class: "problem", role: "alert" });
   private phones = "";
 
@@ -45,6 +47,7 @@ export class Transport {
     this.node = h(
       "section",
       { class: "transport", "aria-label": "Time and messages" },
+      this.ticker,
       h(
         "div",
         { class: "time-row" },
@@ -70,7 +73,9 @@ export class Transport {
     setText(this.rate, clock.playing && clock.rate < clock.speed * 0.9 ? `now ${speedText(clock.rate)}` : "");
   }
 
-  update(clock: Clock, snapshot: Snapshot): void {
+  update(clock: Clock, snapshot: Snapshot, latest: Happening | null): void {
+    setText(this.ticker, latest ? `${clockText(latest.at)}  ${latest.text}` : "");
+    setAttribute(this.ticker, "data-kind", latest?.kind ?? null);
     this.drawPlay(clock.playing);
     if (document.activeElement !== this.slider || Math.abs(sliderToSpeed(Number(this.slider.value)) - clock.speed) > 0.001) {
       this.slider.value = String(speedToSlider(clock.speed));

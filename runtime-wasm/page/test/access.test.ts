@@ -60,6 +60,9 @@ test("the keyboard alone: play, step, speed, scenarios, tabs, parties, sending",
   assert.notEqual(await visit.page.locator(".speed-text").textContent(), speed);
   await press("2");
   await visit.shows(visit.page.locator(".story-title"), "Message to a locked phone");
+  await press(" ");
+  await visit.untilClock(25_000);
+  await press(" ");
   await visit.page.getByRole("tab", { name: "Learned" }).focus();
   await press("ArrowRight");
   assert.equal(await visit.page.getByRole("tab", { name: "Bytes" }).getAttribute("aria-selected"), "true");

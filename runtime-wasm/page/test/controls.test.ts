@@ -243,9 +243,18 @@ test("Apple refuses a token: the phone gets another one and messages arrive agai
   await visit.button("Refuse its token").click();
   await visit.shows(visit.page.locator(".break .deed-status"), "410");
   await write(visit, "deviceA", "Who are you?");
-  await visit.hurry(4);
+  await visit.hurry(2);
   await visit.play();
-  await message(visit, "Who are you?", /read|shown/);
+  await visit.tab("Events");
+  await visit.shows(visit.page.locator(".event"), "iPhone A has another device token.");
+  await visit.shows(visit.page.locator(".event"), "iPhone A is registered: a push has proved its token.");
+  await message(visit, "Who are you?", "excused");
+  await visit.shows(visit.page.locator(".message .why"), "The phone had no valid token.");
+  await visit.hurry(4);
+  await visit.untilClock(20 * 60_000);
+  await visit.hurry(2);
+  await write(visit, "deviceA", "There you are.");
+  await message(visit, "There you are.", "read");
   await visit.lawsHold();
   await visit.leave();
 });
@@ -257,6 +266,7 @@ test("exceeding the budget shows an alert, and the budget says so", async () => 
   await visit.hurry(3);
   await visit.play();
   await visit.page.waitForFunction(() => [...document.querySelectorAll(".meters li")].some((row) => row.textContent?.includes("0 of")));
+  await message(visit, "flood", "shown");
   await visit.shows(visit.party("deviceA").locator(".card-notice"), /./);
   await visit.lawsHold();
   await visit.leave();

@@ -56,7 +56,7 @@ test("message to a locked phone: it is shown there, and Apple saw ciphertext", a
   assert(!apple("message says"));
   await visit.page.locator(".facts thead").getByRole("button", { name: "Apple" }).click();
   await visit.shows(visit.page.locator(".inspector h2"), /Apple/);
-  await visit.shows(visit.page.locator(".known.is-sealed"), /./);
+  await visit.page.locator(".inspector .hex.is-sealed").first().waitFor();
   await visit.lawsHold();
   await visit.leave();
 });
@@ -73,8 +73,10 @@ test("budget and fallback: a flood ends in one visible alert", async () => {
 });
 
 test("restart and recovery: phones register again and the message arrives", async () => {
-  const visit = await town.visit();
+  // Without motion a scenario waits for “Play”, and nothing is missed.
+  const visit = await town.visit("", { reducedMotion: "reduce" });
   await begin(visit, "Restart", 1.3);
+  await visit.play();
   await visit.shows(visit.party("subscriber").locator(".card-line"), "down");
   await visit.hurry(4);
   await messageIs(visit, "Are you there?", /read|shown/);

@@ -8,7 +8,7 @@ import type { Controls, Panel, View } from "./panel.js";
 /** Bytes shown before the reader asks for the rest, in hexadecimal digits. */
 const HEX_SHORT = 128;
 
-/** Of a longer list only the first branch is open from the start. */
+/** Of a longer list only the first branch with something sealed in it is open from the start. */
 const UNFOLDED_MAX = 4;
 
 export class Inspector implements Panel {
@@ -76,7 +76,12 @@ export class Inspector implements Panel {
     const children = known.children ?? [];
     const head: Node[] = [h("span", { class: "known-title" }, known.title), h("span", { class: "known-text" }, known.text)];
     const body: Node[] = known.bytes ? [this.hex(known, path)] : [];
-    body.push(...children.map((child, index) => this.branch(child, `${path}/${index}`, unfold && (index === 0 || children.length <= UNFOLDED_MAX))));
+    const telling = Math.max(0, children.findIndex(hasSealed));
+    body.push(
+      ...children.map((child, index) =>
+        this.branch(child, `${path}/${index}`, unfold && (index === telling || children.length <= UNFOLDED_MAX)),
+      ),
+    );
     const kind = known.readable ? "known" : "known is-sealed";
     if (body.length === 0) return h("div", { class: kind }, h("div", { class: "known-head" }, ...head));
     const open = this.opened.get(path) ?? unfold;
@@ -107,6 +112,10 @@ export class Inspector implements Panel {
     }
     return holder;
   }
+}
+
+function hasSealed(known: Known): boolean {
+  return !known.readable || (known.children ?? []).some(hasSealed);
 }
 
 /** Pairs of bytes, so that a line can break between them. */

@@ -3,6 +3,7 @@
 import { seedProblem } from "../address.js";
 import type { Options } from "../contract.js";
 import { h, setText } from "../dom.js";
+import { bytesText } from "../words.js";
 import type { Panel, View } from "./panel.js";
 
 export interface RunControls {
@@ -57,11 +58,15 @@ export class OptionsPanel implements Panel {
   private readonly sealed = h("input", { id: "sealed", type: "checkbox", role: "switch" });
   private readonly steps = h("dd");
   private readonly hash = h("dd", { class: "hash" });
+  private readonly taken = h("dd", { class: "memory" });
   private readonly command = h("code", { class: "command" });
   private readonly status = h("p", { class: "deed-status", role: "status" });
   private of: Options | null = null;
 
-  constructor(private readonly controls: RunControls) {
+  constructor(
+    private readonly memory: () => number,
+    private readonly controls: RunControls,
+  ) {
     const file = h("input", { id: "trace-file", type: "file", accept: ".trace,application/octet-stream", class: "for-readers" });
     file.addEventListener("change", () => {
       const chosen = file.files?.[0];
@@ -90,7 +95,7 @@ export class OptionsPanel implements Panel {
         this.status,
         h("p", { class: "note" }, "Replay it natively, with the same result:"),
         this.command,
-        h("dl", { class: "facts-list" }, h("dt", {}, "Events so far"), this.steps, h("dt", {}, "Trace hash"), this.hash),
+        h("dl", { class: "facts-list" }, h("dt", {}, "Events so far"), this.steps, h("dt", {}, "Trace hash"), this.hash, h("dt", {}, "Memory taken"), this.taken),
       ),
       h(
         "fieldset",
@@ -104,6 +109,7 @@ export class OptionsPanel implements Panel {
   update({ run }: View): void {
     const options = run.options;
     setText(this.steps, run.stage.steps().toLocaleString("en"));
+    setText(this.taken, bytesText(this.memory()));
     setText(this.hash, run.stage.trace_hash());
     setText(this.command, `ntf replay ${traceName(options)}`);
   }

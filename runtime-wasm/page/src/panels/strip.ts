@@ -36,6 +36,8 @@ export class Strip implements Panel {
       const open = this.more.getAttribute("aria-expanded") === "false";
       this.more.setAttribute("aria-expanded", String(open));
       this.laws.classList.toggle("is-open", open);
+      // Open, the list may scroll: then the keyboard has to get there.
+      setAttribute(this.laws, "tabindex", open ? "0" : null);
     });
     this.node = h(
       "section",
