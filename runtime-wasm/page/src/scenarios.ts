@@ -50,7 +50,7 @@ export const SCENARIOS: readonly Scenario[] = [
     title: "Message to a locked phone",
     short: "Locked phone",
     story: [
-      "A message is stored at an SMP server, which tells the subscriber no more than that queue so-and-so has one (NMSG).",
+      "A message is stored at an SMP server, which tells the subscriber no more than which queue has one (NMSG).",
       "The subscriber encrypts this notice for the phone, and push server and Apple carry ciphertext of one length.",
       "The phone opens it, fetches the message itself (GET), and shows it on its locked screen.",
     ],

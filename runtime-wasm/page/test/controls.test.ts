@@ -199,7 +199,7 @@ test("slow a link, and let it be as fast as before", async () => {
   await visit.page.getByRole("combobox", { name: "Delay", exact: true }).selectOption("2000");
   await visit.button("Slow down").click();
   await visit.page.locator(".link.is-slow").waitFor();
-  await visit.button("Normal speed").click();
+  await visit.button("Normal").click();
   await visit.page.waitForFunction(() => !document.querySelector(".link.is-slow"));
   await visit.leave();
 });

@@ -16,19 +16,19 @@ before(async () => {
 });
 after(() => town.close());
 
-/** Plays a scenario until an envelope of this name is well on its way, and pauses there. */
-async function freeze(visit: Visit, name: string): Promise<void> {
-  await visit.page.waitForFunction((wanted) => {
-    for (const node of document.querySelectorAll('.envelope[visibility="visible"]')) {
-      if (node.querySelector(".envelope-name")?.textContent?.startsWith(wanted)) {
-        const [x = 0] = (node.getAttribute("transform") ?? "").match(/[\d.]+/g)?.map(Number) ?? [];
-        const start = Number(node.getAttribute("data-start") ?? x);
-        if (!node.hasAttribute("data-start")) node.setAttribute("data-start", String(x));
-        if (Math.abs(x - start) > 18) return true;
-      }
-    }
-    return false;
-  }, name);
+/** Plays a scenario past its beginning until an envelope on this way is well on it, and pauses there. */
+async function freeze(visit: Visit, way: string): Promise<void> {
+  await visit.untilClock(30_000);
+  const seen = await visit.page.evaluateHandle(() => new Map<Element, number>());
+  await visit.page.waitForFunction(
+    ([wanted, places]) =>
+      [...document.querySelectorAll(`.envelope[visibility="visible"][data-way="${wanted}"]`)].some((node) => {
+        const [x = 0, y = 0] = (node.getAttribute("transform") ?? "").match(/[\d.]+/g)?.map(Number) ?? [];
+        if (!places.has(node)) places.set(node, x - y);
+        return Math.abs(x - y - (places.get(node) ?? 0)) > 40;
+      }),
+    [way, seen] as const,
+  );
   await visit.pause();
 }
 
@@ -38,7 +38,7 @@ for (const [size, [width, height]] of Object.entries(SIZES)) {
       const visit = await town.visit("#seed=2022&scenario=locked-phone", { viewport: { width, height }, colorScheme });
       const shot = (what: string, fullPage = false): Promise<Buffer> =>
         visit.page.screenshot({ path: `${ROOT}shots/${size}-${colorScheme}-${what}.png`, fullPage });
-      await freeze(visit, "push");
+      await freeze(visit, "apple deviceA");
       await shot("push");
       await visit.hurry(1.8);
       await visit.play();
@@ -55,7 +55,7 @@ for (const [size, [width, height]] of Object.entries(SIZES)) {
 
 test("the README's picture", async () => {
   const visit = await town.visit("#seed=2022&scenario=locked-phone", { viewport: { width: 1280, height: 800 }, colorScheme: "light" });
-  await freeze(visit, "push");
+  await freeze(visit, "apple deviceA");
   await visit.page.screenshot({ path: README_PICTURE });
   const size = statSync(README_PICTURE).size;
   console.log(`docs/page.png: ${size} bytes`);

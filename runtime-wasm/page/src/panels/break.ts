@@ -122,7 +122,7 @@ export class BreakPanel implements Panel {
         { class: "row" },
         this.delaySelect.label,
         button("Slow down", (a, b) => ({ do: "slow", a, b, ms: Number(this.delaySelect.select.value) }), "is slow."),
-        button("Normal speed", (a, b) => ({ do: "slow", a, b, ms: 0 }), "is as fast as before."),
+        button("Normal", (a, b) => ({ do: "slow", a, b, ms: 0 }), "is as fast as before."),
       ),
     );
   }

@@ -114,6 +114,7 @@ export class Envelopes {
     slot.more = 0;
     slot.born = real;
     slot.label.textContent = flying.name;
+    slot.node.setAttribute("data-way", `${from} ${to}`);
     slot.node.setAttribute("class", this.classOf(flying));
   }
 

@@ -11,7 +11,7 @@ export interface Point {
 const WIDE: Record<PartyId, Point> = {
   sender: { x: 0.07, y: 0.32 },
   smp1: { x: 0.27, y: 0.16 },
-  smp2: { x: 0.3, y: 0.49 },
+  smp2: { x: 0.275, y: 0.49 },
   subscriber: { x: 0.5, y: 0.2 },
   push: { x: 0.715, y: 0.2 },
   apple: { x: 0.93, y: 0.2 },
