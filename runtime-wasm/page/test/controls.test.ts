@@ -86,9 +86,9 @@ test("pause stops the clock, a step moves it by one event", async () => {
   assert.equal(await visit.now(), at, "paused");
   await write(visit, "deviceA", "Step by step");
   await visit.tab("Events");
-  const before = await visit.page.locator(".event").count();
+  const newest = await visit.page.locator(".event").first().textContent();
   await visit.button("Step one event").click();
-  await visit.page.waitForFunction((count) => document.querySelectorAll(".event").length > count, before);
+  await visit.page.waitForFunction((before) => document.querySelector(".event")?.textContent !== before, newest);
   assert.equal(await visit.button("Play").count(), 1, "a step pauses");
   await visit.leave();
 });
