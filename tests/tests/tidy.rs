@@ -475,8 +475,10 @@ fn only_one_file_of_an_adapter_names_its_runtime() {
 fn unsafe_code_is_nowhere() {
     for package in ["ntf-core", "runtime-tokio", "runtime-smol", "runtime-wasm", "tests"] {
         for path in sources(&PathBuf::from(ROOT).join(package)) {
+            // Giving a heap its memory is somebody's word; on bare metal it is that program's.
+            let is_allowed = usize::from(path.ends_with("tests/embed/src/main.rs"));
             let needle = ["unsafe", " {"].concat();
-            assert!(!code(&path).contains(&needle), "{} has unsafe code", path.display());
+            assert_eq!(code(&path).matches(&needle).count(), is_allowed, "{}", path.display());
         }
     }
 }
