@@ -58,6 +58,8 @@ fn turn(client: &mut Client, link: &mut Option<Link>) -> Result<Option<Event>, B
             Step::Idle(Some(deadline)) if deadline.at <= now().mono => client.handle(now(), Input::Tick),
             Step::Idle(deadline) => break deadline,
             Step::Do(Effect::Event(event)) => return Ok(Some(event)),
+            // For connections that are held; this one lasts a second.
+            Step::Do(Effect::Probe(_)) => {}
             Step::Do(Effect::Link(LinkAction::Connect { link: id, protocol, server, .. })) => {
                 let host = server.hosts.first().ok_or("an address has a host")?;
                 let port = server.port.parse().unwrap_or(protocol.default_port());

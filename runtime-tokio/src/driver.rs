@@ -65,6 +65,8 @@ pub trait Role: Machine {
 pub enum Sorted<R: Role + ?Sized> {
     /// The driver.
     Link(LinkAction),
+    /// The driver as well: how often TCP asks on a link.
+    Probe(LinkId, Option<Duration>),
     /// The instance of the role in another thread.
     Tell(ShardId, R::Word),
     /// The same, which gets this link with it.
@@ -296,6 +298,7 @@ impl<R: Role> Driver<R> {
             match self.role.poll() {
                 Step::Do(effect) => match R::sort(effect) {
                     Sorted::Link(action) => self.perform(action),
+                    Sorted::Probe(link, after) => self.command(link, LinkCommand::Probe(after)),
                     Sorted::Tell(to, word) => self.peers.post(to, |from| Post::Word(from, word)),
                     Sorted::HandOff(to, link, word) => {
                         if let Some(moving) = self.links.part(link, (to, word)) {

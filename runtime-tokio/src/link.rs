@@ -13,6 +13,7 @@ use ntf_core::host::gauges::Tally;
 use ntf_core::host::handoff::{self, Line};
 use ntf_core::host::mailbox::{self, Receiver, Sender};
 use ntf_core::link::event::{Block, DownReason, Transport};
+use ntf_core::link::keepalive::{PROBE_GAP, PROBES_MAX};
 use ntf_core::tls::{SendFault, Session, TlsFault};
 use socket2::{SockRef, TcpKeepalive};
 
@@ -25,6 +26,8 @@ use crate::wait::{only_if, sleep_or_never, timeout};
 pub enum LinkCommand {
     /// Send one block.
     Send(Block),
+    /// Let TCP ask the peer after so much silence, or not at all.
+    Probe(Option<Duration>),
     /// Send what was handed over, then close.
     Close,
 }
@@ -61,9 +64,23 @@ const READ_LEN: usize = 18 * 1024;
 /// unanswered before the connection counts as broken: about 90 s in all.
 ///
 /// Source: `smp-transport` 2.8.
-const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
-const KEEPALIVE_PROBES: u32 = 4;
+const KEEPALIVE_OPENED: KeepAlive =
+    KeepAlive { idle: Duration::from_secs(30), gap: Duration::from_secs(15), probes: 4 };
+
+/// The same of a link that was accepted: whoever opened it decides how often its radio wakes, so this only frees the
+/// place of a peer that is gone.
+///
+/// Source: ours; as seldom as the pings of a client with direct connections.
+pub(crate) const KEEPALIVE_ACCEPTED: KeepAlive =
+    KeepAlive { idle: Duration::from_secs(20 * 60), gap: Duration::from_secs(30), probes: 4 };
+
+/// When TCP asks a silent peer whether it is still there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct KeepAlive {
+    idle: Duration,
+    gap: Duration,
+    probes: u32,
+}
 
 /// A peer that does not read gets this long to take the last bytes of a closing link.
 const CLOSE_GRACE: Duration = Duration::from_secs(2);
@@ -87,12 +104,21 @@ impl Wire {
         // Blocks are whole messages: waiting to fill a segment only adds latency. Both settings make a link
         // better; one without them still works.
         let _ = stream.set_nodelay();
-        let keepalive = TcpKeepalive::new()
-            .with_time(KEEPALIVE_IDLE)
-            .with_interval(KEEPALIVE_INTERVAL)
-            .with_retries(KEEPALIVE_PROBES);
-        let _ = SockRef::from(&stream).set_tcp_keepalive(&keepalive);
-        Self { stream, session, traffic, blocks: VecDeque::new(), stall_max: STALL_MAX }
+        let wire = Self { stream, session, traffic, blocks: VecDeque::new(), stall_max: STALL_MAX };
+        wire.keep_alive(Some(KEEPALIVE_OPENED));
+        wire
+    }
+
+    /// Tells TCP when to ask. A system that cannot leaves it as it was.
+    pub(crate) fn keep_alive(&self, keep_alive: Option<KeepAlive>) {
+        let socket = SockRef::from(&self.stream);
+        let _ = match keep_alive {
+            Some(KeepAlive { idle, gap, probes }) => {
+                let keepalive = TcpKeepalive::new().with_time(idle).with_interval(gap).with_retries(probes);
+                socket.set_tcp_keepalive(&keepalive)
+            }
+            None => socket.set_keepalive(false),
+        };
     }
 
     /// Brings TLS up.
@@ -294,6 +320,10 @@ async fn move_blocks(
                 loop {
                     match next {
                         Some(LinkCommand::Send(block)) => unsealed.push_back(block),
+                        Some(LinkCommand::Probe(after)) => {
+                            let (gap, probes) = (PROBE_GAP, PROBES_MAX);
+                            wire.keep_alive(after.map(|idle| KeepAlive { idle, gap, probes }));
+                        }
                         Some(LinkCommand::Close) | None => return wire.close(unsealed).await,
                     }
                     match commands.try_recv() {
@@ -355,6 +385,7 @@ async fn next(
 mod tests {
     use super::*;
     use std::net::Ipv4Addr;
+    use std::os::fd::{AsFd, OwnedFd};
 
     use futures_lite::future::{yield_now, zip};
     use ntf_core::Wall;
@@ -384,13 +415,38 @@ mod tests {
             let identity = Fingerprint::new([7; 32]);
             let session = Session::connect(&Protocol::Smp.into(), &identity, Wall::from_secs(1)).unwrap();
             let wire = Wire::new(stream, session, Arc::default());
-            let socket = SockRef::from(&wire.stream);
-            assert!(socket.keepalive().unwrap());
-            assert_eq!(socket.tcp_keepalive_time().unwrap(), KEEPALIVE_IDLE);
-            assert_eq!(socket.tcp_keepalive_interval().unwrap(), KEEPALIVE_INTERVAL);
-            assert_eq!(socket.tcp_keepalive_retries().unwrap(), KEEPALIVE_PROBES);
+            assert_eq!(keep_alive_of(&wire.stream), Some((30, 15, 4)));
         })
         .unwrap();
+    }
+
+    #[test]
+    fn tcp_asks_as_often_as_the_role_wants() {
+        run(1, async {
+            let mut pair = Pair::connect(STALL_MAX).await;
+            for (after, expected) in [
+                (Some(Duration::from_secs(49)), Some((49, 7, 3))),
+                (None, None),
+                (Some(Duration::from_secs(30)), Some((30, 7, 3))),
+            ] {
+                pair.send(LinkCommand::Probe(after));
+                // What is sent behind it has arrived, so it has been seen to.
+                pair.send(LinkCommand::Send(block(1)));
+                pair.read_one().await;
+                assert_eq!(keep_alive_of(&pair.served), expected);
+            }
+        })
+        .unwrap();
+    }
+
+    /// Seconds of silence and between questions, and the number of questions; `None` where TCP asks nothing.
+    fn keep_alive_of(stream: &impl AsFd) -> Option<(u64, u64, u32)> {
+        let socket = SockRef::from(stream);
+        socket.keepalive().unwrap().then(|| {
+            let secs = |span: io::Result<Duration>| span.unwrap().as_secs();
+            let times = (secs(socket.tcp_keepalive_time()), secs(socket.tcp_keepalive_interval()));
+            (times.0, times.1, socket.tcp_keepalive_retries().unwrap())
+        })
     }
 
     #[test]
@@ -457,6 +513,8 @@ mod tests {
     /// A served link, and the other end of it.
     struct Pair {
         peer: Wire,
+        /// Another handle of the socket that the link's task has.
+        served: OwnedFd,
         commands: Sender<LinkCommand>,
         letters: Receiver<LinkLetter>,
     }
@@ -480,15 +538,27 @@ mod tests {
             let (here, there) = zip(wire.handshake(), peer.handshake()).await;
             there.unwrap();
             let (letters_in, mut letters) = mailbox::bounded(256);
+            let served = wire.stream.as_fd().try_clone_to_owned().unwrap();
             spawn(serve(LINK, wire, here.unwrap(), letters_in));
             match timeout(PATIENCE, letters.recv()).await {
-                Ok(Some(LinkLetter::Up(_, _, commands, _))) => Self { peer, commands, letters },
+                Ok(Some(LinkLetter::Up(_, _, commands, _))) => Self { peer, served, commands, letters },
                 other => panic!("the link comes up, not {other:?}"),
             }
         }
 
         fn send(&self, command: LinkCommand) {
             self.commands.try_send(command).unwrap();
+        }
+
+        /// Waits for a block.
+        async fn read_one(&mut self) {
+            let read = async {
+                while self.peer.blocks.pop_front().is_none() {
+                    self.peer.stream.readable().await.unwrap();
+                    self.peer.try_read().unwrap();
+                }
+            };
+            timeout(PATIENCE, read).await.expect("a block arrives");
         }
 
         /// The first byte of every block that arrives.

@@ -13,7 +13,7 @@ use ntf_core::tls::{ServerEndpoint, Session};
 
 use crate::clock::Clock;
 use crate::driver::LinkLetter;
-use crate::link::{Traffic, Wire, serve};
+use crate::link::{KEEPALIVE_ACCEPTED, Traffic, Wire, serve};
 use crate::rt::{TcpListener, TcpStream, spawn};
 use crate::tasks::Tasks;
 use crate::wait::{sleep, timeout};
@@ -158,6 +158,7 @@ impl Door {
             let Ok(stream) = TcpStream::from_std(stream) else { continue };
             let session = Session::accept(&tls, clock.now().wall);
             let wire = Wire::new(stream, session, traffic.clone());
+            wire.keep_alive(Some(KEEPALIVE_ACCEPTED));
             let arrival = welcome(link, wire, letters.clone(), place);
             arrivals.add_within(arrivals_max, spawn(arrival));
         }

@@ -5,7 +5,7 @@ use std::fmt;
 use ntf_core::base::id::LinkId;
 use ntf_core::base::meter::{Readings, readings};
 use ntf_core::client::Client;
-use ntf_core::client::effect::{Effect as ClientEffect, Event};
+use ntf_core::client::effect::{Effect as ClientEffect, Event, Probe};
 use ntf_core::client::input::{Command, Input as ClientInput};
 use ntf_core::link::event::{DownReason, LinkEvent};
 use ntf_core::model::knowledge::Fact;
@@ -431,6 +431,7 @@ impl Role for Client {
     fn sort(effect: ClientEffect) -> Sorted<Self> {
         match effect {
             ClientEffect::Link(action) => Sorted::Link(action),
+            ClientEffect::Probe(Probe { link, after }) => Sorted::Probe(link, after),
             ClientEffect::Event(event) => Sorted::Report(event),
         }
     }

@@ -48,11 +48,14 @@ fn pings_that_are_seldom_cost_little_and_come_late() {
 }
 
 #[test]
-fn at_a_carrier_the_interval_stays_below_what_it_keeps() {
+fn at_a_carrier_tcp_asks_before_it_forgets_and_an_hour_costs_a_tenth_of_fixed_pings() {
     let learned = live(1, Ground::Carrier, Pace::Learned);
     let fixed = live(1, Ground::Carrier, Pace::Fixed(Duration::from_secs(60)));
-    assert!(learned.interval < Duration::from_secs(50), "{learned:?}");
+    let probes = learned.probes.expect("silent connections are dropped");
+    assert!(probes < Duration::from_secs(50), "{learned:?}");
     assert!(learned.late_max < fixed.late_max, "{learned:?} beside {fixed:?}");
+    assert!(idle_bytes(&learned) * 10 < idle_bytes(&fixed), "{learned:?} beside {fixed:?}");
+    assert!(learned.idle_hour.wake_ups * 5 < fixed.idle_hour.wake_ups, "{learned:?} beside {fixed:?}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What a client asks of the world, and tells its application.
 
+use crate::base::id::LinkId;
 use crate::base::limits::NONCE_LEN;
 use crate::client::advice::Advice;
 use crate::client::direct::DirectState;
@@ -12,14 +13,31 @@ use crate::model::token::TokenStatus;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
+use core::time::Duration;
 
 /// An effect of the client.
 #[derive(Debug)]
 pub enum Effect {
     /// Do this to a link.
     Link(LinkAction),
+    /// Let TCP ask the peer of an open link whether it is there, in the place of whatever the adapter does by
+    /// itself. Unanswered questions end the link with [`DownReason::Broken`].
+    Probe(Probe),
     /// Tell the application.
     Event(Event),
+}
+
+/// TCP's own keep-alive on one link. An adapter without such a thing may pass over it: the client finds out
+/// that it does not help, and asks by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// The link.
+    pub link: LinkId,
+    /// Silence before the first question, in whole seconds; the others follow
+    /// [`PROBE_GAP`](crate::link::keepalive::PROBE_GAP) apart,
+    /// [`PROBES_MAX`](crate::link::keepalive::PROBES_MAX) in all. `None`: no questions, so that the link is as
+    /// silent as the client is.
+    pub after: Option<Duration>,
 }
 
 /// What an application learns.

@@ -268,6 +268,12 @@ impl Client {
     fn count(&mut self, now: Now, input: &Input<'_>) {
         let cause = if matches!(input, Input::Tick) { Cause::Timer } else { Cause::Other };
         self.direct.counting.on_input(now.mono, cause);
+        if let Input::Link(event) = input
+            && let Some(index) = self.servers.of_link(event.link())
+        {
+            let probes = self.servers.take_probes(now.mono, index);
+            self.direct.counting.on_probes(probes);
+        }
         if let Input::Link(LinkEvent::Block { block, .. }) = input {
             self.direct.counting.on_received(block.len());
         }
@@ -319,7 +325,7 @@ impl Machine for Client {
             match &effect {
                 Effect::Link(LinkAction::Connect { .. }) => self.direct.counting.on_connect(),
                 Effect::Link(LinkAction::Send { block, .. }) => self.direct.counting.on_sent(block.len()),
-                Effect::Link(LinkAction::Close { .. }) | Effect::Event(_) => {}
+                Effect::Link(LinkAction::Close { .. }) | Effect::Probe(_) | Effect::Event(_) => {}
             }
             return Step::Do(effect);
         }

@@ -142,6 +142,7 @@ impl Client {
 
     /// Performs what the engines ask for, and notes when they want to be woken.
     pub(super) fn settle(&mut self, now: Now) {
+        self.plan_probes();
         let mut is_held = false;
         while let Some(index) = self.servers.take_touched() {
             let Some(server) = self.servers.get(index) else { continue };
@@ -164,6 +165,9 @@ impl Client {
             let deadline = deadline.map(|at| if may_share { self.shared(now, at) } else { at });
             while let Some(action) = self.servers.poll(index) {
                 self.outbox.push(Effect::Link(action));
+            }
+            if let Some(probe) = self.servers.take_probe(now.mono, index) {
+                self.outbox.push(Effect::Probe(probe));
             }
             if self.servers.get(index).is_some_and(|server| server.is_unused()) {
                 self.servers.forget(index);

@@ -176,6 +176,8 @@ impl Machine for PushStep {
         loop {
             return match self.client.poll() {
                 Step::Do(Effect::Link(action)) => Step::Do(StepEffect::Link(action)),
+                // It holds no connections.
+                Step::Do(Effect::Probe(_)) => continue,
                 Step::Do(Effect::Event(event)) => {
                     self.on_event(event);
                     continue;

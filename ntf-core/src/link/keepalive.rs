@@ -11,6 +11,20 @@
 use crate::base::time::Mono;
 use core::time::Duration;
 
+/// Pause between questions of TCP that stay unanswered; see [`probes_last`].
+///
+/// Source: ours; as long as TCP's first repetitions of a lost segment take on a bad network.
+pub const PROBE_GAP: Duration = Duration::from_secs(7);
+
+/// Questions of TCP in a row that may stay unanswered before a link counts as broken. Source: ours.
+pub const PROBES_MAX: u32 = 3;
+
+/// How long it takes TCP to give up a link that does not answer: about as long as a client waits for a PING.
+#[must_use]
+pub const fn probes_last() -> Duration {
+    PROBE_GAP.saturating_mul(PROBES_MAX)
+}
+
 /// When to ping and when to give up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeepalivePlan {

@@ -3,14 +3,16 @@
 use crate::base::id::LinkId;
 use crate::base::reach::Reach;
 use crate::base::time::Mono;
+use crate::client::effect::Probe;
 use crate::link::event::{Block, DownReason, LinkAction, LinkEvent, Transport};
+use crate::link::keepalive::PROBE_GAP;
 use crate::machine::Step;
 use crate::model::push::{PushId, PushOrder, PushOutcome};
 use crate::model::server::{Protocol, ServerAddress};
 use crate::model::token::DeviceTag;
 use crate::push::effect::{Request, RequestId};
 use crate::sim::fault::{CONNECT_TIMEOUT, Weather};
-use crate::sim::net::{Latency, Side, WireId};
+use crate::sim::net::{Latency, Side, Turn, WireId};
 use crate::sim::node::{Asked, Given, Node, Power, Role};
 use crate::sim::passing::Parcel;
 use crate::sim::provider::{ConnectionId, Reply};
@@ -45,6 +47,12 @@ pub(super) enum Mail {
     Sent {
         wire: WireId,
         side: Side,
+    },
+    /// TCP looks whether it has to ask; the number tells whose order it follows.
+    Probe {
+        wire: WireId,
+        side: Side,
+        order: u64,
     },
     Down {
         wire: WireId,
@@ -117,6 +125,7 @@ impl Mail {
             Self::Up { .. }
             | Self::Block { .. }
             | Self::Sent { .. }
+            | Self::Probe { .. }
             | Self::Down { .. }
             | Self::Push { .. } => false,
         }
@@ -229,6 +238,7 @@ impl World {
             }
             Mail::Block { wire, side, mut block } => {
                 let Some(end) = self.net.end(wire, side) else { return };
+                self.net.hear(wire, side, self.now);
                 // The machine opens the block where it lies, so the trace takes it first.
                 self.trace.note(self.now, end.node.0, "bytes", &block);
                 let event = LinkEvent::Block { link: end.link, block: &mut block };
@@ -239,6 +249,7 @@ impl World {
                 let event = LinkEvent::Sent { link: end.link, blocks: 1 };
                 self.give(end.node, "sent", &[], Given::Link(event));
             }
+            Mail::Probe { wire, side, order } => self.probe(wire, side, order),
             Mail::Down { wire, side, reason, .. } => {
                 let Some(end) = self.net.end(wire, side) else { return };
                 self.net.set_down(wire, side);
@@ -287,6 +298,12 @@ impl World {
             }
             Asked::Link(LinkAction::Send { link, block }) => self.send(node, link, block),
             Asked::Link(LinkAction::Close { link }) => self.close(node, link),
+            Asked::Probe(Probe { link, after }) => {
+                if let Some((wire, side)) = self.net.find(node, link) {
+                    let order = self.net.set_probing(wire, side, after, self.now);
+                    self.post(self.now, Mail::Probe { wire, side, order });
+                }
+            }
             Asked::Order(order) => {
                 self.saw(|| Sight::Ordered { subscriber: node, order: order.clone() });
                 if let Some(to) = self.push_of(node) {
@@ -424,6 +441,10 @@ impl World {
         // A block for a link that has gone down meanwhile is lost, as it is on a socket.
         let Some((wire, side)) = self.net.find(node, link) else { return };
         self.net.pass(wire, self.now);
+        if !self.net.is_dead(wire) {
+            // TCP confirms it.
+            self.net.hear(wire, side, self.now);
+        }
         let earliest = self.over(wire);
         let at = self.net.arrival(wire, side.other(), earliest);
         if self.net.end(wire, side.other()).is_some_and(|peer| !self.reads(peer.node)) {
@@ -432,6 +453,27 @@ impl World {
         self.post(at, Mail::Block { wire, side: side.other(), block });
         let at = self.net.arrival(wire, side, self.now);
         self.post(at, Mail::Sent { wire, side });
+    }
+
+    /// What TCP does in its turn: asks a silent peer, or gives it up.
+    fn probe(&mut self, wire: WireId, side: Side, order: u64) {
+        let Some(turn) = self.net.probe(wire, side, order, self.now) else { return };
+        let next = match turn {
+            Turn::Wait(until) => until,
+            Turn::Broken => {
+                let reason = DownReason::Broken;
+                return self.post(self.now, Mail::Down { wire, side, reason, travels: false });
+            }
+            Turn::Ask => {
+                self.net.pass(wire, self.now);
+                let is_blocked = self.net.nodes_of(wire).is_some_and(|pair| self.blocked.contains(&pair));
+                if !is_blocked && !self.net.is_dead(wire) {
+                    self.net.hear(wire, side, self.now);
+                }
+                self.now + PROBE_GAP
+            }
+        };
+        self.post(next, Mail::Probe { wire, side, order });
     }
 
     fn close(&mut self, node: NodeId, link: LinkId) {
@@ -516,6 +558,7 @@ fn words_of(asked: &Asked) -> String {
         }
         Asked::Link(LinkAction::Send { link, block }) => format!("-> {} bytes on {link:?}", block.len()),
         Asked::Link(LinkAction::Close { link }) => format!("-> closes {link:?}"),
+        Asked::Probe(Probe { link, after }) => format!("-> lets TCP ask on {link:?} after {after:?}"),
         Asked::Order(order) => {
             let token = String::from_utf8_lossy(&order.device.token).into_owned();
             format!("-> orders {:?} {} for token {token}", order.payload.kind(), order.id.0)

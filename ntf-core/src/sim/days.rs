@@ -87,10 +87,14 @@ pub struct DayReport {
     pub margin: Option<Duration>,
     /// What an hour without messages cost, over all servers.
     pub idle_hour: Usage,
+    /// How often packets woke the radio in such an hour, as the network saw it.
+    pub idle_radio: u64,
     /// What the whole day cost.
     pub day: Usage,
     /// The interval in use at the end.
     pub interval: Duration,
+    /// After how much silence TCP asked at the end, if it did.
+    pub probes: Option<Duration>,
     /// Laws of machines that were broken.
     pub violations: Vec<String>,
 }
@@ -158,7 +162,7 @@ impl Day {
                 Deed::Send(queue) => life.send(queue),
                 Deed::Begin(outage) => life.begin_outage(outage),
                 Deed::End(outage) => life.end_outage(outage),
-                Deed::Look => looks.push(life.usage()),
+                Deed::Look => looks.push(life.look()),
             }
         }
         life.go_on_until(at(24 * 60), &outages);
@@ -316,13 +320,22 @@ impl Life {
         self.world.client(self.device).map(client::Client::usage).unwrap_or_default()
     }
 
-    fn report(mut self, looks: &[Usage]) -> DayReport {
+    fn look(&self) -> (Usage, u64) {
+        (self.usage(), self.world.radio_wake_ups(self.device))
+    }
+
+    fn report(mut self, looks: &[(Usage, u64)]) -> DayReport {
         let day = self.usage();
         let hours = u64::from(QUIET.1 - QUIET.0);
+        let idle_radio = match looks {
+            [(_, from), (_, to)] => (to - from) / hours,
+            _ => 0,
+        };
         let idle_hour = match looks {
-            [from, to] => Usage {
+            [(from, _), (to, _)] => Usage {
                 wake_ups: (to.wake_ups - from.wake_ups) / hours,
                 wake_ups_by_timer: (to.wake_ups_by_timer - from.wake_ups_by_timer) / hours,
+                probes: (to.probes - from.probes) / hours,
                 connections: (to.connections - from.connections) / hours,
                 bytes_out: (to.bytes_out - from.bytes_out) / hours,
                 bytes_in: (to.bytes_in - from.bytes_in) / hours,
@@ -336,8 +349,10 @@ impl Life {
             late_max: self.late_max,
             margin: self.margin.filter(|_| !self.is_late),
             idle_hour,
+            idle_radio,
             day,
             interval: self.world.client(self.device).map(client::Client::direct_interval).unwrap_or_default(),
+            probes: self.world.client(self.device).and_then(client::Client::direct_probes),
             violations: self.world.take_violations(),
         }
     }

@@ -134,6 +134,12 @@ impl World {
         self.net.set_translator(node, keeps);
     }
 
+    /// How often packets on its links woke the radio of a node behind a translator, after two seconds of quiet.
+    #[must_use]
+    pub fn radio_wake_ups(&self, node: NodeId) -> u64 {
+        self.net.radio_wake_ups(node)
+    }
+
     /// Mends everything that [`apply`](Self::apply) may have left broken.
     pub fn mend(&mut self) {
         let blocked: Vec<_> = self.blocked.iter().copied().collect();
@@ -303,6 +309,7 @@ impl World {
             }
             Mail::Down { .. }
             | Mail::Sent { .. }
+            | Mail::Probe { .. }
             | Mail::Refused { .. }
             | Mail::Order { .. }
             | Mail::Outcome { .. }

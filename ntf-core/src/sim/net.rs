@@ -5,6 +5,7 @@
 use crate::base::id::LinkId;
 use crate::base::rng::Rng;
 use crate::base::time::Mono;
+use crate::link::keepalive::PROBES_MAX;
 use crate::sim::world::NodeId;
 use alloc::collections::BTreeMap;
 use core::time::Duration;
@@ -63,6 +64,30 @@ pub(super) struct End {
     state: EndState,
     /// Nothing may arrive here before what was sent earlier.
     last_arrival: Mono,
+    /// When something arrived last, or what was sent was confirmed.
+    heard: Mono,
+    probing: Probing,
+}
+
+/// What TCP was told to do at an end.
+#[derive(Clone, Copy, Debug, Default)]
+struct Probing {
+    after: Option<Duration>,
+    /// Counts what it was told.
+    order: u64,
+    /// When it asked last without having been answered, and how often.
+    asked: Option<(Mono, u32)>,
+}
+
+/// What TCP does in its turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// Nothing before this time.
+    Wait(Mono),
+    /// It asks.
+    Ask,
+    /// It has asked in vain.
+    Broken,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,14 +157,26 @@ pub(super) struct Net {
     opened: u64,
     /// Nodes behind a translator, and how long it keeps what it remembers of one of their links.
     translators: BTreeMap<NodeId, Latency>,
+    /// Their radios: when a packet passed last, and how often one came after quiet.
+    radios: BTreeMap<NodeId, (Mono, u64)>,
 }
+
+/// Quiet after which a radio sleeps. Source: ours; as `client::direct::Usage` has it for wake-ups.
+const RADIO_SLEEPS_AFTER: Duration = Duration::from_secs(2);
 
 impl Net {
     /// Adds a link that is not up at either end.
     pub(super) fn open(&mut self, opener: (NodeId, LinkId), accepter: (NodeId, LinkId)) -> WireId {
         let wire = WireId(self.opened);
         self.opened += 1;
-        let end = |(node, link)| End { node, link, state: EndState::Connecting, last_arrival: Mono::ZERO };
+        let end = |(node, link)| End {
+            node,
+            link,
+            state: EndState::Connecting,
+            last_arrival: Mono::ZERO,
+            heard: Mono::ZERO,
+            probing: Probing::default(),
+        };
         let (opener_end, accepter_end) = (end(opener), end(accepter));
         let (life, mapping) = (Life::Alive, None);
         self.wires.insert(wire, Wire { opener: opener_end, accepter: accepter_end, life, mapping });
@@ -232,16 +269,67 @@ impl Net {
         }
     }
 
+    /// Something arrived at an end, or what it sent did at the other.
+    pub(super) fn hear(&mut self, wire: WireId, side: Side, now: Mono) {
+        if let Some(entry) = self.wires.get_mut(&wire) {
+            entry.end_mut(side).heard = now;
+        }
+    }
+
+    /// Tells TCP what to do at an end; the number of this order.
+    pub(super) fn set_probing(
+        &mut self,
+        wire: WireId,
+        side: Side,
+        after: Option<Duration>,
+        now: Mono,
+    ) -> u64 {
+        let Some(entry) = self.wires.get_mut(&wire) else { return 0 };
+        let end = entry.end_mut(side);
+        end.heard = end.heard.max(now);
+        end.probing = Probing { after, order: end.probing.order + 1, asked: None };
+        end.probing.order
+    }
+
+    /// TCP's turn at an end, if the order is the latest one.
+    pub(super) fn probe(&mut self, wire: WireId, side: Side, order: u64, now: Mono) -> Option<Turn> {
+        let end = self.wires.get_mut(&wire)?.end_mut(side);
+        let after = end.probing.after.filter(|_| end.probing.order == order && end.state == EndState::Up)?;
+        // What was heard since the last question answers all of them.
+        let asked = end.probing.asked.filter(|(at, _)| end.heard < *at);
+        end.probing.asked = asked;
+        if end.heard + after > now {
+            return Some(Turn::Wait(end.heard + after));
+        }
+        Some(match asked {
+            Some((_, times)) if times >= PROBES_MAX => Turn::Broken,
+            Some(_) | None => {
+                end.probing.asked = Some((now, asked.map_or(1, |(_, times)| times + 1)));
+                Turn::Ask
+            }
+        })
+    }
+
     /// Something is sent on a link: a translator that has forgotten it drops this and all that follows, and
     /// tells nobody.
     pub(super) fn pass(&mut self, wire: WireId, now: Mono) {
         let Some(entry) = self.wires.get_mut(&wire) else { return };
+        if self.translators.contains_key(&entry.opener.node) {
+            let (last, woken) = self.radios.entry(entry.opener.node).or_insert((Mono::ZERO, 0));
+            *woken += u64::from(now.since(*last) >= RADIO_SLEEPS_AFTER);
+            *last = now;
+        }
         if let Some(mapping) = &mut entry.mapping {
             if now.since(mapping.used) > mapping.keeps {
                 entry.life = Life::Dead;
             }
             mapping.used = now;
         }
+    }
+
+    /// How often packets woke the radio of a node behind a translator.
+    pub(super) fn radio_wake_ups(&self, node: NodeId) -> u64 {
+        self.radios.get(&node).map_or(0, |(_, woken)| *woken)
     }
 
     /// Whether what is sent on a link vanishes.

@@ -6,7 +6,7 @@
 use crate::base::id::LinkId;
 use crate::base::rng::Seed;
 use crate::base::time::{Mono, Now};
-use crate::client::effect::Event;
+use crate::client::effect::{Event, Probe};
 use crate::client::input::Command;
 use crate::client::{self, Client};
 use crate::crypto::cert::ServerCredentials;
@@ -159,6 +159,7 @@ pub(super) enum Given<'a> {
 /// What a node asks of the world.
 pub(super) enum Asked {
     Link(LinkAction),
+    Probe(Probe),
     Order(PushOrder),
     Outcome(PushOutcome),
     Recognised { push: PushId, device: DeviceTag },
@@ -315,6 +316,7 @@ impl Role {
             }),
             Self::Client { machine, events, .. } => step(machine.poll(), |effect| match effect {
                 client::effect::Effect::Link(action) => Asked::Link(action),
+                client::effect::Effect::Probe(probe) => Asked::Probe(probe),
                 client::effect::Effect::Event(event) => {
                     events.push((now.mono, event));
                     Asked::Nothing

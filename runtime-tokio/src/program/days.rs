@@ -29,8 +29,18 @@ const PACES: [(&str, Pace); 4] = [
 pub(super) fn run(seed: u64, as_json: bool) -> Result<(), Failure> {
     if !as_json {
         print(&format!(
-            "{:<9} {:<8} {:>8} {:>11} {:>12} {:>12} {:>5} {:>4} {:>12}",
-            "network", "pings", "last", "idle KB/h", "idle wakes/h", "day MB", "sent", "lost", "latest"
+            "{:<9} {:<8} {:>8} {:>8} {:>9} {:>9} {:>11} {:>8} {:>5} {:>4} {:>10}",
+            "network",
+            "pings",
+            "last",
+            "TCP",
+            "idle KB/h",
+            "wakes/h",
+            "radio/h",
+            "day MB",
+            "sent",
+            "lost",
+            "latest"
         ));
     }
     let mut failures = Vec::new();
@@ -59,7 +69,9 @@ fn line(ground: Ground, pace: &str, report: &DayReport, as_json: bool) -> String
             "pings": pace,
             "interval_s": report.interval.as_secs(),
             "idle_bytes_per_hour": idle_bytes,
+            "probes_s": report.probes.map(|after| after.as_secs()),
             "idle_wake_ups_per_hour": idle.wake_ups,
+            "idle_radio_wake_ups_per_hour": report.idle_radio,
             "day_bytes": day_bytes,
             "day_wake_ups": day.wake_ups,
             "sent": report.sent,
@@ -69,12 +81,14 @@ fn line(ground: Ground, pace: &str, report: &DayReport, as_json: bool) -> String
         return object.to_string();
     }
     format!(
-        "{:<9} {:<8} {:>6} s {:>11} {:>12} {:>12.1} {:>5} {:>4} {:>10.1} s",
+        "{:<9} {:<8} {:>6} s {:>8} {:>9} {:>9} {:>11} {:>8.1} {:>5} {:>4} {:>8.1} s",
         ground.to_string(),
         pace,
         report.interval.as_secs(),
+        report.probes.map_or_else(|| "off".to_owned(), |after| format!("{} s", after.as_secs())),
         idle_bytes / 1000,
         idle.wake_ups,
+        report.idle_radio,
         f64::from(u32::try_from(day_bytes / 1000).unwrap_or(u32::MAX)) / 1000.0,
         report.sent,
         report.lost,

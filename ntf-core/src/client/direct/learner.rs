@@ -6,6 +6,9 @@
 //! asked, the others are asked in the same wake-up. Where they answer and the scout does not, it was the
 //! silence; where none answers, it was the network, and nothing is learned.
 //!
+//! A ping of SMP is two blocks of 16 KiB, a question of TCP (its keep-alive) two packets without content. Where the
+//! latter keep a connection, they go in the place of most pings; whether they do is tried on the scout as well.
+//!
 //! Knows time only. [`rounds`](super::rounds) asks, and tells what came of it.
 
 use super::plan::DirectPlan;
@@ -13,18 +16,38 @@ use crate::base::time::Mono;
 use core::time::Duration;
 
 /// What is known of one network.
+///
+/// Two kinds of silence are learned. *Probed*: the client says nothing, and TCP asks now and then. That can be long
+/// wherever TCP's questions count as use of the connection, and is what pings cost; so it is tried first.
+/// *Silent*: nothing goes over the connection at all. TCP has to ask more often than that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::client) struct Learner {
-    /// The longest silence that a connection survived, or [`DirectPlan::interval_min`].
-    pub(super) survived: Duration,
-    /// The shortest silence after which one was dropped.
-    pub(super) dropped: Option<Duration>,
+    silent: Bracket,
+    probed: Bracket,
     /// Losses of all connections at once, in a row or nearly so, that silence may explain.
     strikes: u8,
     /// Rounds since the last strike.
     rounds: u8,
+}
+
+/// What was survived and what was not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::client) struct Bracket {
+    /// The longest silence that a connection survived, or [`DirectPlan::interval_min`].
+    pub(in crate::client) survived: Duration,
+    /// The shortest silence after which one was dropped.
+    pub(in crate::client) dropped: Option<Duration>,
     /// When longer silences may be tried again.
     retry_at: Option<Mono>,
+}
+
+/// What to try on the scout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Trial {
+    /// This long without a word of the client's.
+    pub(super) silence: Duration,
+    /// After so much silence TCP asks, if it does.
+    pub(super) probes: Option<Duration>,
 }
 
 /// Strikes that shorten the interval.
@@ -35,26 +58,20 @@ const STRIKES: u8 = 2;
 /// Rounds without a loss that forgive a strike. Source: ours.
 const ROUNDS_FORGIVE: u8 = 10;
 
-impl Learner {
-    /// Nothing is known.
-    pub(super) const fn new(plan: &DirectPlan) -> Self {
-        Self::restore(plan.interval_min, None)
+impl Bracket {
+    pub(in crate::client) const fn new(survived: Duration, dropped: Option<Duration>) -> Self {
+        Self { survived, dropped, retry_at: None }
     }
 
-    /// What was known before.
-    pub(in crate::client) const fn restore(survived: Duration, dropped: Option<Duration>) -> Self {
-        Self { survived, dropped, strikes: 0, rounds: 0, retry_at: None }
-    }
-
-    /// How long connections may be silent: an eighth less than what was survived.
+    /// An eighth less than what was survived.
     ///
     /// Source: ours; what keeps mappings counts in steps of its own and may be late, and so may we.
-    pub(super) fn interval(&self, plan: &DirectPlan) -> Duration {
+    fn interval(&self, plan: &DirectPlan) -> Duration {
         eighths(self.survived, 7).clamp(plan.interval_min, plan.interval_max)
     }
 
-    /// The silence to try on the scout, if there is anything to learn.
-    pub(super) fn candidate(&self, plan: &DirectPlan, now: Mono) -> Option<Duration> {
+    /// The silence to try, if there is anything to learn.
+    fn candidate(&self, plan: &DirectPlan, now: Mono) -> Option<Duration> {
         if self.interval(plan) >= plan.interval_max {
             return None;
         }
@@ -71,13 +88,7 @@ impl Learner {
         self.dropped.is_some_and(|dropped| dropped.saturating_sub(self.survived) <= self.survived / 8)
     }
 
-    /// Whether a connection that was silent for so long need not be asked any more.
-    pub(super) fn is_surely_dropped(&self, silence: Duration) -> bool {
-        self.dropped.is_some_and(|dropped| silence > eighths(dropped, 10))
-    }
-
-    /// The scout survived a silence.
-    pub(super) fn on_survived(&mut self, now: Mono, plan: &DirectPlan, silence: Duration) {
+    fn on_survived(&mut self, now: Mono, plan: &DirectPlan, silence: Duration) {
         self.survived = self.survived.max(silence);
         if self.dropped.is_some_and(|dropped| dropped <= silence) {
             // What was dropped once and survives is not a matter of silence, or not any more.
@@ -86,10 +97,84 @@ impl Learner {
         self.settle(now, plan);
     }
 
-    /// The scout did not survive a silence, though the network was there.
-    pub(super) fn on_dropped(&mut self, now: Mono, plan: &DirectPlan, silence: Duration) {
+    fn on_dropped(&mut self, now: Mono, plan: &DirectPlan, silence: Duration) {
         self.dropped = Some(self.dropped.map_or(silence, |dropped| dropped.min(silence)));
         self.settle(now, plan);
+    }
+
+    /// Less by a third: this silence is too long.
+    fn shorten(&mut self, now: Mono, plan: &DirectPlan, silence: Duration) {
+        let shorter = (silence * 2 / 3).max(plan.interval_min);
+        self.survived = self.survived.min(shorter);
+        self.dropped = Some(silence.max(plan.interval_min));
+        self.settle(now, plan);
+    }
+
+    /// Notes when to try again, once there is nothing left to try.
+    fn settle(&mut self, now: Mono, plan: &DirectPlan) {
+        self.retry_at = self.is_settled().then(|| now + plan.relearn);
+    }
+}
+
+impl Learner {
+    /// Nothing is known.
+    pub(super) const fn new(plan: &DirectPlan) -> Self {
+        let nothing = Bracket::new(plan.interval_min, None);
+        Self::restore(nothing, nothing)
+    }
+
+    /// What was known before.
+    pub(in crate::client) const fn restore(silent: Bracket, probed: Bracket) -> Self {
+        Self { silent, probed, strikes: 0, rounds: 0 }
+    }
+
+    /// What is known of silence, and of silence but for TCP's questions.
+    pub(in crate::client) const fn known(&self) -> (Bracket, Bracket) {
+        (self.silent, self.probed)
+    }
+
+    /// How long connections may be without a word of ours.
+    pub(super) fn interval(&self, plan: &DirectPlan) -> Duration {
+        self.silent.interval(plan).max(self.probed.interval(plan))
+    }
+
+    /// After how much silence TCP is to ask; not at all where pings alone are as seldom as they may be.
+    pub(super) fn probes(&self, plan: &DirectPlan) -> Option<Duration> {
+        // Whole seconds, as TCP counts them.
+        let silence = Duration::from_secs(self.silent.interval(plan).as_secs());
+        Some(silence).filter(|silence| *silence < plan.interval_max)
+    }
+
+    /// What to try on the scout, if there is anything to learn.
+    pub(super) fn trial(&self, plan: &DirectPlan, now: Mono) -> Option<Trial> {
+        let probes = self.probes(plan)?;
+        match self.probed.candidate(plan, now) {
+            Some(silence) => Some(Trial { silence, probes: Some(probes) }),
+            None => self.silent.candidate(plan, now).map(|silence| Trial { silence, probes: None }),
+        }
+    }
+
+    /// Whether a connection that was silent for so long, with or without TCP's questions, need not be asked any more.
+    pub(super) fn is_surely_dropped(&self, is_probed: bool, silence: Duration) -> bool {
+        let bracket = if is_probed { &self.probed } else { &self.silent };
+        bracket.dropped.is_some_and(|dropped| silence > eighths(dropped, 10))
+    }
+
+    /// The scout survived this.
+    pub(super) fn on_survived(&mut self, now: Mono, plan: &DirectPlan, trial: Trial) {
+        self.tried(trial.probes).on_survived(now, plan, trial.silence);
+    }
+
+    /// The scout did not survive this, though the network was there.
+    pub(super) fn on_dropped(&mut self, now: Mono, plan: &DirectPlan, trial: Trial) {
+        self.tried(trial.probes).on_dropped(now, plan, trial.silence);
+    }
+
+    const fn tried(&mut self, probes: Option<Duration>) -> &mut Bracket {
+        match probes {
+            Some(_) => &mut self.probed,
+            None => &mut self.silent,
+        }
     }
 
     /// Every connection answered.
@@ -100,23 +185,20 @@ impl Learner {
         }
     }
 
-    /// Every connection was lost after a silence, and the network was there again at once.
-    pub(super) fn on_strike(&mut self, now: Mono, plan: &DirectPlan, silence: Duration) {
+    /// Connections were lost after a silence, and the network was there again at once: all of them when they were
+    /// asked, or one by TCP's questions going unanswered, which came too late then.
+    pub(super) fn on_strike(&mut self, now: Mono, plan: &DirectPlan, lost: Trial) {
         self.rounds = 0;
         self.strikes += 1;
         if self.strikes < STRIKES {
             return;
         }
         self.strikes = 0;
-        let shorter = (silence * 2 / 3).max(plan.interval_min);
-        self.survived = self.survived.min(shorter);
-        self.dropped = Some(silence.max(plan.interval_min));
-        self.settle(now, plan);
-    }
-
-    /// Notes when to try again, once there is nothing left to try.
-    fn settle(&mut self, now: Mono, plan: &DirectPlan) {
-        self.retry_at = self.is_settled().then(|| now + plan.relearn);
+        match lost.probes {
+            // Pings found what TCP had not: its questions are of no use here, or not all the time.
+            Some(probes) if lost.silence > probes => self.probed.shorten(now, plan, lost.silence),
+            Some(_) | None => self.silent.shorten(now, plan, lost.silence),
+        }
     }
 }
 
@@ -146,76 +228,111 @@ mod tests {
         Mono::from_micros(secs * 1_000_000)
     }
 
-    /// Tries on a network that drops after `timeout`, until there is nothing left to try.
-    fn learn(timeout: Duration) -> (Learner, Vec<u64>) {
+    const TCP_HELPS: bool = true;
+    const TCP_DOES_NOTHING: bool = false;
+
+    /// Tries on a network that drops after `timeout`, until there is nothing left to try. What was tried of each kind.
+    fn learn(timeout: Duration, tcp_helps: bool) -> (Learner, Vec<u64>, Vec<u64>) {
         let mut learner = Learner::new(&PLAN);
-        let mut tried = Vec::new();
+        let (mut probed, mut silent) = (Vec::new(), Vec::new());
         let mut now = at(0);
-        while let Some(silence) = learner.candidate(&PLAN, now) {
-            tried.push(silence.as_secs());
-            now = now + silence;
+        while let Some(trial) = learner.trial(&PLAN, now) {
+            let tried = if trial.probes.is_some() { &mut probed } else { &mut silent };
+            tried.push(trial.silence.as_secs());
+            now = now + trial.silence;
+            let silence = trial.probes.filter(|_| tcp_helps).unwrap_or(trial.silence);
             match silence < timeout {
-                true => learner.on_survived(now, &PLAN, silence),
-                false => learner.on_dropped(now, &PLAN, silence),
+                true => learner.on_survived(now, &PLAN, trial),
+                false => learner.on_dropped(now, &PLAN, trial),
             }
-            assert!(tried.len() < 20, "{tried:?}");
+            assert!(probed.len() + silent.len() < 30, "{probed:?} {silent:?}");
         }
-        (learner, tried)
+        (learner, probed, silent)
     }
 
     #[test]
-    fn the_interval_ends_a_little_below_what_the_network_keeps() {
-        for (timeout, interval, tries) in
-            [(20, 30, 4), (46, 39, 4), (60, 49, 4), (300, 236, 7), (900, 735, 8), (7200, 1200, 6)]
+    fn tcp_asks_a_little_more_often_than_the_network_needs_and_pings_are_seldom() {
+        for (timeout, probes, tries) in
+            [(46, Some(39), 4), (60, Some(49), 4), (300, Some(236), 7), (900, Some(735), 8), (7200, None, 6)]
         {
-            let (learner, tried) = learn(secs(timeout));
+            let (learner, probed, silent) = learn(secs(timeout), TCP_HELPS);
+            assert_eq!(learner.interval(&PLAN), PLAN.interval_max, "{timeout}");
+            assert_eq!(learner.probes(&PLAN), probes.map(secs), "{timeout}: {silent:?}");
+            assert_eq!(probed, [60, 120, 240, 480, 960, 1500], "{timeout}");
+            assert!(silent.len() <= tries, "{timeout}: {silent:?}");
+        }
+    }
+
+    #[test]
+    fn where_tcp_does_not_help_pings_end_a_little_below_what_the_network_keeps() {
+        for (timeout, interval) in [(20, 30), (46, 39), (60, 49), (300, 236), (900, 735), (7200, 1200)] {
+            let (learner, probed, _) = learn(secs(timeout), TCP_DOES_NOTHING);
             let learned = learner.interval(&PLAN).as_secs();
-            assert_eq!(learned, interval, "{timeout}: {tried:?}");
-            assert!(tried.len() <= tries, "{timeout}: {tried:?}");
+            assert_eq!(learned, interval, "{timeout}: {probed:?}");
+            assert!(probed.len() <= 8, "{timeout}: {probed:?}");
         }
     }
 
     #[test]
     fn what_was_learned_is_tried_again_after_half_a_day() {
-        let (mut learner, tried) = learn(secs(300));
-        let learned_at = at(tried.iter().sum());
-        assert_eq!(learner.candidate(&PLAN, learned_at + (PLAN.relearn - secs(1))), None);
+        let (mut learner, probed, silent) = learn(secs(300), TCP_HELPS);
+        let learned_at = at(probed.iter().chain(&silent).sum());
+        assert_eq!(learner.trial(&PLAN, learned_at + (PLAN.relearn - secs(1))), None);
         let again = learned_at + PLAN.relearn;
-        let silence = learner.candidate(&PLAN, again).expect("it is time");
-        assert!(silence > learner.dropped.expect("it was learned"));
-        learner.on_dropped(again, &PLAN, silence);
-        assert_eq!(learner.candidate(&PLAN, again), None, "nothing has changed");
-        learner.retry_at = Some(again);
-        learner.on_survived(again, &PLAN, silence);
-        assert_eq!(learner.dropped, None, "the router was replaced");
-        assert!(learner.candidate(&PLAN, again).is_some());
+        let trial = learner.trial(&PLAN, again).expect("it is time");
+        assert!(trial.silence > learner.silent.dropped.expect("it was learned"));
+        learner.on_dropped(again, &PLAN, trial);
+        assert_eq!(learner.trial(&PLAN, again), None, "nothing has changed");
+        learner.silent.retry_at = Some(again);
+        learner.on_survived(again, &PLAN, trial);
+        assert_eq!(learner.silent.dropped, None, "the router was replaced");
+        assert!(learner.trial(&PLAN, again).is_some());
     }
 
     #[test]
     fn two_strikes_shorten_the_interval_and_one_does_not() {
-        let (learned, _) = learn(secs(7200));
+        let (learned, ..) = learn(secs(7200), TCP_HELPS);
         let mut learner = learned;
-        learner.on_strike(at(0), &PLAN, secs(1200));
+        let lost = |silence| Trial { silence, probes: None };
+        // Neither kind of silence is what the other one was.
+        learner.probed = Bracket::new(PLAN.interval_min, None);
+        learner.on_strike(at(0), &PLAN, lost(secs(1200)));
         assert_eq!(learner.interval(&PLAN), secs(1200));
         for _ in 0..ROUNDS_FORGIVE {
             learner.on_round();
         }
-        learner.on_strike(at(0), &PLAN, secs(1200));
+        learner.on_strike(at(0), &PLAN, lost(secs(1200)));
         assert_eq!(learner.interval(&PLAN), secs(1200), "the first is forgiven");
         learner.on_round();
-        learner.on_strike(at(0), &PLAN, secs(1200));
+        learner.on_strike(at(0), &PLAN, lost(secs(1200)));
         assert_eq!(learner.interval(&PLAN), secs(700));
         for _ in 0..40 {
-            learner.on_strike(at(0), &PLAN, learner.interval(&PLAN));
+            learner.on_strike(at(0), &PLAN, lost(learner.interval(&PLAN)));
         }
         assert_eq!(learner.interval(&PLAN), PLAN.interval_min, "never shorter");
     }
 
     #[test]
+    fn losses_that_tcp_notices_shorten_its_interval_and_those_that_it_does_not_the_one_of_pings() {
+        let (learned, ..) = learn(secs(60), TCP_HELPS);
+        let by_tcp = Trial { silence: secs(49), probes: Some(secs(49)) };
+        let by_pings = Trial { silence: secs(1200), probes: Some(secs(49)) };
+        for (lost, probes, interval) in [(by_tcp, 30, 1200), (by_pings, 49, 700)] {
+            let mut learner = learned;
+            for _ in 0..STRIKES {
+                learner.on_strike(at(0), &PLAN, lost);
+            }
+            assert_eq!(learner.probes(&PLAN), Some(secs(probes)), "{lost:?}");
+            assert_eq!(learner.interval(&PLAN), secs(interval), "{lost:?}");
+        }
+    }
+
+    #[test]
     fn a_silence_far_beyond_what_was_dropped_needs_no_question() {
-        let (learner, _) = learn(secs(300));
-        assert!(!learner.is_surely_dropped(secs(300)));
-        assert!(learner.is_surely_dropped(secs(540)));
-        assert!(!Learner::new(&PLAN).is_surely_dropped(secs(100_000)), "nothing is known");
+        let (learner, ..) = learn(secs(300), TCP_HELPS);
+        assert!(!learner.is_surely_dropped(false, secs(300)));
+        assert!(learner.is_surely_dropped(false, secs(540)));
+        assert!(!learner.is_surely_dropped(true, secs(1400)), "TCP has asked meanwhile");
+        assert!(!Learner::new(&PLAN).is_surely_dropped(false, secs(100_000)), "nothing is known");
     }
 }

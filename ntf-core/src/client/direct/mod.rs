@@ -7,8 +7,8 @@
 //! it costs. This file has what the operating system and the user say: [`Circumstance`].
 //!
 //! **When a message comes.** While a connection stands, at once. A connection that was lost unnoticed is
-//! noticed within the interval of pings and 20 seconds; where the network is there, the next one stands within
-//! the longest pause between attempts and the time a connection takes. That sum is
+//! noticed within the interval of pings and 20 seconds, or sooner by TCP's own questions; where the network is there, the
+//! next one stands within the longest pause between attempts and the time a connection takes. That sum is
 //! [`Client::lateness_max`]; nothing is lost meanwhile, as the server keeps what is not acknowledged.
 //!
 //! **One or the other.** A server forbids SUB and GET of one queue over one connection (`smp-transport` 5.3),
@@ -24,7 +24,7 @@ mod watch;
 pub use plan::{DirectPlan, Pace};
 pub use usage::Usage;
 
-pub(super) use learner::Learner;
+pub(super) use learner::{Bracket, Learner};
 pub(super) use rounds::Rounds;
 pub(super) use usage::{Cause, Counting};
 
@@ -33,6 +33,7 @@ use crate::client::Client;
 use crate::client::mode::Mode;
 use crate::client::on_timer::Timer;
 use crate::link::engine::Inbox;
+use crate::link::keepalive::probes_last;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -153,22 +154,20 @@ impl Direct {
     }
 
     /// As [`learn`](Self::learn), for what an exported state says.
-    pub(super) fn restore(
-        &mut self,
-        plan: &DirectPlan,
-        network: NetworkId,
-        survived: Duration,
-        dropped: Option<Duration>,
-    ) {
-        let survived = survived.clamp(plan.interval_min, plan.interval_max * 2);
-        self.learn(plan, (Some(network), Learner::restore(survived, dropped)));
+    pub(super) fn restore(&mut self, plan: &DirectPlan, network: NetworkId, brackets: [Bracket; 2]) {
+        let within = |bracket: Bracket| {
+            Bracket::new(bracket.survived.clamp(plan.interval_min, plan.interval_max * 2), bracket.dropped)
+        };
+        let [silent, probed] = brackets.map(within);
+        self.learn(plan, (Some(network), Learner::restore(silent, probed)));
     }
 
-    /// What is known of networks with names: the silence that was survived, and that which was not.
-    pub(super) fn networks(
-        &self,
-    ) -> impl Iterator<Item = (NetworkId, Duration, Option<Duration>)> + Clone + use<'_> {
-        self.learners.iter().filter_map(|(name, learner)| Some(((*name)?, learner.survived, learner.dropped)))
+    /// What is known of networks with names: of silence, and of silence but for TCP's questions.
+    pub(super) fn networks(&self) -> impl Iterator<Item = (NetworkId, [Bracket; 2])> + Clone + use<'_> {
+        self.learners.iter().filter_map(|(name, learner)| {
+            let (silent, probed) = learner.known();
+            Some(((*name)?, [silent, probed]))
+        })
     }
 
     fn on_network(&mut self, network: Network) {
@@ -183,8 +182,8 @@ impl Direct {
 impl Client {
     /// What connections have cost since the start, in every mode.
     #[must_use]
-    pub const fn usage(&self) -> Usage {
-        self.direct.counting.total()
+    pub fn usage(&self) -> Usage {
+        self.direct.counting.total(self.servers.probes(self.latest.mono))
     }
 
     /// What they cost in the last whole hour; in the first one, so far.
@@ -204,14 +203,30 @@ impl Client {
         if self.direct.is_dozing { base.max(plan.doze_interval) } else { base }
     }
 
-    /// How late a message may be, at most, from when its server can be reached: the present interval, the
-    /// wait for an answer, the longest pause between attempts with what sharing wake-ups adds, and the time
-    /// that a connection takes.
+    /// After how much silence TCP asks on connections, by [`Probe`](super::effect::Probe); `None` where it does not.
+    #[must_use]
+    pub fn direct_probes(&self) -> Option<Duration> {
+        let plan = &self.config.direct;
+        match plan.pace {
+            Pace::Learned if !self.direct.is_dozing => self.direct.known(plan).probes(plan),
+            Pace::Learned | Pace::Fixed(_) => None,
+        }
+    }
+
+    /// How late a message may be, at most, from when its server can be reached: the time until a lost connection is
+    /// noticed, the longest pause between attempts with what sharing wake-ups adds, and the time that a connection
+    /// takes.
+    ///
+    /// A loss is noticed by TCP's questions or by pings, whichever is sooner. Where something on the way answers the
+    /// former in the server's stead, pings alone count, and the bound is later by
+    /// [`direct_interval`](Self::direct_interval).
     #[must_use]
     pub fn lateness_max(&self) -> Duration {
-        let interval = self.direct_interval();
         let smp = &self.config.smp;
-        interval + smp.keepalive.answer_timeout + smp.backoff.max * 5 / 4 + smp.connect_timeout
+        let by_pings = self.direct_interval() + smp.keepalive.answer_timeout;
+        let by_probes = self.direct_probes().map(|after| after + probes_last());
+        let noticed = by_probes.map_or(by_pings, |by_probes| by_probes.min(by_pings));
+        noticed + smp.backoff.max * 5 / 4 + smp.connect_timeout
     }
 
     /// Whether messages are to come by themselves.

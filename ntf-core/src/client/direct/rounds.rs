@@ -6,6 +6,7 @@
 //! servers. A connection that was silent for so long that the network has surely dropped it is opened anew
 //! without a question. What becomes of a round is what [`learner`](super::learner) learns from.
 
+use super::learner::Trial;
 use super::plan::Pace;
 use crate::base::time::{Mono, Now};
 use crate::client::Client;
@@ -32,23 +33,23 @@ pub(in crate::client) struct Rounds {
 #[derive(Clone, Copy, Debug)]
 struct Scout {
     index: ServerIndex,
-    trial: Trial,
+    phase: Phase,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Trial {
+enum Phase {
     /// It is silent.
     Silent,
     /// It was asked after this silence.
-    Asked { at: Mono, silence: Duration },
+    Asked { at: Mono, tried: Trial },
     /// It was lost after this silence. That means something if the others answer.
-    Lost { silence: Duration },
+    Lost { tried: Trial },
 }
 
-/// Every connection was lost after this silence: the network's way if it is there nevertheless.
+/// Connections were lost after this silence: the network's way if it is there nevertheless.
 #[derive(Clone, Copy, Debug)]
 struct Suspicion {
-    silence: Duration,
+    lost: Trial,
     at: Mono,
 }
 
@@ -89,9 +90,26 @@ impl Client {
 
     /// When the scout is to be asked, if it is out and silent.
     fn scout_due(&self, now: Now) -> Option<Mono> {
-        let Scout { index, trial: Trial::Silent } = self.direct.rounds.scout? else { return None };
-        let candidate = self.direct.known(&self.config.direct).candidate(&self.config.direct, now.mono)?;
-        Some(self.servers.heard(index)? + candidate)
+        let Scout { index, phase: Phase::Silent } = self.direct.rounds.scout? else { return None };
+        let trial = self.direct.known(&self.config.direct).trial(&self.config.direct, now.mono)?;
+        Some(self.servers.heard(index)? + trial.silence)
+    }
+
+    /// Decides what TCP does on held connections, and on the scout.
+    pub(in crate::client) fn plan_probes(&mut self) {
+        if !self.is_direct() {
+            return;
+        }
+        let probes = self.direct_probes();
+        let held: Vec<_> = self.servers.held().map(|(index, _)| index).collect();
+        for index in held {
+            self.servers.set_probes(index, probes);
+        }
+        if let Some(Scout { index, phase: Phase::Silent }) = self.direct.rounds.scout {
+            let plan = &self.config.direct;
+            let trial = self.direct.known(plan).trial(plan, self.latest.mono);
+            self.servers.set_probes(index, trial.and_then(|trial| trial.probes));
+        }
     }
 
     pub(in crate::client) fn on_round_timer(&mut self, now: Now) {
@@ -120,7 +138,8 @@ impl Client {
         rounds.waiting.clear();
         for (index, silence) in silences {
             self.servers.touch(index);
-            if is_learning && learner.is_surely_dropped(silence) {
+            let is_probed = self.servers.probes_of(index).is_some();
+            if is_learning && learner.is_surely_dropped(is_probed, silence) {
                 self.servers.redial(now, index);
                 self.read(now, index, Inbox::default());
             } else if let Some(server) = self.servers.get(index) {
@@ -135,29 +154,30 @@ impl Client {
 
     /// Sends the scout out, asks it when its time has come, or ends it when there is nothing to learn.
     fn try_scout(&mut self, now: Now, learner: &super::Learner) {
-        let candidate = learner.candidate(&self.config.direct, now.mono).filter(|_| !self.direct.is_dozing);
-        match (self.direct.rounds.scout, candidate) {
+        let trial = learner.trial(&self.config.direct, now.mono).filter(|_| !self.direct.is_dozing);
+        match (self.direct.rounds.scout, trial) {
             (None, None) => {}
             (Some(_), None) => self.drop_scout(),
             (None, Some(_)) => {
                 let near = self.servers.held().find(|(_, server)| server.engine.is_ready());
                 if let Some(server) = near.map(|(_, server)| server.engine.server().clone()) {
                     let index = self.servers.hold_apart(now, &self.config, server);
-                    self.direct.rounds.scout = Some(Scout { index, trial: Trial::Silent });
+                    self.direct.rounds.scout = Some(Scout { index, phase: Phase::Silent });
                 }
             }
-            (Some(Scout { index, trial: Trial::Silent }), Some(candidate)) => {
+            (Some(Scout { index, phase: Phase::Silent }), Some(trial)) => {
+                let probes = self.servers.probes_of(index);
                 let Some(server) = self.servers.get(index) else { return };
                 let silence = server.engine.heard().map(|heard| now.mono.since(heard));
-                if let Some(silence) = silence.filter(|silence| *silence >= candidate) {
+                if let Some(silence) = silence.filter(|silence| *silence >= trial.silence) {
                     server.engine.ask_alive(now);
                     self.servers.touch(index);
-                    let trial = Trial::Asked { at: now.mono, silence };
-                    self.direct.rounds.scout = Some(Scout { index, trial });
+                    let phase = Phase::Asked { at: now.mono, tried: Trial { silence, probes } };
+                    self.direct.rounds.scout = Some(Scout { index, phase });
                 }
             }
             // Its last trial came to nothing: no server answered.
-            (Some(Scout { trial: Trial::Asked { .. } | Trial::Lost { .. }, .. }), Some(_)) => {
+            (Some(Scout { phase: Phase::Asked { .. } | Phase::Lost { .. }, .. }), Some(_)) => {
                 self.drop_scout()
             }
         }
@@ -173,12 +193,12 @@ impl Client {
     pub(in crate::client) fn note_heard(&mut self, now: Now, index: ServerIndex) {
         let Some(heard) = self.servers.get(index).and_then(|server| server.engine.heard()) else { return };
         let plan = &self.config.direct;
-        if let Some(Scout { index: scouting, trial: Trial::Asked { at, silence } }) = self.direct.rounds.scout
+        if let Some(Scout { index: scouting, phase: Phase::Asked { at, tried } }) = self.direct.rounds.scout
             && scouting == index
             && heard > at
         {
-            self.direct.rounds.scout = Some(Scout { index, trial: Trial::Silent });
-            self.direct.learner(plan).on_survived(now.mono, plan, silence);
+            self.direct.rounds.scout = Some(Scout { index, phase: Phase::Silent });
+            self.direct.learner(plan).on_survived(now.mono, plan, tried);
         }
         let rounds = &mut self.direct.rounds;
         if rounds.asked_at.is_some_and(|asked| heard > asked) && rounds.waiting.remove(&index).is_some() {
@@ -192,31 +212,38 @@ impl Client {
 
     /// A held connection is lost.
     pub(super) fn note_lost(&mut self, now: Now, index: ServerIndex, why: Loss) {
+        let probes = self.servers.probes_of(index);
         let rounds = &mut self.direct.rounds;
-        let Some(silence) = rounds.waiting.remove(&index) else { return };
+        let Some(silence) = rounds.waiting.remove(&index) else {
+            // Nobody had asked but TCP.
+            if let (Some(silence), Loss::Down(DownReason::Broken)) = (probes, why) {
+                rounds.suspicion = Some(Suspicion { lost: Trial { silence, probes }, at: now.mono });
+            }
+            return;
+        };
         let by_silence = matches!(why, Loss::Silent | Loss::Down(DownReason::Broken | DownReason::Closed));
         if by_silence && rounds.answered == 0 && rounds.waiting.is_empty() {
-            rounds.suspicion = Some(Suspicion { silence, at: now.mono });
+            rounds.suspicion = Some(Suspicion { lost: Trial { silence, probes }, at: now.mono });
         }
         self.judge(now);
     }
 
     /// A connection stands.
     pub(super) fn note_connected(&mut self, now: Now) {
-        let Some(Suspicion { silence, at }) = self.direct.rounds.suspicion.take() else { return };
+        let Some(Suspicion { lost, at }) = self.direct.rounds.suspicion.take() else { return };
         if now.mono.since(at) <= PRESENT_WITHIN {
             let plan = &self.config.direct;
-            self.direct.learner(plan).on_strike(now.mono, plan, silence);
+            self.direct.learner(plan).on_strike(now.mono, plan, lost);
         }
     }
 
     /// The scout's connection is lost.
     pub(super) fn note_scout_lost(&mut self, now: Now) {
         match &mut self.direct.rounds.scout {
-            Some(Scout { trial, .. }) => match *trial {
-                Trial::Asked { silence, .. } => *trial = Trial::Lost { silence },
+            Some(Scout { phase, .. }) => match *phase {
+                Phase::Asked { tried, .. } => *phase = Phase::Lost { tried },
                 // Its server ended it, or the network did by itself.
-                Trial::Silent | Trial::Lost { .. } => return self.drop_scout(),
+                Phase::Silent | Phase::Lost { .. } => return self.drop_scout(),
             },
             None => return,
         }
@@ -229,7 +256,7 @@ impl Client {
     /// What a lost scout means, once the others have answered or not.
     fn judge(&mut self, now: Now) {
         let rounds = &mut self.direct.rounds;
-        let Some(Scout { trial: Trial::Lost { silence }, .. }) = rounds.scout else { return };
+        let Some(Scout { phase: Phase::Lost { tried }, .. }) = rounds.scout else { return };
         if !rounds.waiting.is_empty() {
             return;
         }
@@ -237,7 +264,7 @@ impl Client {
         rounds.scout = None;
         if is_silence_to_blame {
             let plan = &self.config.direct;
-            self.direct.learner(plan).on_dropped(now.mono, plan, silence);
+            self.direct.learner(plan).on_dropped(now.mono, plan, tried);
         }
     }
 }

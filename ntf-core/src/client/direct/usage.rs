@@ -3,13 +3,17 @@
 use crate::base::time::Mono;
 use core::time::Duration;
 
-/// What connections cost over some time. Bytes are those of TLS records; TCP and IP add a thirtieth.
+/// What connections cost over some time. Bytes are those of TLS records, to which TCP and IP add a thirtieth, and of
+/// the packets of [`probes`](Self::probes).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// Times something happened after two seconds of quiet: what wakes a radio.
+    /// Times something happened after two seconds of quiet: what wakes the app, and a radio with it.
     pub wake_ups: u64,
     /// Those of them that a timer of the client's began.
     pub wake_ups_by_timer: u64,
+    /// Questions that TCP was told to ask after silence, as far as it did. They wake a radio and not the app,
+    /// and are not among the wake-ups.
+    pub probes: u64,
     /// Connections that were tried.
     pub connections: u64,
     /// Bytes sent.
@@ -17,6 +21,30 @@ pub struct Usage {
     /// Bytes received.
     pub bytes_in: u64,
 }
+
+impl Usage {
+    fn of_probes(probes: u64) -> Self {
+        let bytes = probes.saturating_mul(PROBE_LEN);
+        Self { probes, bytes_out: bytes, bytes_in: bytes, ..Self::default() }
+    }
+
+    /// Both together.
+    const fn and(self, more: Self) -> Self {
+        Self {
+            wake_ups: self.wake_ups.saturating_add(more.wake_ups),
+            wake_ups_by_timer: self.wake_ups_by_timer.saturating_add(more.wake_ups_by_timer),
+            probes: self.probes.saturating_add(more.probes),
+            connections: self.connections.saturating_add(more.connections),
+            bytes_out: self.bytes_out.saturating_add(more.bytes_out),
+            bytes_in: self.bytes_in.saturating_add(more.bytes_in),
+        }
+    }
+}
+
+/// A question of TCP, or its answer: headers of IPv6 and TCP with timestamps, and nothing else.
+///
+/// Source: RFC 8200, 3; RFC 9293, 3.8.4; RFC 7323, 3.
+const PROBE_LEN: u64 = 40 + 20 + 12;
 
 /// Quiet that ends a wake-up. Source: ours; a radio stays awake for seconds after each packet.
 const QUIET: Duration = Duration::from_secs(2);
@@ -67,13 +95,17 @@ impl Counting {
         self.add(Usage { bytes_out: on_wire(block_len), ..Usage::default() });
     }
 
+    pub(in crate::client) fn on_probes(&mut self, probes: u64) {
+        self.add(Usage::of_probes(probes));
+    }
+
     pub(in crate::client) fn on_received(&mut self, block_len: usize) {
         self.add(Usage { bytes_in: on_wire(block_len), ..Usage::default() });
     }
 
-    /// Everything since the start.
-    pub(in crate::client) const fn total(&self) -> Usage {
-        self.total
+    /// Everything since the start, with probes that were not counted yet.
+    pub(in crate::client) fn total(&self, probes: u64) -> Usage {
+        self.total.and(Usage::of_probes(probes))
     }
 
     /// The last whole hour; the first one until it is over.
@@ -85,11 +117,7 @@ impl Counting {
 
     fn add(&mut self, more: Usage) {
         for sum in [&mut self.total, &mut self.this_hour] {
-            sum.wake_ups = sum.wake_ups.saturating_add(more.wake_ups);
-            sum.wake_ups_by_timer = sum.wake_ups_by_timer.saturating_add(more.wake_ups_by_timer);
-            sum.connections = sum.connections.saturating_add(more.connections);
-            sum.bytes_out = sum.bytes_out.saturating_add(more.bytes_out);
-            sum.bytes_in = sum.bytes_in.saturating_add(more.bytes_in);
+            *sum = sum.and(more);
         }
     }
 
@@ -125,7 +153,7 @@ mod tests {
         {
             counting.on_input(at(secs), cause);
         }
-        let Usage { wake_ups, wake_ups_by_timer, .. } = counting.total();
+        let Usage { wake_ups, wake_ups_by_timer, .. } = counting.total(0);
         assert_eq!((wake_ups, wake_ups_by_timer), (2, 1));
     }
 
@@ -141,6 +169,14 @@ mod tests {
         let hour = counting.by_the_hour(at(7300));
         assert_eq!((hour.bytes_out, hour.bytes_in, hour.wake_ups), (0, 534, 1));
         assert_eq!(counting.by_the_hour(at(20_000)), Usage::default(), "nothing happened in it");
-        assert_eq!(counting.total().bytes_out, 16406);
+        assert_eq!(counting.total(0).bytes_out, 16406);
+    }
+
+    #[test]
+    fn probes_cost_bytes_and_wake_nobody() {
+        let mut counting = Counting::default();
+        counting.on_probes(3);
+        let Usage { probes, bytes_out, bytes_in, wake_ups, .. } = counting.total(2);
+        assert_eq!((probes, bytes_out, bytes_in, wake_ups), (5, 360, 360, 0));
     }
 }

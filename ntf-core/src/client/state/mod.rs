@@ -7,7 +7,8 @@
 //! written  = Int64, Unix seconds
 //! mode     = "I" | "P" | "D" | "O"
 //! direct   = Bool enabled || list(network)
-//! network  = Int64 name || Word16 seconds survived || maybe(Word16 seconds dropped)
+//! network  = Int64 name || bracket without a packet || bracket with TCP's questions
+//! bracket  = Word16 seconds survived || maybe(Word16 seconds dropped)
 //! token    = server provider short(device) maybe(push key(32) short(sealed device)) short(key) dh(32) phase
 //!            Bool another push || Bool check || Bool replacement || maybe(Word16 minutes) || maybe(due)
 //! phase    = "N" | "R" issued | "V" issued code(32) | "A" issued | "I" issued short(status)
@@ -23,8 +24,8 @@
 //! checksum = the first 8 bytes of the SHA-256 of all before
 //! ```
 //!
-//! `server` and the primitives are those of [`crate::wire`]; keys are PKCS#8. Versions 1 to 3 are read too.
-//! None of them has `direct` or the modes `D` and `O`. Versions 1 and 2 have no sealed device. Version 1 has
+//! `server` and the primitives are those of [`crate::wire`]; keys are PKCS#8. Versions 1 to 4 are read too.
+//! Version 4 has one bracket for each network. None before has `direct` or the modes `D` and `O`. Versions 1 and 2 have no sealed device. Version 1 has
 //! neither `written`, mode and what follows it, nor dues, and a notifier is maybe("K" without its letter).
 //!
 //! The bytes hold every secret of the device in the clear: whoever stores them owns their protection. The
@@ -69,8 +70,10 @@ enum Version {
     Two = 2,
     /// Read only.
     Three = 3,
-    /// The one that is written.
+    /// Read only.
     Four = 4,
+    /// The one that is written.
+    Five = 5,
 }
 
 /// How much of a state is written.
@@ -112,7 +115,7 @@ impl fmt::Display for ImportError {
         match self {
             Self::NotAState => f.write_str("this is not the state of a device"),
             Self::OtherVersion { found } => {
-                write!(f, "the state is of version {found}; this program reads 1 to 4")
+                write!(f, "the state is of version {found}; this program reads 1 to 5")
             }
             Self::Damaged => f.write_str("the state is damaged: its checksum does not fit"),
             Self::Malformed { field } => write!(f, "the state is whole, but its {field} is not possible"),
@@ -195,6 +198,7 @@ impl Client {
             Some(2) => Version::Two,
             Some(3) => Version::Three,
             Some(4) => Version::Four,
+            Some(5) => Version::Five,
             Some(&found) => return Err(ImportError::OtherVersion { found }),
             None => return Err(ImportError::Damaged),
         };

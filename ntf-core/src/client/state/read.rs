@@ -6,7 +6,7 @@ use crate::base::id::EntityId;
 use crate::base::limits::NONCE_LEN;
 use crate::base::secret::Secret;
 use crate::client::Client;
-use crate::client::direct::NetworkId;
+use crate::client::direct::{Bracket, NetworkId};
 use crate::client::input::QueueId;
 use crate::client::leave::Leaving;
 use crate::client::mode::{Mode, Notifications};
@@ -41,7 +41,7 @@ impl Spans {
     fn left(self, reader: &mut Reader<'_>, usual: Duration) -> Result<Duration, PeerFault> {
         Ok(match self.version {
             Version::One => usual,
-            Version::Two | Version::Three | Version::Four => {
+            Version::Two | Version::Three | Version::Four | Version::Five => {
                 let due = Duration::from_secs(reader.u32("due date")?.into());
                 due.saturating_sub(self.passed).min(usual)
             }
@@ -55,6 +55,14 @@ impl Spans {
     }
 }
 
+fn read_bracket(reader: &mut Reader<'_>) -> Result<Bracket, PeerFault> {
+    let secs = |secs: u16| Duration::from_secs(secs.into());
+    let survived = secs(reader.u16("survived silence")?);
+    let dropped = reader
+        .maybe("silence that was not survived", |reader| reader.u16("silence that was not survived"))?;
+    Ok(Bracket::new(survived, dropped.map(secs)))
+}
+
 impl Client {
     pub(super) fn read_all(
         &mut self,
@@ -64,7 +72,7 @@ impl Client {
     ) -> Result<(), ImportError> {
         let written = match version {
             Version::One => now.wall,
-            Version::Two | Version::Three | Version::Four => {
+            Version::Two | Version::Three | Version::Four | Version::Five => {
                 let secs = reader.i64("date")?;
                 Wall::from_secs(u64::try_from(secs).map_err(|_| PeerFault::Malformed { field: "date" })?)
             }
@@ -84,7 +92,7 @@ impl Client {
             self.has_unregistered = reader.bool("unregistered")?;
         }
         if version > Version::Three {
-            self.read_direct(reader)?;
+            self.read_direct(version, reader)?;
         }
         if let Some(token) = reader.maybe("token", |reader| self.read_token(now, reader, spans))? {
             self.generation = token.generation;
@@ -117,16 +125,19 @@ impl Client {
         Ok(())
     }
 
-    fn read_direct(&mut self, reader: &mut Reader<'_>) -> Result<(), PeerFault> {
+    fn read_direct(&mut self, version: Version, reader: &mut Reader<'_>) -> Result<(), PeerFault> {
         self.direct.is_enabled = reader.bool("switch of direct connections")?;
         for _ in 0..reader.u8("number of networks")? {
             let network = NetworkId(reader.i64("name of a network")?.cast_unsigned());
-            let secs = |secs: u16| Duration::from_secs(secs.into());
-            let survived = secs(reader.u16("survived silence")?);
-            let dropped = reader.maybe("silence that was not survived", |reader| {
-                reader.u16("silence that was not survived")
-            })?;
-            self.direct.restore(&self.config.direct, network, survived, dropped.map(secs));
+            let silent = read_bracket(reader)?;
+            let probed = match version {
+                Version::Five => read_bracket(reader)?,
+                // Nothing was known of it: it is learned.
+                Version::One | Version::Two | Version::Three | Version::Four => {
+                    Bracket::new(self.config.direct.interval_min, None)
+                }
+            };
+            self.direct.restore(&self.config.direct, network, [silent, probed]);
         }
         Ok(())
     }
@@ -182,7 +193,9 @@ impl Client {
         let device: DeviceToken = Device::decode(reader)?.to_token();
         let sealed = match spans.version {
             Version::One | Version::Two => None,
-            Version::Three | Version::Four => reader.maybe("sealed device token", read_sealed)?,
+            Version::Three | Version::Four | Version::Five => {
+                reader.maybe("sealed device token", read_sealed)?
+            }
         };
         let shown = sealed.unwrap_or_else(|| Shown { sealed_to: None, device: device.clone() });
         let auth = key(reader, "key of the token")?;
@@ -202,7 +215,7 @@ impl Client {
         let usual = self.config.first_check.max(self.config.later_checks);
         let due = match spans.version {
             Version::One => Some(self.config.first_check).filter(|_| matches!(phase, Phase::Active(_))),
-            Version::Two | Version::Three | Version::Four => {
+            Version::Two | Version::Three | Version::Four | Version::Five => {
                 reader.maybe("next check", |reader| spans.left(reader, usual))?
             }
         };
@@ -220,7 +233,9 @@ impl Client {
     ) -> Result<Leaving, PeerFault> {
         let what = match spans.version {
             Version::One => b'T',
-            Version::Two | Version::Three | Version::Four => reader.u8("kind of a deletion")?,
+            Version::Two | Version::Three | Version::Four | Version::Five => {
+                reader.u8("kind of a deletion")?
+            }
         };
         let what = match (what, &self.token) {
             (b'T', _) => Left::Token,

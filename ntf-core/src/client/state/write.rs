@@ -17,7 +17,7 @@ use alloc::vec::Vec;
 impl Client {
     pub(super) fn write(&self, writer: &mut Writer<'_>, part: Part) {
         let is_all = part == Part::All;
-        writer.bytes(MAGIC).u8(Version::Four as u8).i64(self.latest.wall.unix_secs()).u32(self.queues_made);
+        writer.bytes(MAGIC).u8(Version::Five as u8).i64(self.latest.wall.unix_secs()).u32(self.queues_made);
         writer.u8(match self.mode {
             Mode::Instant => b'I',
             Mode::Periodic => b'P',
@@ -26,11 +26,14 @@ impl Client {
         });
         writer.bool(self.has_unregistered).bool(self.direct.is_enabled);
         let networks: Vec<_> = self.direct.networks().collect();
-        writer.list(&networks, |writer, (network, survived, dropped)| {
-            writer.i64(network.0.cast_signed()).u16(whole_secs(*survived));
-            writer.maybe(*dropped, |writer, dropped| {
-                writer.u16(whole_secs(dropped));
-            });
+        writer.list(&networks, |writer, (network, brackets)| {
+            writer.i64(network.0.cast_signed());
+            for bracket in brackets {
+                writer.u16(whole_secs(bracket.survived));
+                writer.maybe(bracket.dropped, |writer, dropped| {
+                    writer.u16(whole_secs(dropped));
+                });
+            }
         });
         writer.maybe(self.token.as_ref(), |writer, token| self.write_token(writer, token));
         write_list(writer, self.leavings.iter().filter(|_| is_all), |writer, leaving| {

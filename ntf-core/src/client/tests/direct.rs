@@ -1,7 +1,7 @@
 //! Direct connections, with real SMP servers in simulated time; what servers say out of turn is the bench's.
 
 use super::*;
-use crate::client::{Circumstance, DirectState, Mode, NetworkId, Usage};
+use crate::client::{Circumstance, DirectPlan, DirectState, Mode, NetworkId, Pace, Usage};
 use crate::sim::{Config as WorldConfig, Fault, Latency, NodeId, World};
 use crate::smp::server as smp_server;
 use crate::wire::error_code::CommandError;
@@ -124,7 +124,7 @@ fn the_interval_is_learned_without_delaying_a_message() {
     town.world.set_translator(town.device, Some(Latency::fixed(Duration::from_secs(300))));
     town.say(Circumstance::Network(NetworkId(5)));
     let mut late = Duration::ZERO;
-    for _ in 0..150 {
+    for _ in 0..250 {
         town.world.run_for(Duration::from_secs(47));
         let number = town.send(0);
         let sent = town.world.now().mono;
@@ -137,17 +137,75 @@ fn the_interval_is_learned_without_delaying_a_message() {
         town.got();
     }
     assert!(late < SECOND, "{late:?}");
-    let interval = town.device().direct_interval();
-    assert!((225..300).contains(&interval.as_secs()), "{interval:?}");
+    let learned = |town: &Town| (town.device().direct_interval(), town.device().direct_probes());
+    let known = learned(&town);
+    let (interval, probes) = known;
+    assert_eq!(interval, Duration::from_secs(1200), "TCP keeps the connections");
+    assert!((225..300).contains(&probes.unwrap().as_secs()), "{probes:?}");
+    let nothing = (Duration::from_secs(30), Some(Duration::from_secs(30)));
 
     // Another network is another matter, and the first is remembered, over restarts too.
     town.say(Circumstance::Network(NetworkId(6)));
-    assert_eq!(town.device().direct_interval(), Duration::from_secs(30));
+    assert_eq!(learned(&town), nothing);
     town.world.apply(Fault::Restart(town.device));
     town.say(Circumstance::Network(NetworkId(5)));
-    assert_eq!(town.device().direct_interval(), interval);
+    assert_eq!(learned(&town), known);
     town.world.command(town.device, Command::NetworkChanged);
-    assert_eq!(town.device().direct_interval(), Duration::from_secs(30), "it may be any");
+    assert_eq!(learned(&town), nothing, "it may be any");
+}
+
+#[test]
+fn tcp_asks_in_the_place_of_most_pings_and_notices_a_dead_connection_in_time() {
+    let mut town = Town::new(2);
+    town.world.set_translator(town.device, Some(Latency::fixed(Duration::from_secs(55))));
+    town.say(Circumstance::Network(NetworkId(5)));
+    town.world.run_for(9 * HOUR);
+    let probes = town.device().direct_probes().expect("the network drops silent connections");
+    assert!((39..55).contains(&probes.as_secs()), "{probes:?}");
+    assert_eq!(town.device().direct_interval(), Duration::from_secs(1200));
+    let (before, radio) = (town.usage(), town.world.radio_wake_ups(town.device));
+    town.world.run_for(2 * HOUR);
+    let (after, radio) = (town.usage(), town.world.radio_wake_ups(town.device) - radio);
+    // Two servers, and in pauses of pings nothing but TCP's questions.
+    let expected = 2 * 7200 / probes.as_secs();
+    let asked = after.probes - before.probes;
+    assert!((expected * 9 / 10..=expected * 11 / 10).contains(&asked), "{asked} of {expected}");
+    let bytes = after.bytes_in + after.bytes_out - before.bytes_in - before.bytes_out;
+    assert!(bytes < 1_000_000, "{bytes} in two hours, where pings after 45 s are 10 MB");
+    assert!(after.wake_ups - before.wake_ups <= 14, "{before:?} {after:?}");
+    assert!(radio >= 7200 / probes.as_secs(), "the radio is woken by TCP as well: {radio}");
+
+    town.got();
+    town.world.apply(Fault::HalfOpen(town.device));
+    town.send(0);
+    let noticed = probes + Duration::from_secs(21 + 5);
+    town.world.run_for(noticed);
+    assert_eq!(town.got(), [1], "long before the next ping");
+}
+
+#[test]
+fn what_tcp_does_follows_mode_and_doze() {
+    let after = |secs: Option<u64>| secs.map(Duration::from_secs);
+    let mut bench = direct();
+    let told = |bench: &mut Bench| -> Vec<_> {
+        core::mem::take(&mut bench.probes).into_iter().map(|probe| probe.after).collect()
+    };
+    assert_eq!(told(&mut bench), [after(Some(30))]);
+    bench.command(Command::Circumstance(Circumstance::DozeOn));
+    assert_eq!(told(&mut bench), [after(None)], "it would sleep as the device does");
+    bench.command(Command::Circumstance(Circumstance::DozeOff));
+    assert_eq!(told(&mut bench), [after(Some(30)); 2], "the scout's too, which is sent out with the round");
+    bench.cut();
+    bench.pass(10 * SECOND);
+    assert_eq!(told(&mut bench), [after(Some(30))], "told of the next connection, too");
+    bench.command(Command::SetMode(Mode::Off));
+    bench.pass(MINUTE);
+    assert_eq!(told(&mut bench), [], "other connections are the adapter's matter");
+    let direct = DirectPlan { pace: Pace::Fixed(MINUTE), ..DirectPlan::default() };
+    let mut bench = Bench::with(Config { direct, ..Config::default() });
+    bench.command(Command::SetMode(Mode::Direct));
+    bench.create();
+    assert_eq!(told(&mut bench), [after(None)], "pings alone, as they were asked for");
 }
 
 #[test]
@@ -208,7 +266,7 @@ fn a_dozing_device_wakes_seldom_and_loses_nothing() {
     let mut town = Town::new(2);
     town.world.set_translator(town.device, Some(Latency::fixed(MINUTE)));
     town.say(Circumstance::Network(NetworkId(5)));
-    town.world.run_for(HOUR);
+    town.world.run_for(5 * HOUR);
     town.say(Circumstance::DozeOn);
     let before = town.usage().wake_ups;
     town.world.run_for(9 * HOUR);
@@ -339,6 +397,17 @@ fn state_of_the_version_before_is_read() {
     let read = Client::import(Config::default(), Seed::from_number(5), bench.now, &old).unwrap();
     assert_eq!(read.mode(), Mode::Periodic);
     assert_eq!(read.queues().count(), 1);
+    // Version 4 had one bracket for each network, of silence without TCP's questions.
+    let mut four = new[..behind].to_vec();
+    four[4] = 4;
+    four.extend_from_slice(&[b'T', 1, 0, 0, 0, 0, 0, 0, 0, 5, 0, 200, b'1', 1, 44]);
+    four.extend_from_slice(&new[behind + 2..new.len() - 8]);
+    let checksum = crate::crypto::sha::sha256(&four);
+    four.extend_from_slice(&checksum[..8]);
+    let mut read = Client::import(Config::default(), Seed::from_number(5), bench.now, &four).unwrap();
+    let network = Circumstance::Network(NetworkId(5));
+    read.handle(bench.now, Input::Command(Command::Circumstance(network)));
+    assert_eq!(read.direct_probes(), Some(Duration::from_secs(175)), "seven eighths of 200 s");
     let mut direct = old.clone();
     direct[4 + 1 + 8 + 4] = b'D';
     direct.truncate(direct.len() - 8);

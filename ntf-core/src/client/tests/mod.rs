@@ -29,7 +29,7 @@ mod tokens;
 use crate::base::id::{EntityId, LinkId};
 use crate::base::rng::{Rng, Seed, Stream};
 use crate::base::time::{Mono, Now, Wall};
-use crate::client::effect::{Effect, Event};
+use crate::client::effect::{Effect, Event, Probe};
 use crate::client::input::{Command, Input, QueueId, RequestTag};
 use crate::client::{Client, Config};
 use crate::crypto::boxed::{BoxKey, nonce_from};
@@ -120,6 +120,8 @@ struct Bench {
     /// Hosts that were connected to.
     dialled: Vec<Box<str>>,
     events: Vec<Event>,
+    /// What TCP was told to do.
+    probes: Vec<Probe>,
     tags: u64,
 }
 
@@ -148,6 +150,7 @@ impl Bench {
             blocks: 0,
             intervals: Vec::new(),
             dialled: Vec::new(),
+            probes: Vec::new(),
             events: Vec::new(),
             tags: 0,
         }
@@ -257,6 +260,7 @@ impl Bench {
             match self.client.poll() {
                 Step::Do(Effect::Event(event)) => self.events.push(event),
                 Step::Do(Effect::Link(action)) => self.perform(action),
+                Step::Do(Effect::Probe(probe)) => self.probes.push(probe),
                 Step::Idle(deadline) => return deadline.map(|deadline| deadline.at),
             }
         }

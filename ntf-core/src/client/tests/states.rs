@@ -130,7 +130,7 @@ fn bytes_that_are_no_state_are_refused_in_words() {
     assert_eq!(refused, Err(ImportError::TooMany { what: "queues" }));
     assert_eq!(
         ImportError::OtherVersion { found: 9 }.to_string(),
-        "the state is of version 9; this program reads 1 to 4"
+        "the state is of version 9; this program reads 1 to 5"
     );
 }
 
