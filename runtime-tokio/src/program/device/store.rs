@@ -221,7 +221,10 @@ fn write_over(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
     file.write_all(bytes)?;
     file.sync_all()?;
-    fs::rename(&beside, path)
+    fs::rename(&beside, path)?;
+    // The name as well: until its folder is written, a power cut may bring the old one back.
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 fn encrypt(contents: &Contents, secret: &[u8]) -> Result<Vec<u8>, Failure> {
@@ -306,6 +309,25 @@ mod tests {
         let again = encrypt(&contents(), b"correct horse").unwrap();
         assert_ne!(bytes, again, "salt and nonce are fresh each time");
         assert!(!bytes.windows(5).any(|window| window == b"state"));
+    }
+
+    #[test]
+    fn whatever_an_earlier_end_left_beside_the_file_the_next_write_is_whole() {
+        let folder = std::env::temp_dir().join(format!("ntf-store-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("device");
+        write_over(&path, b"old").unwrap();
+        // Killed while the new one was written, which was longer.
+        fs::write(beside(&path, "new"), b"half of a longer o").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"old", "it is not touched until the new one is whole");
+        write_over(&path, b"new").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert!(!beside(&path, "new").exists());
+        // Where the new one cannot be written, the old one stays.
+        fs::create_dir(beside(&path, "new")).unwrap();
+        write_over(&path, b"newer").unwrap_err();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]
