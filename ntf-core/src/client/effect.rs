@@ -41,6 +41,110 @@ pub struct Probe {
 }
 
 /// What an application learns.
+///
+/// An application's whole reaction may be a handler like this one: it shows messages, keeps what it has to give to
+/// others, stores the exported state where the state of the client has changed, and follows advice.
+///
+/// ```
+/// use ntf_core::base::id::EntityId;
+/// use ntf_core::client::effect::Event;
+/// use ntf_core::client::input::{QueueId, RequestTag};
+/// use ntf_core::client::{Advice, DirectState};
+/// use ntf_core::link::event::DownReason;
+/// use ntf_core::model::cron::Cron;
+/// use ntf_core::model::server::{Protocol, SenderAddress};
+/// use ntf_core::model::subscription::SubscriptionStatus;
+/// use ntf_core::model::token::{InvalidReason, TokenStatus};
+/// use ntf_core::wire::text::address;
+/// use std::time::Duration;
+///
+/// #[derive(Debug, PartialEq)]
+/// enum Do {
+///     Show(String),
+///     /// Store what `Client::export` gives, then go on.
+///     Store,
+///     /// Tell the operating system that the time it gave is not needed any more.
+///     Sleep,
+///     AskForDeviceToken,
+///     Nothing,
+/// }
+///
+/// fn on_event(event: Event) -> Do {
+///     match event.advice() {
+///         Some(Advice::Register) => return Do::AskForDeviceToken,
+///         Some(Advice::AskUser) => return Do::Show("somebody has to give another address".into()),
+///         Some(Advice::CheckNetwork) => return Do::Show("offline".into()),
+///         // What passes, the client sees to by itself; a command that was refused can be given again.
+///         Some(_) | None => {}
+///     }
+///     match event {
+///         Event::Message { message, .. } => Do::Show(String::from_utf8_lossy(&message).into()),
+///         Event::QueueCreated { address, .. } => Do::Show(address::sender(&address)),
+///         Event::QuotaReached { .. } => Do::Show("messages were refused from here on".into()),
+///         Event::Token(_)
+///         | Event::Periodic(_)
+///         | Event::Unregistered
+///         | Event::Subscription { .. }
+///         | Event::NotificationsOff { .. }
+///         | Event::QueueDeleted { .. } => Do::Store,
+///         Event::Refreshed { .. } => Do::Sleep,
+///         Event::Sent { .. } => Do::Show("sent".into()),
+///         // A push names the queue; its messages come as events of their own.
+///         Event::Pushed { .. } | Event::PushRejected { .. } | Event::Direct { .. } => Do::Nothing,
+///         Event::Failed { why, .. } => Do::Show(why),
+///         other => unreachable!("an event of a later version: {other:?}"),
+///     }
+/// }
+///
+/// let queue = QueueId(0);
+/// let message = Event::Message { queue, message_id: vec![1; 24], sent_at: 1_700_000_000, message: b"hi".to_vec() };
+/// assert_eq!(on_event(message), Do::Show("hi".into()));
+/// assert_eq!(on_event(Event::QuotaReached { queue }), Do::Show("messages were refused from here on".into()));
+///
+/// // Registration: verified, with periodic pushes off; and one that the provider ended.
+/// assert_eq!(on_event(Event::Token(TokenStatus::Active)), Do::Store);
+/// assert_eq!(on_event(Event::Periodic(Cron::Off)), Do::Store);
+/// let invalid = TokenStatus::Invalid(Some(InvalidReason::Unregistered));
+/// assert_eq!(on_event(Event::Token(invalid)), Do::AskForDeviceToken);
+/// assert_eq!(on_event(Event::Unregistered), Do::Store);
+///
+/// // Queues.
+/// let server = "smp://u2dS9sG8nMNURyZwqASV4yROM28Er0luVTx5X1CsMrU=@smp4.example.org";
+/// let server = address::parse_server(server, Protocol::Smp).unwrap();
+/// let address = SenderAddress { server, sender: EntityId::new(b"sender").unwrap() };
+/// let text = address::sender(&address);
+/// assert_eq!(on_event(Event::QueueCreated { tag: RequestTag(1), queue, address }), Do::Show(text));
+/// assert_eq!(on_event(Event::Subscription { queue, status: SubscriptionStatus::Active }), Do::Store);
+/// assert_eq!(on_event(Event::NotificationsOff { queue }), Do::Store);
+/// assert_eq!(on_event(Event::QueueDeleted { queue }), Do::Store);
+/// assert_eq!(on_event(Event::Sent { tag: RequestTag(7) }), Do::Show("sent".into()));
+///
+/// // Pushes and direct connections.
+/// assert_eq!(on_event(Event::Pushed { queue, message_id: None, nonce: [0; 24] }), Do::Nothing);
+/// assert_eq!(on_event(Event::PushRejected { why: "it repeats an earlier one" }), Do::Nothing);
+/// assert_eq!(on_event(Event::Direct { queue, state: DirectState::On }), Do::Nothing);
+/// let gone = Event::Direct { queue, state: DirectState::Gone };
+/// assert_eq!(on_event(gone), Do::Show("somebody has to give another address".into()));
+///
+/// // A background refresh is over.
+/// assert_eq!(on_event(Event::Refreshed { messages: 2, queues_left: 0, requests_left: 0 }), Do::Sleep);
+///
+/// // Failures say what to do, and until when to wait.
+/// let failed = |advice| Event::Failed { tag: None, advice, why: "GET: no answer".into() };
+/// let wait = failed(Advice::Wait { next: Duration::from_secs(2) });
+/// assert_eq!(wait.advice().and_then(Advice::delay), Some(Duration::from_secs(2)));
+/// assert_eq!(on_event(wait), Do::Show("GET: no answer".into()));
+/// let again = failed(Advice::TryAgain { after: Duration::from_secs(5) });
+/// assert_eq!(again.advice().map(Advice::name), Some("try again"));
+/// let lost = |reason| Event::Unreachable { server: "smp4.example.org".into(), reason };
+/// assert_eq!(on_event(lost(DownReason::TimedOut)), Do::Show("offline".into()));
+/// // Somebody else answers in the server's place: trying again would be no help.
+/// assert_eq!(lost(DownReason::WrongIdentity).advice(), Some(Advice::AskUser));
+/// ```
+///
+/// No type of the client's face is generic. Two have a lifetime, [`Input`](crate::client::input::Input) and
+/// [`StepInput`](crate::client::push_step::StepInput): they lend a block or a push for one call, as a pointer and a length
+/// would.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
