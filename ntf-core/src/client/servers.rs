@@ -5,12 +5,13 @@
 //! remembers that somebody waits. A connection that nobody waits for is closed after a while and not
 //! opened again; then the server is forgotten.
 
+mod probes;
+
 use crate::base::id::{EntityId, LinkId};
 use crate::base::rng::{Rng, Seed, Stream};
 use crate::base::time::{Deadline, Mono, Now};
 use crate::client::advice::Advice;
 use crate::client::config::Config;
-use crate::client::effect::Probe;
 use crate::client::input::QueueId;
 use crate::client::leave::LeavingId;
 use crate::client::queue::Attempt;
@@ -31,7 +32,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::time::Duration;
+use probes::Probing;
 
 /// What a request to an SMP server was for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,29 +108,7 @@ pub(super) struct Server {
     is_apart: bool,
     /// Links to it that are not down yet.
     links: usize,
-    /// What TCP is to do on its link, from the first time that this is decided.
-    probes: Option<Option<Duration>>,
-    /// What it was told to.
-    told: Option<Told>,
-    /// What it did on the link before, which is down.
-    lost_with: Option<Duration>,
-}
-
-/// What TCP was told to do on a link.
-#[derive(Clone, Copy, Debug)]
-struct Told {
-    probe: Probe,
-    /// Since when it has asked what was not counted yet.
-    since: Mono,
-}
-
-impl Told {
-    /// The questions that it has asked since, if nothing went over the link.
-    fn asked(&self, now: Mono) -> u64 {
-        let Some(after) = self.probe.after else { return 0 };
-        let asked = now.since(self.since).as_micros() / after.as_micros().max(1);
-        u64::try_from(asked).unwrap_or(u64::MAX)
-    }
+    probing: Probing,
 }
 
 impl Server {
@@ -351,9 +330,7 @@ impl Servers {
             held: false,
             is_apart: false,
             links: 0,
-            probes: None,
-            told: None,
-            lost_with: None,
+            probing: Probing::default(),
         };
         self.all.insert(index, server);
         index
@@ -383,45 +360,6 @@ impl Servers {
             server.held = true;
             server.engine.connect(now);
         }
-    }
-
-    /// Decides what TCP is to do on a server's link.
-    pub(super) fn set_probes(&mut self, index: ServerIndex, after: Option<Duration>) {
-        if let Some(server) = self.all.get_mut(&index)
-            && server.probes.replace(after) != Some(after)
-        {
-            self.touched.insert(index);
-        }
-    }
-
-    /// What TCP is to be told about a server's link, if that is news.
-    pub(super) fn take_probe(&mut self, now: Mono, index: ServerIndex) -> Option<Probe> {
-        let server = self.all.get_mut(&index).filter(|server| server.engine.is_ready())?;
-        let probe = Probe { link: server.engine.link()?, after: server.probes? };
-        if server.told.is_some_and(|told| told.probe == probe) {
-            return None;
-        }
-        server.told = Some(Told { probe, since: now });
-        Some(probe)
-    }
-
-    /// What TCP does on a server's open link, or did on the last one.
-    pub(super) fn probes_of(&self, index: ServerIndex) -> Option<Duration> {
-        let server = self.all.get(&index)?;
-        server.told.map_or(server.lost_with, |told| told.probe.after)
-    }
-
-    /// The questions that TCP has asked on a server's link until something happened to it.
-    pub(super) fn take_probes(&mut self, now: Mono, index: ServerIndex) -> u64 {
-        let Some(told) = self.all.get_mut(&index).and_then(|server| server.told.as_mut()) else { return 0 };
-        let asked = told.asked(now);
-        told.since = now;
-        asked
-    }
-
-    /// Those of all links that nothing has happened to since.
-    pub(super) fn probes(&self, now: Mono) -> u64 {
-        self.all.values().filter_map(|server| server.told).map(|told| told.asked(now)).sum()
     }
 
     /// When a server was last heard on its open link.
@@ -492,9 +430,7 @@ impl Servers {
         let index = self.by_link.remove(&link);
         if let Some(server) = index.and_then(|index| self.all.get_mut(&index)) {
             server.links = server.links.saturating_sub(1);
-            if let Some(told) = server.told.take_if(|told| told.probe.link == link) {
-                server.lost_with = told.probe.after;
-            }
+            server.probing.on_down(link);
         }
     }
 
