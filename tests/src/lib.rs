@@ -3,6 +3,7 @@
 //! Suites that need no sockets run in browsers as well: `#[macro_use(test)] extern crate ntf_tests` makes `#[test]` the
 //! attribute of the runner there.
 
+pub mod announced;
 pub mod by_hand;
 pub mod leaks;
 pub mod places;

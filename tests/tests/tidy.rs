@@ -471,6 +471,22 @@ fn only_one_file_of_an_adapter_names_its_runtime() {
     assert!(named >= 4, "the test finds names where they belong: {named} found");
 }
 
+/// So that a C ABI can be put around it.
+#[test]
+fn types_of_the_client_s_face_are_not_generic_and_two_of_them_lend() {
+    let mut found = Vec::new();
+    for path in sources(&PathBuf::from(ROOT).join("ntf-core/src/client")) {
+        for line in code(&path).lines() {
+            let kinds = ["pub struct ", "pub enum ", "pub trait ", "pub type ", "pub union "];
+            let declared = kinds.iter().find_map(|kind| line.trim_start().strip_prefix(kind));
+            let name = declared.and_then(|rest| rest.split(['{', '(', ';', '=']).next());
+            found.extend(name.filter(|name| name.contains('<')).map(|name| name.trim().to_owned()));
+        }
+    }
+    found.sort();
+    assert_eq!(found, ["Input<'a>", "StepInput<'a>"]);
+}
+
 #[test]
 fn unsafe_code_is_nowhere() {
     for package in ["ntf-core", "runtime-tokio", "runtime-smol", "runtime-wasm", "tests"] {
