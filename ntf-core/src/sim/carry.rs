@@ -1,18 +1,20 @@
 //! What the world does between two inputs: carries mail, fires deadlines, performs effects.
 
+mod probes;
+mod words;
+
 use crate::base::id::LinkId;
 use crate::base::reach::Reach;
 use crate::base::time::Mono;
 use crate::client::effect::Probe;
 use crate::link::event::{Block, DownReason, LinkAction, LinkEvent, Transport};
-use crate::link::keepalive::PROBE_GAP;
 use crate::machine::Step;
 use crate::model::push::{PushId, PushOrder, PushOutcome};
 use crate::model::server::{Protocol, ServerAddress};
 use crate::model::token::DeviceTag;
 use crate::push::effect::{Request, RequestId};
 use crate::sim::fault::{CONNECT_TIMEOUT, Weather};
-use crate::sim::net::{Latency, Side, Turn, WireId};
+use crate::sim::net::{Latency, Side, WireId};
 use crate::sim::node::{Asked, Given, Node, Power, Role};
 use crate::sim::passing::Parcel;
 use crate::sim::provider::{ConnectionId, Reply};
@@ -21,9 +23,9 @@ use crate::sim::stranger::Reading;
 use crate::sim::world::{NodeId, World};
 use alloc::boxed::Box;
 use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
+use words::words_of;
 
 /// Deadlines that may fire without time going on before the world calls it a broken law.
 ///
@@ -455,27 +457,6 @@ impl World {
         self.post(at, Mail::Sent { wire, side });
     }
 
-    /// What TCP does in its turn: asks a silent peer, or gives it up.
-    fn probe(&mut self, wire: WireId, side: Side, order: u64) {
-        let Some(turn) = self.net.probe(wire, side, order, self.now) else { return };
-        let next = match turn {
-            Turn::Wait(until) => until,
-            Turn::Broken => {
-                let reason = DownReason::Broken;
-                return self.post(self.now, Mail::Down { wire, side, reason, travels: false });
-            }
-            Turn::Ask => {
-                self.net.pass(wire, self.now);
-                let is_blocked = self.net.nodes_of(wire).is_some_and(|pair| self.blocked.contains(&pair));
-                if !is_blocked && !self.net.is_dead(wire) {
-                    self.net.hear(wire, side, self.now);
-                }
-                self.now + PROBE_GAP
-            }
-        };
-        self.post(next, Mail::Probe { wire, side, order });
-    }
-
     fn close(&mut self, node: NodeId, link: LinkId) {
         let Some((wire, side)) = self.net.find(node, link) else { return };
         self.net.pass(wire, self.now);
@@ -546,28 +527,5 @@ impl World {
             Some(Node { role: Role::Provider { owners, .. }, .. }) => owners.get(token).copied(),
             Some(_) | None => None,
         }
-    }
-}
-
-/// What a node asks for, for people.
-fn words_of(asked: &Asked) -> String {
-    match asked {
-        Asked::Link(LinkAction::Connect { link, server, .. }) => {
-            let host = server.hosts.first().map(|host| &**host).unwrap_or_default();
-            format!("-> connects to {host} on {link:?}")
-        }
-        Asked::Link(LinkAction::Send { link, block }) => format!("-> {} bytes on {link:?}", block.len()),
-        Asked::Link(LinkAction::Close { link }) => format!("-> closes {link:?}"),
-        Asked::Probe(Probe { link, after }) => format!("-> lets TCP ask on {link:?} after {after:?}"),
-        Asked::Order(order) => {
-            let token = String::from_utf8_lossy(&order.device.token).into_owned();
-            format!("-> orders {:?} {} for token {token}", order.payload.kind(), order.id.0)
-        }
-        Asked::Outcome(outcome) => format!("-> order {}: {:?}", outcome.id.0, outcome.result),
-        Asked::Recognised { push, .. } => format!("-> recognises the device of order {}", push.0),
-        Asked::Request(request) => format!("-> asks the provider, request {}", request.id.0),
-        Asked::Answer { request, reply, .. } => format!("-> answers request {}: {}", request.0, reply.status),
-        Asked::Deliver { token, .. } => format!("-> pushes to token {}", String::from_utf8_lossy(token)),
-        Asked::Nothing => "-> tells".into(),
     }
 }
