@@ -25,8 +25,9 @@
 //! ```
 //!
 //! `server` and the primitives are those of [`crate::wire`]; keys are PKCS#8. Versions 1 to 4 are read too.
-//! Version 4 has one bracket for each network. None before has `direct` or the modes `D` and `O`. Versions 1 and 2 have no sealed device. Version 1 has
-//! neither `written`, mode and what follows it, nor dues, and a notifier is maybe("K" without its letter).
+//! Version 4 has one bracket for each network, the one with TCP's questions. None before has `direct` or the modes
+//! `D` and `O`. Versions 1 and 2 have no sealed device. Version 1 has neither `written`, mode and what follows it,
+//! nor dues, and a notifier is maybe("K" without its letter).
 //!
 //! The bytes hold every secret of the device in the clear: whoever stores them owns their protection. The
 //! checksum finds accidents, not attacks.

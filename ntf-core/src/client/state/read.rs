@@ -129,15 +129,14 @@ impl Client {
         self.direct.is_enabled = reader.bool("switch of direct connections")?;
         for _ in 0..reader.u8("number of networks")? {
             let network = NetworkId(reader.i64("name of a network")?.cast_unsigned());
-            let silent = read_bracket(reader)?;
-            let probed = match version {
-                Version::Five => read_bracket(reader)?,
-                // Nothing was known of it: it is learned.
+            let brackets = match version {
+                Version::Five => [read_bracket(reader)?, read_bracket(reader)?],
+                // TCP asked every 30 seconds on all links, so of silence without its questions nothing was known.
                 Version::One | Version::Two | Version::Three | Version::Four => {
-                    Bracket::new(self.config.direct.interval_min, None)
+                    [Bracket::new(self.config.direct.interval_min, None), read_bracket(reader)?]
                 }
             };
-            self.direct.restore(&self.config.direct, network, [silent, probed]);
+            self.direct.restore(&self.config.direct, network, brackets);
         }
         Ok(())
     }

@@ -397,7 +397,7 @@ fn state_of_the_version_before_is_read() {
     let read = Client::import(Config::default(), Seed::from_number(5), bench.now, &old).unwrap();
     assert_eq!(read.mode(), Mode::Periodic);
     assert_eq!(read.queues().count(), 1);
-    // Version 4 had one bracket for each network, of silence without TCP's questions.
+    // Version 4 had one bracket for each network, of silence in which TCP asked every 30 seconds.
     let mut four = new[..behind].to_vec();
     four[4] = 4;
     four.extend_from_slice(&[b'T', 1, 0, 0, 0, 0, 0, 0, 0, 5, 0, 200, b'1', 1, 44]);
@@ -407,7 +407,8 @@ fn state_of_the_version_before_is_read() {
     let mut read = Client::import(Config::default(), Seed::from_number(5), bench.now, &four).unwrap();
     let network = Circumstance::Network(NetworkId(5));
     read.handle(bench.now, Input::Command(Command::Circumstance(network)));
-    assert_eq!(read.direct_probes(), Some(Duration::from_secs(175)), "seven eighths of 200 s");
+    assert_eq!(read.direct_interval(), Duration::from_secs(175), "seven eighths of 200 s");
+    assert_eq!(read.direct_probes(), Some(Duration::from_secs(30)), "what silence is borne is not known");
     let mut direct = old.clone();
     direct[4 + 1 + 8 + 4] = b'D';
     direct.truncate(direct.len() - 8);
