@@ -74,12 +74,26 @@ const KEEPALIVE_OPENED: KeepAlive =
 pub(crate) const KEEPALIVE_ACCEPTED: KeepAlive =
     KeepAlive { idle: Duration::from_secs(20 * 60), gap: Duration::from_secs(30), probes: 4 };
 
+/// What systems take for the silence before the first question; they refuse anything else.
+///
+/// Source: `MAX_TCP_KEEPIDLE` of Linux.
+const KEEPALIVE_IDLE_MIN: Duration = Duration::from_secs(1);
+const KEEPALIVE_IDLE_MAX: Duration = Duration::from_secs(32_767);
+
 /// When TCP asks a silent peer whether it is still there.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct KeepAlive {
     idle: Duration,
     gap: Duration,
     probes: u32,
+}
+
+/// Why a connection is lost: whether TCP gave the peer up, or heard that the connection is no more.
+fn reason_of(error: &io::Error) -> DownReason {
+    match error.kind() {
+        io::ErrorKind::TimedOut => DownReason::TimedOut,
+        _ => DownReason::Broken,
+    }
 }
 
 /// A peer that does not read gets this long to take the last bytes of a closing link.
@@ -114,6 +128,7 @@ impl Wire {
         let socket = SockRef::from(&self.stream);
         let _ = match keep_alive {
             Some(KeepAlive { idle, gap, probes }) => {
+                let idle = idle.clamp(KEEPALIVE_IDLE_MIN, KEEPALIVE_IDLE_MAX);
                 let keepalive = TcpKeepalive::new().with_time(idle).with_interval(gap).with_retries(probes);
                 socket.set_tcp_keepalive(&keepalive)
             }
@@ -153,7 +168,7 @@ impl Wire {
             }
             Ok(count) => bytes.get(..count).unwrap_or_default(),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-            Err(_) => return Err(DownReason::Broken),
+            Err(error) => return Err(reason_of(&error)),
         };
         self.traffic.received.add(rest.len() as u64);
         loop {
@@ -288,7 +303,7 @@ async fn move_blocks(
         match wire.try_write() {
             Ok(true) => moved_at = Instant::now(),
             Ok(false) => {}
-            Err(_) => return DownReason::Broken,
+            Err(error) => return reason_of(&error),
         }
         let sent = wire.session.take_sent();
         queued = queued.saturating_sub(sent);
@@ -428,6 +443,8 @@ mod tests {
                 (Some(Duration::from_secs(49)), Some((49, 7, 3))),
                 (None, None),
                 (Some(Duration::from_secs(30)), Some((30, 7, 3))),
+                (Some(Duration::from_millis(10)), Some((1, 7, 3))),
+                (Some(Duration::from_secs(100_000)), Some((32_767, 7, 3))),
             ] {
                 pair.send(LinkCommand::Probe(after));
                 // What is sent behind it has arrived, so it has been seen to.

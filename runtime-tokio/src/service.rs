@@ -243,11 +243,13 @@ pub async fn run_server(
 
 /// Runs a client. `tell` gets its events; it must not block.
 pub fn run_client(
-    role: Client,
+    mut role: Client,
     clock: Clock,
     mut tell: impl FnMut(Event) + Send + 'static,
 ) -> Running<Client> {
     let traffic = Arc::new(Traffic::default());
+    // Its links do as they are told.
+    role.let_tcp_ask();
     let driver = Driver::new(role, clock, Connector::new(clock, traffic.clone()));
     let mailbox = driver.mailbox();
     let task = spawn(driver.run(move |_, event| tell(event)));

@@ -21,14 +21,15 @@ pub enum Effect {
     /// Do this to a link.
     Link(LinkAction),
     /// Let TCP ask the peer of an open link whether it is there, in the place of whatever the adapter does by
-    /// itself. Unanswered questions end the link with [`DownReason::Broken`].
+    /// itself. Unanswered questions end the link with [`DownReason::TimedOut`].
     Probe(Probe),
     /// Tell the application.
     Event(Event),
 }
 
-/// TCP's own keep-alive on one link. An adapter without such a thing may pass over it: the client finds out
-/// that it does not help, and asks by itself.
+/// TCP's own keep-alive on one link. Asked for only where
+/// [`DirectPlan::tcp_asks`](crate::client::DirectPlan::tcp_asks) says that somebody performs it; otherwise the client
+/// asks by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Probe {
     /// The link.

@@ -430,7 +430,7 @@ impl Servers {
         let index = self.by_link.remove(&link);
         if let Some(server) = index.and_then(|index| self.all.get_mut(&index)) {
             server.links = server.links.saturating_sub(1);
-            server.probing.on_down(link);
+            server.probing.on_down(link, server.engine.heard());
         }
     }
 

@@ -109,7 +109,7 @@ pub enum DownReason {
     Tls,
     /// The certificates are not those the address asks for.
     WrongIdentity,
-    /// TLS was not up in time.
+    /// TLS was not up in time, or TCP got no answer on an open link for longer than it bears.
     TimedOut,
 }
 

@@ -134,6 +134,11 @@ impl World {
         self.net.set_translator(node, keeps);
     }
 
+    /// Puts a node behind something that swallows TCP's own questions on links that the node opens, or in the open.
+    pub fn swallow_probes(&mut self, node: NodeId, swallows: bool) {
+        self.net.swallow_probes(node, swallows);
+    }
+
     /// How often packets on its links woke the radio of a node behind a translator, after two seconds of quiet.
     #[must_use]
     pub fn radio_wake_ups(&self, node: NodeId) -> u64 {

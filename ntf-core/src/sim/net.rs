@@ -7,7 +7,7 @@ use crate::base::rng::Rng;
 use crate::base::time::Mono;
 use crate::link::keepalive::PROBES_MAX;
 use crate::sim::world::NodeId;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
@@ -157,7 +157,9 @@ pub(super) struct Net {
     opened: u64,
     /// Nodes behind a translator, and how long it keeps what it remembers of one of their links.
     translators: BTreeMap<NodeId, Latency>,
-    /// Their radios: when a packet passed last, and how often one came after quiet.
+    /// Nodes whose TCP gets no answer to its questions.
+    swallowed: BTreeSet<NodeId>,
+    /// Radios of nodes behind a translator: when a packet passed last, and how often one came after quiet.
     radios: BTreeMap<NodeId, (Mono, u64)>,
 }
 
@@ -330,6 +332,18 @@ impl Net {
     /// How often packets woke the radio of a node behind a translator.
     pub(super) fn radio_wake_ups(&self, node: NodeId) -> u64 {
         self.radios.get(&node).map_or(0, |(_, woken)| *woken)
+    }
+
+    pub(super) fn swallow_probes(&mut self, node: NodeId, swallows: bool) {
+        match swallows {
+            true => self.swallowed.insert(node),
+            false => self.swallowed.remove(&node),
+        };
+    }
+
+    /// Whether TCP's questions on a link vanish.
+    pub(super) fn swallows(&self, wire: WireId) -> bool {
+        self.wires.get(&wire).is_some_and(|wire| self.swallowed.contains(&wire.opener.node))
     }
 
     /// Whether what is sent on a link vanishes.

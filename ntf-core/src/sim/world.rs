@@ -195,7 +195,9 @@ impl World {
     }
 
     /// Adds a device.
-    pub fn add_client(&mut self, config: client::Config) -> NodeId {
+    pub fn add_client(&mut self, mut config: client::Config) -> NodeId {
+        // The world performs it.
+        config.direct.tcp_asks = true;
         let machine = Box::new(Client::new(config.clone(), self.fresh_seed(), self.now()));
         self.add(Role::Client { machine, config: Box::new(config), events: Vec::new() }, None)
     }

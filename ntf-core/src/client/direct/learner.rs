@@ -7,12 +7,14 @@
 //! silence; where none answers, it was the network, and nothing is learned.
 //!
 //! A ping of SMP is two blocks of 16 KiB, a question of TCP (its keep-alive) two packets without content. Where the
-//! latter keep a connection, they go in the place of most pings; whether they do is tried on the scout as well.
+//! latter keep a connection, they go in the place of most pings; whether they do is tried on the scout as well. Where
+//! they stay unanswered by a peer that is there, as behind some middleboxes, TCP asks nothing for half a day.
 //!
 //! Knows time only. [`rounds`](super::rounds) asks, and tells what came of it.
 
 use super::plan::DirectPlan;
 use crate::base::time::Mono;
+use crate::link::keepalive::probes_last;
 use core::time::Duration;
 
 /// What is known of one network.
@@ -26,6 +28,8 @@ pub(in crate::client) struct Learner {
     probed: Bracket,
     /// Losses of all connections at once, in a row or nearly so, that silence may explain.
     strikes: u8,
+    /// When TCP gave up a connection last that counted as a strike.
+    given_up_at: Option<Mono>,
     /// Rounds since the last strike.
     rounds: u8,
 }
@@ -35,19 +39,31 @@ pub(in crate::client) struct Learner {
 pub(in crate::client) struct Bracket {
     /// The longest silence that a connection survived, or [`DirectPlan::interval_min`].
     pub(in crate::client) survived: Duration,
-    /// The shortest silence after which one was dropped.
+    /// The shortest silence after which one was dropped; nought where TCP's questions are not answered.
     pub(in crate::client) dropped: Option<Duration>,
     /// When longer silences may be tried again.
     retry_at: Option<Mono>,
 }
 
-/// What to try on the scout.
+/// What to try on the scout, or what a connection did not survive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Trial {
     /// This long without a word of the client's.
     pub(super) silence: Duration,
     /// After so much silence TCP asks, if it does.
     pub(super) probes: Option<Duration>,
+}
+
+impl Trial {
+    /// What a connection went through that TCP gave up: silence for as long as TCP was to bear.
+    pub(super) const fn given_up(probes: Duration) -> Self {
+        Self { silence: probes, probes: Some(probes) }
+    }
+
+    /// The silence that TCP's questions broke in vain, if it was TCP that gave up.
+    fn gave_up_after(&self) -> Option<Duration> {
+        self.probes.filter(|probes| self.silence <= *probes)
+    }
 }
 
 /// Strikes that shorten the interval.
@@ -125,7 +141,7 @@ impl Learner {
 
     /// What was known before.
     pub(in crate::client) const fn restore(silent: Bracket, probed: Bracket) -> Self {
-        Self { silent, probed, strikes: 0, rounds: 0 }
+        Self { silent, probed, strikes: 0, given_up_at: None, rounds: 0 }
     }
 
     /// What is known of silence, and of silence but for TCP's questions.
@@ -135,29 +151,61 @@ impl Learner {
 
     /// How long connections may be without a word of ours.
     pub(super) fn interval(&self, plan: &DirectPlan) -> Duration {
-        self.silent.interval(plan).max(self.probed.interval(plan))
+        let silent = self.silent.interval(plan);
+        if plan.tcp_asks && !self.is_refused() { silent.max(self.probed.interval(plan)) } else { silent }
     }
 
-    /// After how much silence TCP is to ask; not at all where pings alone are as seldom as they may be.
+    /// After how much silence TCP is to ask; not at all where pings alone are as seldom as they may be, or where
+    /// its questions are not answered.
     pub(super) fn probes(&self, plan: &DirectPlan) -> Option<Duration> {
         // Whole seconds, as TCP counts them.
         let silence = Duration::from_secs(self.silent.interval(plan).as_secs());
-        Some(silence).filter(|silence| *silence < plan.interval_max)
+        Some(silence).filter(|silence| plan.tcp_asks && !self.is_refused() && *silence < plan.interval_max)
+    }
+
+    /// Whether TCP's questions stay unanswered on this network though the peer is there.
+    fn is_refused(&self) -> bool {
+        self.probed.dropped == Some(Duration::ZERO)
+    }
+
+    /// TCP asked as often as it may, and connections were lost nevertheless: by its questions, not by silence.
+    fn refuse(&mut self, now: Mono, plan: &DirectPlan) {
+        if !self.is_refused() {
+            // What TCP's questions did was put down to silence.
+            self.silent = Bracket::new(plan.interval_min, None);
+        }
+        self.probed = Bracket::new(plan.interval_min, Some(Duration::ZERO));
+        self.probed.settle(now, plan);
     }
 
     /// What to try on the scout, if there is anything to learn.
     pub(super) fn trial(&self, plan: &DirectPlan, now: Mono) -> Option<Trial> {
-        let probes = self.probes(plan)?;
-        match self.probed.candidate(plan, now) {
-            Some(silence) => Some(Trial { silence, probes: Some(probes) }),
-            None => self.silent.candidate(plan, now).map(|silence| Trial { silence, probes: None }),
+        let by_probes = match self.probes(plan) {
+            Some(probes) => self.probed.candidate(plan, now).map(|silence| (silence, probes)),
+            None => None,
+        };
+        match by_probes {
+            Some((silence, probes)) => Some(Trial { silence, probes: Some(probes) }),
+            None => match self.silent.candidate(plan, now) {
+                Some(silence) => Some(Trial { silence, probes: None }),
+                None => self.trial_of_refusal(plan, now),
+            },
         }
+    }
+
+    /// Whether TCP's questions are answered by now: a silence in which they go unanswered for longer than TCP bears.
+    fn trial_of_refusal(&self, plan: &DirectPlan, now: Mono) -> Option<Trial> {
+        let is_worth_it = plan.tcp_asks && self.interval(plan) < plan.interval_max;
+        let is_time = self.is_refused() && self.probed.retry_at.is_none_or(|at| at <= now);
+        let (silence, probes) = (plan.interval_min + probes_last() * 2, Some(plan.interval_min));
+        (is_worth_it && is_time).then_some(Trial { silence, probes })
     }
 
     /// Whether a connection that was silent for so long, with or without TCP's questions, need not be asked any more.
     pub(super) fn is_surely_dropped(&self, is_probed: bool, silence: Duration) -> bool {
         let bracket = if is_probed { &self.probed } else { &self.silent };
-        bracket.dropped.is_some_and(|dropped| silence > eighths(dropped, 10))
+        let dropped = bracket.dropped.filter(|dropped| !dropped.is_zero());
+        dropped.is_some_and(|dropped| silence > eighths(dropped, 10))
     }
 
     /// The scout survived this.
@@ -167,7 +215,10 @@ impl Learner {
 
     /// The scout did not survive this, though the network was there.
     pub(super) fn on_dropped(&mut self, now: Mono, plan: &DirectPlan, trial: Trial) {
-        self.tried(trial.probes).on_dropped(now, plan, trial.silence);
+        match trial.gave_up_after() {
+            Some(_) => self.on_strike(now, plan, trial),
+            None => self.tried(trial.probes).on_dropped(now, plan, trial.silence),
+        }
     }
 
     const fn tried(&mut self, probes: Option<Duration>) -> &mut Bracket {
@@ -187,7 +238,17 @@ impl Learner {
 
     /// Connections were lost after a silence, and the network was there again at once: all of them when they were
     /// asked, or one by TCP's questions going unanswered, which came too late then.
+    ///
+    /// What befalls all connections at once, TCP notices one after the other, within the silence that it bears and
+    /// the time it takes to give up. That is one strike.
     pub(super) fn on_strike(&mut self, now: Mono, plan: &DirectPlan, lost: Trial) {
+        if let Some(probes) = lost.gave_up_after() {
+            let is_same = |at| now.since(at) < probes + probes_last();
+            if self.given_up_at.is_some_and(is_same) {
+                return;
+            }
+            self.given_up_at = Some(now);
+        }
         self.rounds = 0;
         self.strikes += 1;
         if self.strikes < STRIKES {
@@ -197,6 +258,7 @@ impl Learner {
         match lost.probes {
             // Pings found what TCP had not: its questions are of no use here, or not all the time.
             Some(probes) if lost.silence > probes => self.probed.shorten(now, plan, lost.silence),
+            Some(probes) if probes <= plan.interval_min => self.refuse(now, plan),
             Some(_) | None => self.silent.shorten(now, plan, lost.silence),
         }
     }
@@ -213,6 +275,7 @@ mod tests {
 
     const PLAN: DirectPlan = DirectPlan {
         pace: super::super::plan::Pace::Learned,
+        tcp_asks: true,
         interval_min: secs(30),
         interval_max: secs(1200),
         doze_interval: secs(540),
@@ -319,12 +382,73 @@ mod tests {
         let by_pings = Trial { silence: secs(1200), probes: Some(secs(49)) };
         for (lost, probes, interval) in [(by_tcp, 30, 1200), (by_pings, 49, 700)] {
             let mut learner = learned;
-            for _ in 0..STRIKES {
-                learner.on_strike(at(0), &PLAN, lost);
+            for strike in 0..STRIKES {
+                learner.on_strike(at(100 * u64::from(strike)), &PLAN, lost);
             }
             assert_eq!(learner.probes(&PLAN), Some(secs(probes)), "{lost:?}");
             assert_eq!(learner.interval(&PLAN), secs(interval), "{lost:?}");
         }
+    }
+
+    #[test]
+    fn what_tcp_notices_of_one_event_on_many_connections_is_one_strike() {
+        let (mut learner, ..) = learn(secs(60), TCP_HELPS);
+        let lost = Trial::given_up(secs(49));
+        for second in [0, 3, 40, 69] {
+            learner.on_strike(at(second), &PLAN, lost);
+        }
+        assert_eq!(learner.probes(&PLAN), Some(secs(49)));
+        learner.on_strike(at(70), &PLAN, lost);
+        assert_eq!(learner.probes(&PLAN), Some(secs(30)), "a connection that was opened since");
+    }
+
+    #[test]
+    fn where_tcp_s_questions_are_not_answered_it_asks_nothing_for_half_a_day() {
+        let (mut learner, ..) = learn(secs(60), TCP_HELPS);
+        let give_up = |learner: &mut Learner, from: u64, probes: u64| {
+            for strike in 0..u64::from(STRIKES) {
+                learner.on_strike(at(from + 100 * strike), &PLAN, Trial::given_up(secs(probes)));
+            }
+        };
+        give_up(&mut learner, 0, 49);
+        assert_eq!(learner.probes(&PLAN), Some(secs(30)), "silence is to blame at first");
+        give_up(&mut learner, 1000, 30);
+        assert_eq!(learner.probes(&PLAN), None);
+        assert_eq!(learner.interval(&PLAN), PLAN.interval_min, "of silence nothing is known any more");
+        let kept = Learner::restore(learner.silent, learner.probed);
+        assert_eq!(kept.probes(&PLAN), None, "it is part of what is kept");
+        // Silence is learned as where no TCP asks.
+        let mut now = at(1200);
+        while let Some(trial) = learner.trial(&PLAN, now) {
+            assert_eq!(trial.probes, None);
+            now = now + trial.silence;
+            match trial.silence < secs(300) {
+                true => learner.on_survived(now, &PLAN, trial),
+                false => learner.on_dropped(now, &PLAN, trial),
+            }
+        }
+        assert_eq!(learner.interval(&PLAN).as_secs(), 236);
+        learner.silent.retry_at = Some(now + PLAN.relearn * 2);
+        let later = now + PLAN.relearn;
+        let trial = learner.trial(&PLAN, later).expect("it is time");
+        assert_eq!(trial, Trial { silence: secs(72), probes: Some(secs(30)) });
+        let mut again = learner;
+        again.on_dropped(later, &PLAN, Trial::given_up(secs(30)));
+        again.on_dropped(later + secs(60), &PLAN, Trial::given_up(secs(30)));
+        assert_eq!(again.trial(&PLAN, later + secs(60)), None, "not yet");
+        assert_eq!(again.interval(&PLAN).as_secs(), 236, "silence is what it was");
+        learner.on_survived(later, &PLAN, trial);
+        assert_eq!(learner.probes(&PLAN), Some(secs(236)), "they are answered by now");
+    }
+
+    #[test]
+    fn where_nobody_lets_tcp_ask_silence_is_learned_alone() {
+        const PINGS: DirectPlan = DirectPlan { tcp_asks: false, ..PLAN };
+        let (helped, ..) = learn(secs(60), TCP_HELPS);
+        assert_eq!(helped.probes(&PINGS), None);
+        assert_eq!(helped.interval(&PINGS).as_secs(), 49, "not what TCP's questions made of it");
+        let trial = Learner::new(&PINGS).trial(&PINGS, at(0));
+        assert_eq!(trial, Some(Trial { silence: secs(60), probes: None }));
     }
 
     #[test]

@@ -213,6 +213,12 @@ impl Client {
         }
     }
 
+    /// Sets [`DirectPlan::tcp_asks`]: for an adapter that is given a client and performs
+    /// [`Probe`](super::effect::Probe).
+    pub const fn let_tcp_ask(&mut self) {
+        self.config.direct.tcp_asks = true;
+    }
+
     /// How late a message may be, at most, from when its server can be reached: the time until a lost connection is
     /// noticed, the longest pause between attempts with what sharing wake-ups adds, and the time that a connection
     /// takes.

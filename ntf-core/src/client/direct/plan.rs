@@ -7,6 +7,11 @@ use core::time::Duration;
 pub struct DirectPlan {
     /// How long connections may be silent before their servers are asked for a sign of life. Default learned.
     pub pace: Pace,
+    /// Whether [`Effect::Probe`](crate::client::effect::Effect::Probe) is performed, so that TCP asks in the place of most
+    /// pings. Default no: whoever performs effects says that they do this one, as the adapters' `run_client` does.
+    ///
+    /// Source: ours; where nobody lets TCP ask, only a ping notices that a connection is dead.
+    pub tcp_asks: bool,
     /// Shortest interval that is learned, and the one to begin with on a network that is not known.
     /// Default 30 s.
     ///
@@ -42,6 +47,7 @@ impl Default for DirectPlan {
     fn default() -> Self {
         Self {
             pace: Pace::Learned,
+            tcp_asks: false,
             interval_min: Duration::from_secs(30),
             interval_max: Duration::from_secs(20 * 60),
             doze_interval: Duration::from_secs(9 * 60),

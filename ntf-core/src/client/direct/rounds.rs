@@ -6,7 +6,7 @@
 //! servers. A connection that was silent for so long that the network has surely dropped it is opened anew
 //! without a question. What becomes of a round is what [`learner`](super::learner) learns from.
 
-use super::learner::Trial;
+use super::learner::{Learner, Trial};
 use super::plan::Pace;
 use crate::base::time::{Mono, Now};
 use crate::client::Client;
@@ -97,14 +97,11 @@ impl Client {
 
     /// Decides what TCP does on held connections, and on the scout.
     pub(in crate::client) fn plan_probes(&mut self) {
-        if !self.is_direct() {
+        if !self.is_direct() || !self.config.direct.tcp_asks {
             return;
         }
         let probes = self.direct_probes();
-        let held: Vec<_> = self.servers.held().map(|(index, _)| index).collect();
-        for index in held {
-            self.servers.set_probes(index, probes);
-        }
+        self.servers.set_probes_of_held(probes);
         if let Some(Scout { index, phase: Phase::Silent }) = self.direct.rounds.scout {
             let plan = &self.config.direct;
             let trial = self.direct.known(plan).trial(plan, self.latest.mono);
@@ -124,8 +121,15 @@ impl Client {
     /// means nothing without the word of others.
     pub(super) fn begin_round(&mut self, now: Now, silence_min: Duration) {
         let is_scout_due = self.scout_due(now).is_some_and(|due| due <= now.mono);
-        let silence_min = if is_scout_due { Duration::ZERO } else { silence_min };
         let learner = self.direct.known(&self.config.direct);
+        self.ask_held(now, if is_scout_due { Duration::ZERO } else { silence_min }, &learner);
+        if self.config.direct.pace == Pace::Learned {
+            self.try_scout(now, &learner);
+        }
+    }
+
+    /// Asks every server that was silent for so long, or connects anew where the connection is surely dropped.
+    fn ask_held(&mut self, now: Now, silence_min: Duration, learner: &Learner) {
         let is_learning = self.config.direct.pace == Pace::Learned;
         let silences = self.servers.held().filter_map(|(index, server)| {
             let silence = now.mono.since(server.engine.heard()?);
@@ -147,13 +151,10 @@ impl Client {
                 self.direct.rounds.waiting.insert(index, silence);
             }
         }
-        if is_learning {
-            self.try_scout(now, &learner);
-        }
     }
 
     /// Sends the scout out, asks it when its time has come, or ends it when there is nothing to learn.
-    fn try_scout(&mut self, now: Now, learner: &super::Learner) {
+    fn try_scout(&mut self, now: Now, learner: &Learner) {
         let trial = learner.trial(&self.config.direct, now.mono).filter(|_| !self.direct.is_dozing);
         match (self.direct.rounds.scout, trial) {
             (None, None) => {}
@@ -213,19 +214,31 @@ impl Client {
     /// A held connection is lost.
     pub(super) fn note_lost(&mut self, now: Now, index: ServerIndex, why: Loss) {
         let probes = self.servers.probes_of(index);
+        let given_up = self.given_up_by_tcp(now, index, why);
         let rounds = &mut self.direct.rounds;
         let Some(silence) = rounds.waiting.remove(&index) else {
             // Nobody had asked but TCP.
-            if let (Some(silence), Loss::Down(DownReason::Broken)) = (probes, why) {
-                rounds.suspicion = Some(Suspicion { lost: Trial { silence, probes }, at: now.mono });
+            if let Some(lost) = given_up {
+                rounds.suspicion = Some(Suspicion { lost, at: now.mono });
             }
             return;
         };
-        let by_silence = matches!(why, Loss::Silent | Loss::Down(DownReason::Broken | DownReason::Closed));
+        let by_silence = matches!(
+            why,
+            Loss::Silent | Loss::Down(DownReason::Broken | DownReason::Closed | DownReason::TimedOut)
+        );
         if by_silence && rounds.answered == 0 && rounds.waiting.is_empty() {
             rounds.suspicion = Some(Suspicion { lost: Trial { silence, probes }, at: now.mono });
         }
         self.judge(now);
+    }
+
+    /// What a server's lost connection went through, if TCP gave it up for its questions. One that broke, or that TCP had no
+    /// reason yet to ask on, was ended by somebody: a server that crashed, or the network.
+    fn given_up_by_tcp(&self, now: Now, index: ServerIndex, why: Loss) -> Option<Trial> {
+        let probes = self.servers.probes_of(index).filter(|_| why == Loss::Down(DownReason::TimedOut))?;
+        let silence = now.mono.since(self.servers.heard_before(index)?);
+        (silence >= probes).then(|| Trial::given_up(probes))
     }
 
     /// A connection stands.
@@ -238,17 +251,21 @@ impl Client {
     }
 
     /// The scout's connection is lost.
-    pub(super) fn note_scout_lost(&mut self, now: Now) {
-        match &mut self.direct.rounds.scout {
-            Some(Scout { phase, .. }) => match *phase {
-                Phase::Asked { tried, .. } => *phase = Phase::Lost { tried },
-                // Its server ended it, or the network did by itself.
-                Phase::Silent | Phase::Lost { .. } => return self.drop_scout(),
-            },
-            None => return,
-        }
-        if let Some(Scout { index, .. }) = self.direct.rounds.scout {
-            self.servers.release(index);
+    pub(super) fn note_scout_lost(&mut self, now: Now, why: Loss) {
+        let Some(Scout { index, phase }) = self.direct.rounds.scout else { return };
+        let tried = match phase {
+            Phase::Asked { tried, .. } => Some(tried),
+            Phase::Silent => self.given_up_by_tcp(now, index, why),
+            Phase::Lost { .. } => None,
+        };
+        // Otherwise its server ended it, or the network did by itself.
+        let Some(tried) = tried else { return self.drop_scout() };
+        self.direct.rounds.scout = Some(Scout { index, phase: Phase::Lost { tried } });
+        self.servers.release(index);
+        if phase == Phase::Silent {
+            // TCP was not answered on it: are the others?
+            let learner = self.direct.known(&self.config.direct);
+            self.ask_held(now, Duration::ZERO, &learner);
         }
         self.judge(now);
     }

@@ -204,7 +204,7 @@ impl Client {
     /// A connection is gone, and its subscriptions with it.
     pub(in crate::client) fn on_smp_down(&mut self, now: Now, index: ServerIndex, why: Loss) {
         if self.servers.is_apart(index) {
-            return self.note_scout_lost(now);
+            return self.note_scout_lost(now, why);
         }
         self.note_lost(now, index, why);
         let Some(server) = self.servers.get(index).map(|server| server.engine.server().clone()) else {

@@ -15,6 +15,8 @@ pub(super) struct Probing {
     told: Option<Told>,
     /// What it did on the link before, which is down.
     lost_with: Option<Duration>,
+    /// When the server was last heard on that link.
+    heard: Option<Mono>,
 }
 
 /// What TCP was told to do on a link.
@@ -36,9 +38,10 @@ impl Told {
 
 impl Probing {
     /// A link is down, and TCP asks nothing on it any more.
-    pub(super) fn on_down(&mut self, link: LinkId) {
+    pub(super) fn on_down(&mut self, link: LinkId, heard: Option<Mono>) {
         if let Some(told) = self.told.take_if(|told| told.probe.link == link) {
             self.lost_with = told.probe.after;
+            self.heard = heard;
         }
     }
 }
@@ -51,6 +54,21 @@ impl Servers {
         {
             self.touched.insert(index);
         }
+    }
+
+    /// The same on all held links.
+    pub(in crate::client) fn set_probes_of_held(&mut self, after: Option<Duration>) {
+        let held = self.all.iter_mut().filter(|(_, server)| server.held && !server.is_apart);
+        for (index, server) in held {
+            if server.probing.wanted.replace(after) != Some(after) {
+                self.touched.insert(*index);
+            }
+        }
+    }
+
+    /// When a server was last heard on a link that TCP asked on and that is down.
+    pub(in crate::client) fn heard_before(&self, index: ServerIndex) -> Option<Mono> {
+        self.all.get(&index)?.probing.heard
     }
 
     /// What TCP is to be told about a server's link, if that is news.

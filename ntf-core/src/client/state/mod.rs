@@ -8,7 +8,7 @@
 //! mode     = "I" | "P" | "D" | "O"
 //! direct   = Bool enabled || list(network)
 //! network  = Int64 name || bracket without a packet || bracket with TCP's questions
-//! bracket  = Word16 seconds survived || maybe(Word16 seconds dropped)
+//! bracket  = Word16 seconds survived || maybe(Word16 seconds dropped), 0 where TCP's questions are not answered
 //! token    = server provider short(device) maybe(push key(32) short(sealed device)) short(key) dh(32) phase
 //!            Bool another push || Bool check || Bool replacement || maybe(Word16 minutes) || maybe(due)
 //! phase    = "N" | "R" issued | "V" issued code(32) | "A" issued | "I" issued short(status)

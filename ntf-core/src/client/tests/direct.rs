@@ -184,6 +184,63 @@ fn tcp_asks_in_the_place_of_most_pings_and_notices_a_dead_connection_in_time() {
 }
 
 #[test]
+fn where_tcp_s_questions_are_swallowed_connections_do_not_break_again_and_again() {
+    for was_there_before in [false, true] {
+        let mut town = Town::new(2);
+        town.world.set_translator(town.device, Some(Latency::fixed(Duration::from_secs(300))));
+        town.world.swallow_probes(town.device, !was_there_before);
+        town.say(Circumstance::Network(NetworkId(5)));
+        town.world.run_for(12 * HOUR);
+        assert_eq!(town.device().direct_probes().is_some(), was_there_before);
+        // From here on, if it was not so before.
+        town.world.swallow_probes(town.device, true);
+        town.world.run_for(12 * HOUR);
+        assert_eq!(town.device().direct_probes(), None, "{was_there_before}");
+        let interval = town.device().direct_interval().as_secs();
+        assert!((225..300).contains(&interval), "pings are as far apart as silence is borne: {interval}");
+        let smp = &town.device().config.smp;
+        let notices = Duration::from_secs(interval) + smp.keepalive.answer_timeout;
+        assert!(town.device().lateness_max() > notices, "and they notice");
+        town.states();
+        town.world.run_for(5 * HOUR);
+        assert_eq!(town.states(), [], "no connection breaks");
+    }
+}
+
+#[test]
+fn where_nobody_lets_tcp_ask_pings_do_and_the_bound_is_theirs() {
+    let mut bench = Bench::new();
+    bench.command(Command::SetMode(Mode::Direct));
+    bench.create();
+    bench.pass(2 * HOUR);
+    assert_eq!(bench.probes, [], "nobody would perform it");
+    assert_eq!(bench.client.direct_probes(), None);
+    let smp = &bench.client.config.smp;
+    let next = smp.backoff.max * 5 / 4 + smp.connect_timeout;
+    let noticed = bench.client.direct_interval() + smp.keepalive.answer_timeout;
+    assert_eq!(bench.client.lateness_max(), noticed + next);
+}
+
+#[test]
+fn a_server_that_crashes_is_no_reason_for_tcp_to_ask_more_often() {
+    let mut town = Town::new(3);
+    town.world.set_translator(town.device, Some(Latency::fixed(Duration::from_secs(55))));
+    town.say(Circumstance::Network(NetworkId(5)));
+    town.world.run_for(9 * HOUR);
+    let probes = town.device().direct_probes();
+    for crash in 0..6 {
+        let server = town.servers[crash % 3];
+        town.world.apply(Fault::Restart(server));
+        town.world.run_for(97 * SECOND);
+    }
+    assert_eq!(town.device().direct_probes(), probes);
+    // The network forgets everything once: all three are noticed, one after the other.
+    town.world.apply(Fault::HalfOpen(town.device));
+    town.world.run_for(10 * MINUTE);
+    assert_eq!(town.device().direct_probes(), probes);
+}
+
+#[test]
 fn what_tcp_does_follows_mode_and_doze() {
     let after = |secs: Option<u64>| secs.map(Duration::from_secs);
     let mut bench = direct();
@@ -201,7 +258,7 @@ fn what_tcp_does_follows_mode_and_doze() {
     bench.command(Command::SetMode(Mode::Off));
     bench.pass(MINUTE);
     assert_eq!(told(&mut bench), [], "other connections are the adapter's matter");
-    let direct = DirectPlan { pace: Pace::Fixed(MINUTE), ..DirectPlan::default() };
+    let direct = DirectPlan { pace: Pace::Fixed(MINUTE), tcp_asks: true, ..DirectPlan::default() };
     let mut bench = Bench::with(Config { direct, ..Config::default() });
     bench.command(Command::SetMode(Mode::Direct));
     bench.create();
@@ -339,9 +396,15 @@ fn switching_modes_at_any_moment_loses_no_message() {
     }
 }
 
+/// Of a client whose TCP does as it is told.
+fn performing() -> Config {
+    let direct = DirectPlan { tcp_asks: true, ..DirectPlan::default() };
+    Config { direct, ..Config::default() }
+}
+
 /// A bench with one queue in direct mode.
 fn direct() -> Bench {
-    let mut bench = Bench::new();
+    let mut bench = Bench::with(performing());
     bench.command(Command::SetMode(Mode::Direct));
     bench.create();
     assert_eq!(bench.take_words(), ["NEW", "SUB"]);
@@ -404,7 +467,7 @@ fn state_of_the_version_before_is_read() {
     four.extend_from_slice(&new[behind + 2..new.len() - 8]);
     let checksum = crate::crypto::sha::sha256(&four);
     four.extend_from_slice(&checksum[..8]);
-    let mut read = Client::import(Config::default(), Seed::from_number(5), bench.now, &four).unwrap();
+    let mut read = Client::import(performing(), Seed::from_number(5), bench.now, &four).unwrap();
     let network = Circumstance::Network(NetworkId(5));
     read.handle(bench.now, Input::Command(Command::Circumstance(network)));
     assert_eq!(read.direct_interval(), Duration::from_secs(175), "seven eighths of 200 s");

@@ -13,13 +13,13 @@ impl World {
         let next = match turn {
             Turn::Wait(until) => until,
             Turn::Broken => {
-                let reason = DownReason::Broken;
+                let reason = DownReason::TimedOut;
                 return self.post(self.now, Mail::Down { wire, side, reason, travels: false });
             }
             Turn::Ask => {
                 self.net.pass(wire, self.now);
                 let is_blocked = self.net.nodes_of(wire).is_some_and(|pair| self.blocked.contains(&pair));
-                if !is_blocked && !self.net.is_dead(wire) {
+                if !is_blocked && !self.net.is_dead(wire) && !self.net.swallows(wire) {
                     self.net.hear(wire, side, self.now);
                 }
                 self.now + PROBE_GAP

@@ -222,9 +222,15 @@ fn write_over(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&beside, path)?;
-    // The name as well: until its folder is written, a power cut may bring the old one back.
+    write_folder(path);
+    Ok(())
+}
+
+/// Has the system write the folder of a file that was put in its place: until then, a power cut may bring the old one
+/// back. Some file systems cannot, and a folder may be closed to reading; the file is whole nevertheless.
+fn write_folder(path: &Path) {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+    let _ = File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all());
 }
 
 fn encrypt(contents: &Contents, secret: &[u8]) -> Result<Vec<u8>, Failure> {
