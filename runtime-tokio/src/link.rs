@@ -90,10 +90,7 @@ pub(crate) struct KeepAlive {
 
 /// Why a connection is lost: whether TCP gave the peer up, or heard that the connection is no more.
 fn reason_of(error: &io::Error) -> DownReason {
-    match error.kind() {
-        io::ErrorKind::TimedOut => DownReason::TimedOut,
-        _ => DownReason::Broken,
-    }
+    if error.kind() == io::ErrorKind::TimedOut { DownReason::TimedOut } else { DownReason::Broken }
 }
 
 /// A peer that does not read gets this long to take the last bytes of a closing link.
@@ -454,6 +451,14 @@ mod tests {
             }
         })
         .unwrap();
+    }
+
+    #[test]
+    fn a_peer_that_tcp_gave_up_is_told_from_a_connection_that_was_reset() {
+        let of = |errno: rustix::io::Errno| reason_of(&io::Error::from_raw_os_error(errno.raw_os_error()));
+        assert_eq!(of(rustix::io::Errno::TIMEDOUT), DownReason::TimedOut);
+        assert_eq!(of(rustix::io::Errno::CONNRESET), DownReason::Broken);
+        assert_eq!(of(rustix::io::Errno::HOSTUNREACH), DownReason::Broken, "the network is not there");
     }
 
     /// Seconds of silence and between questions, and the number of questions; `None` where TCP asks nothing.
