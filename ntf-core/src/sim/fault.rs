@@ -254,16 +254,6 @@ impl World {
         self.switch_on(node);
     }
 
-    /// Sets up another device with the saved state of this one, as somebody does who restores a copy. `None`
-    /// where it is no device, or does not read what it wrote.
-    pub fn copy_device(&mut self, node: NodeId) -> Option<NodeId> {
-        let (seed, now) = (self.fresh_seed(), self.now_of(node));
-        let Role::Client { machine, config, .. } = &self.nodes.get(node.index())?.role else { return None };
-        let copy = Client::import((**config).clone(), seed, now, &machine.export()).ok()?;
-        let (machine, config) = (Box::new(copy), config.clone());
-        Some(self.add(Role::Client { machine, config, events: Vec::new() }, None))
-    }
-
     /// Takes the machine out of a device, to look into it: a stranger stands in its place. `None` where it is no
     /// device.
     pub fn take_client(&mut self, node: NodeId) -> Option<Client> {

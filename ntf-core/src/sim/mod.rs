@@ -7,6 +7,7 @@
 
 mod carry;
 pub mod days;
+mod devices;
 pub mod fault;
 mod file;
 pub mod identity;

@@ -11,7 +11,6 @@ use crate::base::source::Source;
 use crate::base::time::{Mono, Now, Wall};
 use crate::client::effect::Event;
 use crate::client::input::Command;
-use crate::client::{self, Client};
 use crate::crypto::cert::ServerCredentials;
 use crate::link::event::LinkAction;
 use crate::model::server::{Protocol, ServerAddress};
@@ -192,14 +191,6 @@ impl World {
             *subscriber = Some(node);
         }
         (node, self.list(host, node))
-    }
-
-    /// Adds a device.
-    pub fn add_client(&mut self, mut config: client::Config) -> NodeId {
-        // The world performs it.
-        config.direct.tcp_asks = true;
-        let machine = Box::new(Client::new(config.clone(), self.fresh_seed(), self.now()));
-        self.add(Role::Client { machine, config: Box::new(config), events: Vec::new() }, None)
     }
 
     /// Adds a peer that is played by hand: [`act`](Self::act) and [`take_heard`](Self::take_heard).
@@ -407,20 +398,6 @@ impl World {
             self.step();
         }
         true
-    }
-
-    /// A device's machine.
-    #[must_use]
-    pub fn client(&self, node: NodeId) -> Option<&Client> {
-        match &self.nodes.get(node.index())?.role {
-            Role::Client { machine, .. } => Some(machine),
-            Role::Smp(_)
-            | Role::Subscriber { .. }
-            | Role::Push { .. }
-            | Role::Relay(_)
-            | Role::Provider { .. }
-            | Role::Stranger(_) => None,
-        }
     }
 
     /// What a device's application was told, and when.
