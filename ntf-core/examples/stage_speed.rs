@@ -3,6 +3,8 @@
 //!
 //! `cargo run --release -p ntf-core --features sim,std --example stage_speed [HOURS]`
 
+#![expect(clippy::disallowed_methods, reason = "it takes the time of a run, and hands none to a machine")]
+
 use ntf_core::Mono;
 use ntf_core::sim::stage::{Deed, Options, Stage};
 use std::time::Instant;

@@ -231,12 +231,18 @@ impl Device {
     ///
     /// None in practice.
     pub fn poll(&mut self) -> Result<DeviceEffect, JsError> {
-        to_page(&match self.0.poll() {
-            Step::Do(effect) => object_of(effect),
-            Step::Idle(deadline) => {
-                EffectObject::Wait { until: deadline.map(|deadline| deadline.at.as_micros().div_ceil(1000)) }
+        loop {
+            let object = match self.0.poll() {
+                Step::Do(effect) => object_of(effect),
+                Step::Idle(deadline) => {
+                    let until = deadline.map(|deadline| deadline.at.as_micros().div_ceil(1000));
+                    Some(EffectObject::Wait { until })
+                }
+            };
+            if let Some(object) = object {
+                return to_page(&object);
             }
-        })
+        }
     }
 }
 
@@ -250,8 +256,9 @@ impl Device {
     }
 }
 
-fn object_of(effect: Effect) -> EffectObject {
-    match effect {
+/// `None` for what a page cannot do: it has no TCP to ask for it, and the client does not count on that.
+fn object_of(effect: Effect) -> Option<EffectObject> {
+    Some(match effect {
         Effect::Link(LinkAction::Connect { link, protocol, server, .. }) => EffectObject::Connect {
             link: link.number(),
             protocol: protocol.scheme(),
@@ -264,7 +271,8 @@ fn object_of(effect: Effect) -> EffectObject {
         }
         Effect::Link(LinkAction::Close { link }) => EffectObject::Close { link: link.number() },
         Effect::Event(event) => EffectObject::Tell { event: event_of(event) },
-    }
+        Effect::Probe(_) => return None,
+    })
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "what a page need not act on is told in words")]

@@ -601,6 +601,7 @@ where
     fn sort(effect: Self::Effect) -> Sorted<Self> {
         match R::sort(effect) {
             Sorted::Link(action) => Sorted::Link(action),
+            Sorted::Probe(link, after) => Sorted::Probe(link, after),
             Sorted::Tell(to, word) => Sorted::Tell(to, word),
             Sorted::HandOff(to, link, word) => Sorted::HandOff(to, link, word),
             Sorted::Report(report) => Sorted::Report(report),

@@ -9,25 +9,56 @@ extern crate ntf_tests;
 #[cfg(target_arch = "wasm32")]
 ntf_tests::wasm_bindgen_test_configure!(run_in_browser);
 
-use ntf_core::base::time::Mono;
 use ntf_core::sim::stage::{Deed, Network, Options, Party, Policy, Shape, Stage};
 use ntf_core::sim::{Run, Scenario, Size};
 
 const STAGES: [(u64, Shape, Policy, bool, Network, &str); 4] = [
-    (1, Shape::Split, Policy::Mutable, false, Network::Wifi, "HASH0"),
-    (2, Shape::Split, Policy::HiddenThenVisible, true, Network::Carrier, "HASH1"),
-    (3, Shape::Single, Policy::VisibleOnly, false, Network::Wifi, "HASH2"),
-    (u64::MAX, Shape::Single, Policy::Mutable, false, Network::Carrier, "HASH3"),
+    (
+        1,
+        Shape::Split,
+        Policy::Mutable,
+        false,
+        Network::Wifi,
+        "68fe8e2caa9d855bf26a2d14ec7a10ecbde04ff68f6b8393c4fd21ddf7dadfd1",
+    ),
+    (
+        2,
+        Shape::Split,
+        Policy::HiddenThenVisible,
+        true,
+        Network::Carrier,
+        "d1df528e01112c4bca919196fb7fa849016d680e67cc617d559b410e9047cae3",
+    ),
+    (
+        3,
+        Shape::Single,
+        Policy::VisibleOnly,
+        false,
+        Network::Wifi,
+        "20b705fc2942d390440afd0407714bd4fe360e5cfd80e6af99cbcfa1484e045d",
+    ),
+    (
+        u64::MAX,
+        Shape::Single,
+        Policy::Mutable,
+        false,
+        Network::Carrier,
+        "f164268b01d874498454f1cf512ed1f0fad6531fc0872393b0b09261e11e955f",
+    ),
 ];
 
-const TOWNS: [(u64, &str); 3] = [(1, "HASH4"), (7, "HASH5"), (131, "HASH6")];
+const TOWNS: [(u64, &str); 3] = [
+    (1, "042ae7de905e6e3c708f8a7323df5d571698b26cc0a3bb74e3e126b697a9d296"),
+    (7, "ced5db6d0c31d9d5dfb2d2468c3ea1d3ff7ca721b729f6a2f18b6e35472ea0ac"),
+    (131, "fb7e21e434c96e7e45e7bfceaa86ce68a0983b2ee392535981dba807b9e4bba9"),
+];
 
 #[test]
 fn stages_have_their_fingerprints_on_every_target() {
     let mut found = Vec::new();
     for (seed, shape, policy, sealed, network, _) in STAGES {
         let mut stage = Stage::new(Options { seed, shape, policy, sealed, network }).expect("lawful options");
-        let mut go_on = |stage: &mut Stage, minutes: u64| {
+        let go_on = |stage: &mut Stage, minutes: u64| {
             let until = stage.now() + core::time::Duration::from_secs(60 * minutes);
             while stage.now() < until {
                 stage.run(until, 100);

@@ -413,6 +413,7 @@ const TOKIO_ONLY: &[(&str, &str)] = &[
     ("program/device.rs", "`ntf-smol` has no device"),
     ("program/device/kept.rs", "`ntf-smol` has no device"),
     ("program/device/store.rs", "`ntf-smol` has no device"),
+    ("program/replay.rs", "the simulator needs no runtime; `ntf replay` has it"),
     ("program/sim.rs", "the simulator needs no runtime; `ntf sim` has it"),
     ("program/stand_in.rs", "`ntf-smol server --stand-in` is enough to try things out"),
 ];

@@ -153,6 +153,7 @@ impl World {
             | Mail::Sent { .. }
             | Mail::Down { .. }
             | Mail::Refused { .. }
+            | Mail::Probe { .. }
             | Mail::Recognised { .. }
             | Mail::Unanswered { .. } => return,
         };
@@ -200,6 +201,7 @@ impl World {
             | Mail::Sent { .. }
             | Mail::Down { .. }
             | Mail::Refused { .. }
+            | Mail::Probe { .. }
             | Mail::Recognised { .. }
             | Mail::Unanswered { .. } => None,
         }

@@ -50,6 +50,10 @@ impl Machinery {
         !self.cut.is_empty() || !self.slow.is_empty() || !self.down.is_empty() || self.drops_pushes
     }
 
+    pub(super) const fn network(&self) -> Option<Network> {
+        self.network
+    }
+
     pub(super) fn is_hostile(&self) -> bool {
         self.hammering.is_some()
     }

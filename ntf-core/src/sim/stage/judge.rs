@@ -12,7 +12,7 @@ use crate::sim::oracle::{Excuse, Law, PROMPT, SETTLE};
 use crate::sim::stage::Stage;
 use crate::sim::stage::cast::{DIRECT, Party, SMP_HOSTS};
 use crate::sim::stage::ledger::Message;
-use crate::sim::stage::options::Policy;
+use crate::sim::stage::options::{Network, Policy};
 use crate::sim::stage::view::{LawView, MessageState};
 use crate::sim::town::Nodes;
 use alloc::collections::{BTreeMap, VecDeque};
@@ -118,6 +118,12 @@ const ALIBIS_MAX: usize = 256;
 
 /// How long a link may be dead before an end notices, and what was sent in the last moment. Source: `link::keepalive`.
 const LINK_LOSS: Duration = Duration::from_secs(200);
+
+/// From a request on a connection that the carrier has dropped to the same request on another one.
+///
+/// Source: a request waits 30 s and a ping then 20 s (`client::config`); the rest is connecting. At home connections are
+/// closed before a router drops them.
+const DROPPED_UNNOTICED: Duration = Duration::from_secs(60);
 
 /// What is promised, and whether it was kept.
 pub(super) struct Judge {
@@ -310,9 +316,17 @@ impl Stage {
         let client = self.cast.nodes.devices.get(device).and_then(|node| self.world.client(*node));
         match device {
             DIRECT => PROMPT + client.map(crate::client::Client::lateness_max).unwrap_or_default(),
-            _ if self.options.policy == Policy::Mutable => PROMPT,
+            _ if self.options.policy == Policy::Mutable => PROMPT + self.suspicion(),
             // Who opened the app hears of the next message when the next alert or hidden push may come.
-            _ => PROMPT + DeliveryLimits::default().quiet,
+            _ => PROMPT + self.suspicion() + DeliveryLimits::default().quiet,
+        }
+    }
+
+    /// How long a phone may take to find that the network has dropped a connection which it still holds.
+    const fn suspicion(&self) -> Duration {
+        match self.machinery.network() {
+            Some(Network::Carrier) => DROPPED_UNNOTICED,
+            Some(Network::Wifi) | None => Duration::ZERO,
         }
     }
 
