@@ -19,7 +19,7 @@ const STAGES: [(u64, Shape, Policy, bool, Network, &str); 4] = [
         Policy::Mutable,
         false,
         Network::Wifi,
-        "68fe8e2caa9d855bf26a2d14ec7a10ecbde04ff68f6b8393c4fd21ddf7dadfd1",
+        "16fbe4603c756293b1468c4913d2f17c38eb8ed575e2878e48714ecefbb461ff",
     ),
     (
         2,
@@ -27,7 +27,7 @@ const STAGES: [(u64, Shape, Policy, bool, Network, &str); 4] = [
         Policy::HiddenThenVisible,
         true,
         Network::Carrier,
-        "d1df528e01112c4bca919196fb7fa849016d680e67cc617d559b410e9047cae3",
+        "25a7addf407f8afe5307fd1bb93cc2fee4c0cc51a328840dad71651032694bee",
     ),
     (
         3,
@@ -35,7 +35,7 @@ const STAGES: [(u64, Shape, Policy, bool, Network, &str); 4] = [
         Policy::VisibleOnly,
         false,
         Network::Wifi,
-        "20b705fc2942d390440afd0407714bd4fe360e5cfd80e6af99cbcfa1484e045d",
+        "96e9f9c42306be36d4c992a95644fc797ed55a4f0dcff895b41ed065e421bdd2",
     ),
     (
         u64::MAX,
@@ -43,7 +43,7 @@ const STAGES: [(u64, Shape, Policy, bool, Network, &str); 4] = [
         Policy::Mutable,
         false,
         Network::Carrier,
-        "f164268b01d874498454f1cf512ed1f0fad6531fc0872393b0b09261e11e955f",
+        "c5a3acc8bf941cb304481e4b08c0bc569f6387f3a4c2249c84edd173a9e775cd",
     ),
 ];
 

@@ -1,6 +1,7 @@
 //! What the world does between two inputs: carries mail, fires deadlines, performs effects.
 
 mod probes;
+mod whom;
 mod words;
 
 use crate::base::id::LinkId;
@@ -497,29 +498,6 @@ impl World {
     fn chain_of(&self, node: NodeId) -> Vec<Box<[u8]>> {
         let credentials = self.nodes.get(node.index()).and_then(|entry| entry.credentials.as_ref());
         credentials.map(|credentials| credentials.chain.clone()).unwrap_or_default()
-    }
-
-    pub(super) fn push_of(&self, node: NodeId) -> Option<NodeId> {
-        match self.nodes.get(node.index()) {
-            Some(Node { role: Role::Subscriber { push, .. }, .. }) => Some(*push),
-            Some(Node { role: Role::Relay(end), .. }) => end.push(),
-            Some(_) | None => None,
-        }
-    }
-
-    pub(super) fn subscriber_of(&self, node: NodeId) -> Option<NodeId> {
-        match self.nodes.get(node.index()) {
-            Some(Node { role: Role::Push { subscriber, .. }, .. }) => *subscriber,
-            Some(Node { role: Role::Relay(end), .. }) => end.subscriber(),
-            Some(_) | None => None,
-        }
-    }
-
-    pub(super) fn provider_of(&self, node: NodeId) -> Option<NodeId> {
-        match self.nodes.get(node.index()) {
-            Some(Node { role: Role::Push { provider, .. }, .. }) => Some(*provider),
-            Some(_) | None => None,
-        }
     }
 
     fn owner_of(&self, node: NodeId, token: &[u8]) -> Option<NodeId> {

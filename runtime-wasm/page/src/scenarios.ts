@@ -156,7 +156,7 @@ export const SCENARIOS: readonly Scenario[] = [
     short: "Carrier NAT",
     story: [
       "A mobile carrier forgets silent connections after some minutes and tells nobody.",
-      "The direct phone learns on a second connection, the scout, how long it may be silent, and pings only that often.",
+      "The direct phone learns on a second connection, the scout, how long it may be silent, and lets TCP ask only that often.",
       "The message that comes after a quiet hour still finds its way.",
     ],
     options: { network: "carrier" },

@@ -110,7 +110,13 @@ impl Stage {
         let mut lines = vec![format!("{queues} queues")];
         match client.token_status() {
             Some(status) => lines.push(format!("token {}", crate::wire::text::status::token(status))),
-            None => lines.push(format!("pings after {} s", client.direct_interval().as_secs())),
+            None => {
+                let pings = format!("pings after {} s", client.direct_interval().as_secs());
+                lines.extend(
+                    client.direct_probes().map(|after| format!("TCP asks after {} s", after.as_secs())),
+                );
+                lines.push(pings);
+            }
         }
         lines
     }

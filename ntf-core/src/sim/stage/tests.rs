@@ -318,7 +318,7 @@ fn a_stranger_who_hammers_the_subscriber_changes_nothing_for_others() {
 }
 
 #[test]
-fn a_carrier_teaches_the_direct_phone_to_ping_more_often() {
+fn a_carrier_teaches_the_direct_phone_to_let_tcp_ask_more_often() {
     let interval = |network| {
         let mut stage = stage(Options { network, ..Options::default() });
         go_on(&mut stage, 180 * MINUTE);
@@ -326,7 +326,12 @@ fn a_carrier_teaches_the_direct_phone_to_ping_more_often() {
         go_on(&mut stage, 5 * MINUTE);
         assert_eq!(states(&stage), [MessageState::Read]);
         assert_kept(&stage);
-        stage.world.client(stage.cast.nodes.devices[2]).unwrap().direct_interval()
+        stage
+            .world
+            .client(stage.cast.nodes.devices[2])
+            .unwrap()
+            .direct_probes()
+            .expect("less than pings alone")
     };
     assert!(interval(Network::Carrier) * 2 < interval(Network::Wifi));
 }
