@@ -1,6 +1,6 @@
 //! A run as bytes: what went into it and the fingerprint of what came of it.
 //!
-//! As a file it begins with `NTFR`; [`file`](super::file) says the rest.
+//! As a file it begins with `NTFR`; `sim::file` says the rest.
 //!
 //! Everything random in a run comes from its scenario, so the scenario is all that has to be kept. The
 //! fingerprint tells whether a later program still does the same with it.

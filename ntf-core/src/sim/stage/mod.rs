@@ -5,10 +5,10 @@
 //! [`Stage::step`]) and does things ([`Stage::act`]); options and deeds are the whole run, which
 //! [`Stage::trace`] writes down and [`Stage::replay`] plays again.
 //!
-//! - [`cast`] builds the town, [`acts`] does deeds, [`agenda`] is what the stage does by itself;
-//! - [`envelopes`] has what passes between parties, [`reading`] opens it as far as a party can;
-//! - [`learned`] searches it for the run's secrets: who learned what;
-//! - [`ledger`] knows how far each message is, [`judge`] whether that is as promised.
+//! - `cast` builds the town, `acts` does deeds, `agenda` is what the stage does by itself;
+//! - `envelopes` has what passes between parties, `reading` opens it as far as a party can;
+//! - `learned` searches it for the run's secrets: who learned what;
+//! - `ledger` knows how far each message is, `judge` whether that is as promised.
 
 mod acts;
 mod agenda;
