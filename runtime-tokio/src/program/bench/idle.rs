@@ -4,20 +4,20 @@
 //! more and very many subscriptions: the answer should take the same time. Then `ntf server` as a process of its own
 //! without any link: its processor time, and how often its threads were woken.
 
-use std::process::{Child, Command, Stdio};
+use std::fs;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
-use std::{fs, io::BufRead, io::BufReader, thread};
 
-use ntf_core::host::oneshot;
 use serde_json::{Value, json};
 
 use crate::program::announce::print;
 use crate::program::bench::figures::{count, median, rounded};
 use crate::program::bench::population::Population;
+use crate::program::bench::process::Process;
 use crate::program::cli::{BenchIdle, Size};
 use crate::program::failure::Failure;
 use crate::program::usage::threads_of;
-use crate::wait::{sleep, timeout};
+use crate::wait::sleep;
 
 /// Polls that are timed together; one alone is shorter than a look at the clock.
 const POLLS: u32 = 1000;
@@ -27,9 +27,6 @@ const GROUPS: usize = 200;
 
 /// Tokens have this many subscriptions, as far as there are so many.
 const PER_TOKEN: u64 = 100;
-
-/// It starts within milliseconds.
-const START_MAX: Duration = Duration::from_secs(20);
 
 /// Runs `ntf bench idle`.
 ///
@@ -100,10 +97,10 @@ struct Idle {
 
 impl Idle {
     async fn measure(for_so_long: Duration) -> Result<Self, Failure> {
-        let server = Server::start().await?;
+        let (server, _) = Process::start(1, |command| _ = command.stderr(Stdio::null())).await?;
         // What it does to start is not what it does when idle.
         sleep(Duration::from_secs(1)).await;
-        let look = || (cpu_of(server.0.id()), wake_ups_of(server.0.id()));
+        let look = || (cpu_of(server.id()), wake_ups_of(server.id()));
         let (cpu, wake_ups) = look();
         sleep(for_so_long).await;
         let (cpu_now, wake_ups_now) = look();
@@ -127,43 +124,6 @@ fn wake_ups_of(process: u32) -> u64 {
 fn waits(status: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))?;
     line.trim().parse().ok()
-}
-
-/// `ntf server`, which ends with this.
-struct Server(Child);
-
-impl Server {
-    async fn start() -> Result<Self, Failure> {
-        let cannot = |error| Failure::failed(format!("Cannot start a server to measure: {error}."));
-        let child = Command::new(std::env::current_exe().map_err(cannot)?)
-            .args(["server", "--listen", "127.0.0.1:0", "--json", "--until-input-ends", "--threads", "1"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(cannot)?;
-        let mut server = Self(child);
-        let output = server.0.stdout.take();
-        let (tell, told) = oneshot::channel();
-        // Reading waits, which no task may.
-        thread::spawn(move || {
-            let mut line = String::new();
-            let read = output.map(|output| BufReader::new(output).read_line(&mut line));
-            let _ = tell.send(matches!(read, Some(Ok(length)) if length > 0));
-        });
-        match timeout(START_MAX, told).await {
-            Ok(Ok(true)) => Ok(server),
-            Ok(Ok(false) | Err(_)) | Err(_) => Err(Failure::failed("The server to measure has not come up.")),
-        }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // Fails when it has ended, which is as well.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 #[cfg(test)]

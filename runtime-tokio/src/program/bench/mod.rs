@@ -10,6 +10,7 @@ mod figures;
 mod idle;
 mod memory;
 mod population;
+mod process;
 pub mod push;
 mod resubscribe;
 mod scratch;

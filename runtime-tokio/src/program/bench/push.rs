@@ -14,6 +14,7 @@ use serde_json::json;
 
 use crate::program::announce::print;
 use crate::program::bench::bare::seal_cost;
+use crate::program::bench::figures::count;
 use crate::program::bench::push::scene::Scene;
 use crate::program::cli::BenchPush;
 use crate::program::failure::Failure;
@@ -205,10 +206,4 @@ fn tell(measured: &Measured, bare: Duration, options: &BenchPush) {
         bare.as_secs_f64() * 1e6,
         bare.as_secs_f64() / cpu.max(1e-9) * 100.0,
     );
-}
-
-/// As a number to divide. Exact far beyond what anybody measures.
-#[allow(clippy::cast_precision_loss, reason = "exact up to 2^53")]
-const fn count(number: u64) -> f64 {
-    number as f64
 }

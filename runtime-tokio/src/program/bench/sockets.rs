@@ -26,7 +26,8 @@ use crate::identity::Identity;
 use crate::link::Traffic;
 use crate::listen::Listener;
 use crate::program::announce::{print, randomness, sentence};
-use crate::program::bench::bare::seal_cost;
+use crate::program::bench::figures::{count, rounded};
+use crate::program::bench::yardstick::Yardstick;
 use crate::program::cli::BenchSockets;
 use crate::program::failure::Failure;
 use crate::program::signals::stop_asked;
@@ -39,9 +40,6 @@ use devices::{Device, register};
 use load::{Load, Pace, Run, Sight, sights};
 use server::Measured;
 use source::Source;
-
-/// The payload that the yardstick C seals. Source: ours; what the reference pads payloads to.
-const YARDSTICK_LEN: usize = 3072;
 
 /// Pause between rounds of notifications: as short as a round may be without being the load itself.
 const ROUND: Duration = Duration::from_millis(1);
@@ -61,7 +59,7 @@ pub(super) async fn run(options: BenchSockets) -> Result<(), Failure> {
 }
 
 async fn measure(options: BenchSockets) -> Result<(), Failure> {
-    let c = seal_cost(YARDSTICK_LEN);
+    let c = Yardstick::measure();
     let clock = Clock::start();
     let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let trial = Trial::start(loopback, "chat.simplex.app")
@@ -197,24 +195,20 @@ impl Phase {
 }
 
 struct Figures {
-    c: Duration,
+    c: Yardstick,
     full: Phase,
     half: Phase,
     resident: Option<u64>,
 }
 
 impl Figures {
-    fn c_us(&self) -> f64 {
-        self.c.as_secs_f64() * 1e6
-    }
-
     fn json(&self) -> String {
-        let rounded = |value: f64| (value * 100.0).round() / 100.0;
-        let (cpu, c) = (self.full.server_us(), self.c_us());
+        let (cpu, c) = (self.full.server_us(), self.c.micros());
         json!({
             "notifications_per_s": rounded(self.full.rate()),
             "cpu_us_per_notification": rounded(cpu),
             "c_us": rounded(c),
+            "c_source": self.c.source(),
             "c_per_notification": rounded(cpu / c.max(1e-9)),
             "p50_ms": rounded(self.half.run.times.percentile_ms(50)),
             "p99_ms": rounded(self.half.run.times.percentile_ms(99)),
@@ -232,11 +226,10 @@ impl Figures {
             full.rate(),
         );
         eprintln!(
-            "Processor time of the server: {:.1} µs for each, {:.1} times XSalsa20-Poly1305 over {YARDSTICK_LEN} bytes ({:.2} µs, \
-             our own, in this run). SMP server and stand-in beside it: {:.1} µs.",
+            "Processor time of the server: {:.1} µs for each, {:.1} C. {}. SMP server and stand-in beside it: {:.1} µs.",
             full.server_us(),
-            full.server_us() / self.c_us().max(1e-9),
-            self.c_us(),
+            full.server_us() / self.c.micros().max(1e-9),
+            self.c,
             full.each_us(full.beside),
         );
         for thread in full.threads.iter().filter(|thread| !thread.time.is_zero()) {
@@ -257,10 +250,4 @@ impl Figures {
             eprintln!("Memory of the server: {:.1} MB.", count(resident) / 1e6);
         }
     }
-}
-
-/// As a number to divide. Exact far beyond what anybody measures.
-#[allow(clippy::cast_precision_loss, reason = "exact up to 2^53")]
-const fn count(number: u64) -> f64 {
-    number as f64
 }
