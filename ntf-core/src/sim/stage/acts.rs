@@ -1,13 +1,9 @@
 //! Deeds, done: what each of them means to the world.
 
-use crate::base::id::LinkId;
-use crate::base::reach::Reach;
 use crate::base::time::Mono;
 use crate::client::Mode;
 use crate::client::direct::{Circumstance, NetworkId};
 use crate::client::input::{Command, RequestTag};
-use crate::link::event::LinkAction;
-use crate::model::server::Protocol;
 use crate::sim::fault::{Fault, Weather};
 use crate::sim::net::Latency;
 use crate::sim::oracle::Excuse;
@@ -19,6 +15,7 @@ use crate::sim::stage::judge::Promise;
 use crate::sim::stage::learned::{Fact, Secret};
 use crate::sim::stage::ledger::OPEN_MAX;
 use crate::sim::stage::options::{Network, Nonsense, Shape};
+use crate::sim::stage::stranger::Hammering;
 use crate::sim::stage::view::MessageState;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
@@ -31,8 +28,7 @@ use core::time::Duration;
 pub(super) struct Machinery {
     /// The autoplay that is on, by its number.
     autoplay: Option<u32>,
-    /// The hammering that is on, by its number.
-    hammering: Option<u32>,
+    pub(super) hammering: Hammering,
     started: u32,
     pub(super) cut: BTreeSet<(Party, Party)>,
     pub(super) slow: BTreeMap<(Party, Party), u32>,
@@ -40,8 +36,6 @@ pub(super) struct Machinery {
     drops_pushes: bool,
     floods: u32,
     network: Option<Network>,
-    /// Connections that the stranger has asked for.
-    knocks: u64,
 }
 
 impl Machinery {
@@ -52,10 +46,6 @@ impl Machinery {
 
     pub(super) const fn network(&self) -> Option<Network> {
         self.network
-    }
-
-    pub(super) fn is_hostile(&self) -> bool {
-        self.hammering.is_some()
     }
 }
 
@@ -208,7 +198,7 @@ impl Stage {
                 }
             }
             Some(Task::NewToken { device }) => self.renew_token(device),
-            Some(Task::Hammer { since }) if self.machinery.hammering == Some(since) => {
+            Some(Task::Hammer { since }) if self.machinery.hammering.is(since) => {
                 self.hammer();
                 self.agenda.add(now + HAMMER_PAUSE, Task::Hammer { since });
             }
@@ -448,36 +438,6 @@ impl Stage {
                 self.world.set_translator(*node, Some(keeps));
             }
             self.command(device, Command::Circumstance(Circumstance::Network(NetworkId(name))));
-        }
-    }
-
-    fn set_hostile(&mut self, is_on: bool) {
-        self.machinery.hammering = is_on.then(|| {
-            self.machinery.started += 1;
-            self.agenda.add(self.world.now().mono, Task::Hammer { since: self.machinery.started });
-            self.machinery.started
-        });
-    }
-
-    /// One more connection, and noise on those that are up.
-    fn hammer(&mut self) {
-        let Some(server) = self.cast.subscriber().1.cloned() else { return };
-        self.machinery.knocks += 1;
-        let link = LinkId::opened(self.machinery.knocks);
-        let (protocol, reach) = (Protocol::Ntf, Reach::Anywhere);
-        let connect = LinkAction::Connect { link, protocol, server, showing: None, reach };
-        self.world.act(self.cast.stranger, connect);
-        // Every third connection stays silent: that is a way to hammer too.
-        for heard in self.world.take_heard(self.cast.stranger) {
-            if let crate::sim::Heard::Up { link, .. } = heard
-                && self.choice.below(3) > 0
-            {
-                let mut block = alloc::vec![0; Protocol::Ntf.block_len()];
-                for byte in &mut block {
-                    *byte = u8::try_from(self.choice.below(256)).unwrap_or(0);
-                }
-                self.world.act(self.cast.stranger, LinkAction::Send { link, block: block.into() });
-            }
         }
     }
 }

@@ -23,6 +23,7 @@ mod options;
 mod reading;
 mod record;
 mod snapshot;
+mod stranger;
 mod talk;
 #[cfg(test)]
 mod tests;

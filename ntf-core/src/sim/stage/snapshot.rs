@@ -97,7 +97,7 @@ impl Stage {
                 vec![format!("{} accepted", apple.accepted()), format!("{} refused", apple.refused())]
             }
             Party::DeviceA | Party::DeviceB | Party::DeviceC => self.lines_of_phone(party),
-            Party::Stranger => match self.machinery.is_hostile() {
+            Party::Stranger => match self.machinery.hammering.is_on() {
                 true => vec!["hammers the subscriber".into()],
                 false => vec!["does nothing".into()],
             },

@@ -304,7 +304,13 @@ fn an_envelope_that_is_held_tells_so_and_goes_on() {
 fn a_stranger_who_hammers_the_subscriber_changes_nothing_for_others() {
     let mut stage = stage(Options::default());
     stage.act(Deed::Hostile(true)).unwrap();
-    go_on(&mut stage, 5 * MINUTE);
+    let happened = go_on(&mut stage, MINUTE);
+    for word in ["TNEW", "TVFY", "TDEL"] {
+        let is_said = |happening: &Happening| {
+            happening.from == Some(Party::Stranger) && happening.name.as_deref() == Some(word)
+        };
+        assert!(happened.iter().any(is_said), "the stranger says {word}");
+    }
     for device in Party::DEVICES {
         send(&mut stage, device, "In spite of everything");
     }
