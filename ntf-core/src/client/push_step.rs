@@ -110,7 +110,7 @@ impl PushStep {
         push: &[u8],
         fetches_max: usize,
     ) -> Result<Self, ImportError> {
-        let mut client = Client::import_for_a_push(config, seed, now, state, fetches_max)?;
+        let mut client = Client::import_for_a_push(config, seed, now, state, push, fetches_max)?;
         let mut outcome = PushOutcome::default();
         match Body::decode(push) {
             Ok(Body::Verification(_)) => outcome.kind = PushKind::Verification,

@@ -103,6 +103,27 @@ impl Client {
         }
     }
 
+    /// The queues that a push names; `None` where it asks to look into all of them. A push that does not open names none,
+    /// and is rejected when it is taken.
+    pub(super) fn named_by(&self, json: &[u8]) -> Option<BTreeSet<NotifierKey>> {
+        let mut sealed = match Body::decode(json) {
+            Ok(Body::Message(sealed)) => sealed,
+            Ok(Body::CheckMessages) => return None,
+            Ok(Body::Verification(_)) | Err(_) => return Some(BTreeSet::new()),
+        };
+        let mut named = || {
+            let issued = self.token.as_ref()?.issued()?;
+            let text =
+                BoxKey::of_dh(&issued.secret).open_padded(&sealed.nonce, &mut sealed.ciphertext).ok()?;
+            let entries = payload::decode_notices(text).ok()?;
+            let key = |(address, _): &(NotifierAddress, Notice)| {
+                NotifierKey::new(&address.server, &address.notifier)
+            };
+            Some(entries.iter().map(key).collect())
+        };
+        Some(named().unwrap_or_default())
+    }
+
     pub(super) fn reject_push(&mut self, why: &'static str) {
         self.counters.pushes_rejected.count();
         self.tell(Event::PushRejected { why });

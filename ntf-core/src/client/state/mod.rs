@@ -41,6 +41,7 @@
 //! then everything is due at once, and once only; and a deletion whose time is over is tried for an hour
 //! more. So a wrong calendar brings neither a storm nor silence.
 
+mod queue;
 mod read;
 mod write;
 
@@ -58,6 +59,7 @@ use crate::wire::cursor::{Reader, Writer};
 use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
+use queue::WantedFor;
 use zeroize::Zeroizing;
 
 const MAGIC: &[u8; 4] = b"NTFC";
@@ -168,20 +170,22 @@ impl Client {
     ///
     /// Says what is wrong with the bytes. Nothing of them is used then.
     pub fn import(config: Config, seed: Seed, now: Now, bytes: &[u8]) -> Result<Self, ImportError> {
-        let mut client = Self::restore(config, seed, now, bytes)?;
+        let mut client = Self::restore(config, seed, now, bytes, WantedFor::Everything)?;
         client.go_on(now);
         Ok(client)
     }
 
-    /// A client that opens pushes and fetches, with so many GETs in all, and does nothing else.
+    /// A client that opens this push and fetches what it announces, with so many GETs in all, and does nothing else. It has
+    /// the queues that the push names, and no others.
     pub(super) fn import_for_a_push(
         config: Config,
         seed: Seed,
         now: Now,
         bytes: &[u8],
+        push: &[u8],
         fetches_max: usize,
     ) -> Result<Self, ImportError> {
-        let mut client = Self::restore(config, seed, now, bytes)?;
+        let mut client = Self::restore(config, seed, now, bytes, WantedFor::Push(push))?;
         client.timers.clear();
         // Another process holds the direct connections, if there are any; here, GET is what is wanted.
         client.mode = Mode::Instant;
@@ -192,7 +196,13 @@ impl Client {
         Ok(client)
     }
 
-    fn restore(config: Config, seed: Seed, now: Now, bytes: &[u8]) -> Result<Self, ImportError> {
+    fn restore(
+        config: Config,
+        seed: Seed,
+        now: Now,
+        bytes: &[u8],
+        wanted_for: WantedFor<'_>,
+    ) -> Result<Self, ImportError> {
         let rest = bytes.strip_prefix(MAGIC).ok_or(ImportError::NotAState)?;
         let version = match rest.first() {
             Some(1) => Version::One,
@@ -213,7 +223,7 @@ impl Client {
         }
         let body = content.get(MAGIC.len() + 1..).ok_or(ImportError::Damaged)?;
         let mut client = Self::new(config, seed, now);
-        client.read_all(now, version, &mut Reader::new(body))?;
+        client.read_all(now, version, &mut Reader::new(body), wanted_for)?;
         Ok(client)
     }
 }

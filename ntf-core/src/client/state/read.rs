@@ -1,28 +1,26 @@
 //! The reading half of the format, and what a restored client goes on with.
 
+use super::queue::WantedFor;
 use super::{Duration, ImportError, Left, Now, PeerFault, Queue, QueuePhase, Reader, Version, Wall};
 use crate::base::backoff::Backoff;
 use crate::base::id::EntityId;
-use crate::base::limits::NONCE_LEN;
 use crate::base::secret::Secret;
 use crate::client::Client;
 use crate::client::direct::{Bracket, NetworkId};
 use crate::client::input::QueueId;
 use crate::client::leave::Leaving;
-use crate::client::mode::{Mode, Notifications};
+use crate::client::mode::Mode;
 use crate::client::on_timer::Timer;
-use crate::client::queue::{Check, DeleteStep, Lane, Live, Notifier, NotifierKeys, Removal, Subscription};
+use crate::client::queue::{DeleteStep, Lane, Notifier};
 use crate::client::send::Phase as SenderPhase;
 use crate::client::token::{Issued, Phase, Shown, Token, Wants};
 use crate::crypto::keys::{AuthPrivateKey, DhSecret, X25519Private, X25519Public};
 use crate::model::cron::Cron;
 use crate::model::server::SenderAddress;
-use crate::model::subscription::SubscriptionStatus;
 use crate::model::token::{DeviceToken, Provider, SEALED_TOKEN_LEN};
 use crate::wire::ntf::command::Device;
 use crate::wire::server;
 use crate::wire::text::status;
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 /// How long a deletion is tried whose time is over when the state is read: the calendar may be wrong.
@@ -30,15 +28,15 @@ const LAST_TRY: Duration = Duration::from_secs(3600);
 
 /// How spans of the format are read.
 #[derive(Clone, Copy)]
-struct Spans {
-    version: Version,
+pub(super) struct Spans {
+    pub(super) version: Version,
     /// Since the state was written; zero if the calendar was set back.
     passed: Duration,
 }
 
 impl Spans {
     /// The rest of a span that is `usual` at most, and in version 1 as good as begun.
-    fn left(self, reader: &mut Reader<'_>, usual: Duration) -> Result<Duration, PeerFault> {
+    pub(super) fn left(self, reader: &mut Reader<'_>, usual: Duration) -> Result<Duration, PeerFault> {
         Ok(match self.version {
             Version::One => usual,
             Version::Two | Version::Three | Version::Four | Version::Five => {
@@ -69,6 +67,7 @@ impl Client {
         now: Now,
         version: Version,
         reader: &mut Reader<'_>,
+        wanted_for: WantedFor<'_>,
     ) -> Result<(), ImportError> {
         let written = match version {
             Version::One => now.wall,
@@ -105,8 +104,9 @@ impl Client {
             let leaving = self.read_leaving(now, reader, spans)?;
             self.enter_leaving(leaving);
         }
+        let wanted = self.wanted(wanted_for);
         for _ in 0..reader.u32("number of queues")? {
-            self.read_queue(now, reader, spans)?;
+            self.read_queue(now, reader, spans, &wanted)?;
         }
         for _ in 0..reader.u32("number of queues to delete")? {
             self.read_deleting(now, reader, spans)?;
@@ -182,7 +182,7 @@ impl Client {
         }
     }
 
-    fn soon(&mut self, now: Now, timer: Timer) {
+    pub(super) fn soon(&mut self, now: Now, timer: Timer) {
         let delay = Backoff::new().next_delay(self.config.retry, &mut self.jitter);
         self.timers.set(timer, now.mono + delay);
     }
@@ -248,39 +248,6 @@ impl Client {
         Ok(Leaving { what, server, id, auth, until, lane: Lane::Free, backoff: Backoff::new() })
     }
 
-    fn read_queue(&mut self, now: Now, reader: &mut Reader<'_>, spans: Spans) -> Result<(), ImportError> {
-        let id = self.read_queue_id(reader)?;
-        let server = server::decode(reader)?;
-        let auth = key(reader, "key of a queue")?;
-        let recipient = entity(reader, "recipient id")?;
-        let sender = entity(reader, "sender id")?;
-        let mut live = Live::new(recipient, sender, DhSecret::new(reader.array("secret of a queue")?));
-        if spans.version > Version::One && !reader.bool("notifications")? {
-            live.notifications = Notifications::Off;
-        }
-        live.notifier = read_notifier(reader, spans.version)?;
-        let usual = self.config.first_check.max(self.config.later_checks);
-        let subscription = reader.maybe("subscription", |reader| {
-            Ok((entity(reader, "subscription id")?, spans.left(reader, usual)?))
-        })?;
-        if let Some((subscription, due)) = subscription {
-            let (status, check) = (SubscriptionStatus::New, Check::Idle);
-            live.subscription = Subscription::Made { id: subscription, status, check };
-            self.timers.set(Timer::Subscription(id), now.mono + due);
-        }
-        if spans.version > Version::One && reader.bool("fetch")? {
-            self.soon(now, Timer::Fetch(id));
-        }
-        let broker_time = reader.i64("time of the last message")?;
-        for _ in 0..reader.u8("number of messages")? {
-            let message: [u8; NONCE_LEN] = reader.array("message id")?;
-            live.seen.note_message(&message, broker_time);
-        }
-        live.seen.broker_time = broker_time;
-        self.queues.insert(id, Queue { server, auth, phase: QueuePhase::Live(Box::new(live)) });
-        Ok(())
-    }
-
     fn read_deleting(&mut self, now: Now, reader: &mut Reader<'_>, spans: Spans) -> Result<(), ImportError> {
         let id = self.read_queue_id(reader)?;
         let server = server::decode(reader)?;
@@ -294,7 +261,7 @@ impl Client {
     }
 
     /// The id of a queue, which is one that was given out, and to no other.
-    fn read_queue_id(&self, reader: &mut Reader<'_>) -> Result<QueueId, ImportError> {
+    pub(super) fn read_queue_id(&self, reader: &mut Reader<'_>) -> Result<QueueId, ImportError> {
         if self.queues.len() >= self.config.queues_max {
             return Err(ImportError::TooMany { what: "queues" });
         }
@@ -329,26 +296,6 @@ fn read_phase(reader: &mut Reader<'_>) -> Result<Phase, PeerFault> {
     })
 }
 
-fn read_notifier(reader: &mut Reader<'_>, version: Version) -> Result<Notifier, PeerFault> {
-    let keys = |reader: &mut Reader<'_>| {
-        Ok(NotifierKeys {
-            id: entity(reader, "notifier id")?,
-            auth: key(reader, "key of a notifier")?,
-            secret: DhSecret::new(reader.array("secret of a notifier")?),
-        })
-    };
-    if version == Version::One {
-        return Ok(reader.maybe("notifier", keys)?.map_or(Notifier::Missing, Notifier::Ready));
-    }
-    Ok(match reader.u8("notifier")? {
-        b'K' => Notifier::Ready(keys(reader)?),
-        b'M' => Notifier::Missing,
-        b'R' => Notifier::Removing(Removal::Wanted),
-        b'O' => Notifier::Off,
-        _ => return Err(PeerFault::Malformed { field: "notifier" }),
-    })
-}
-
 fn read_sealed(reader: &mut Reader<'_>) -> Result<Shown, PeerFault> {
     let key = X25519Public::new(reader.array("key of the push server")?);
     let field = "sealed device token";
@@ -357,10 +304,14 @@ fn read_sealed(reader: &mut Reader<'_>) -> Result<Shown, PeerFault> {
     Ok(Shown { sealed_to: Some(key), device: DeviceToken { provider: Provider::Sealed, token } })
 }
 
-fn entity(reader: &mut Reader<'_>, field: &'static str) -> Result<EntityId, PeerFault> {
+pub(super) fn entity(reader: &mut Reader<'_>, field: &'static str) -> Result<EntityId, PeerFault> {
     EntityId::new(reader.short(field)?).ok_or(PeerFault::Malformed { field })
 }
 
 fn key(reader: &mut Reader<'_>, field: &'static str) -> Result<AuthPrivateKey, PeerFault> {
-    AuthPrivateKey::from_pkcs8(reader.short(field)?).map_err(|_| PeerFault::Malformed { field })
+    key_of(reader.short(field)?, field)
+}
+
+pub(super) fn key_of(bytes: &[u8], field: &'static str) -> Result<AuthPrivateKey, PeerFault> {
+    AuthPrivateKey::from_pkcs8(bytes).map_err(|_| PeerFault::Malformed { field })
 }

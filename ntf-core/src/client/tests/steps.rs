@@ -94,6 +94,23 @@ fn a_refresh_ends_in_time_and_says_what_is_left() {
 }
 
 #[test]
+fn an_extension_makes_keys_of_the_queues_that_its_push_names_and_of_no_others() {
+    let mut bench = Bench::watching();
+    for _ in 0..4 {
+        bench.create();
+    }
+    let notices = [bench.message(1, 1, 10), bench.message(3, 2, 11)];
+    let push = bench.notices(&notices);
+    let step = bench.extension(&push, 8);
+    assert_eq!(step.client.queues().count(), 2, "of five");
+    let look =
+        bench.extension(r#"{"aps":{"content-available":1},"notificationData":{"checkMessages":true}}"#, 8);
+    assert_eq!(look.client.queues().count(), 5, "it may be any of them");
+    let strange = bench.extension(r#"{"notificationData":{}}"#, 8);
+    assert_eq!(strange.client.queues().count(), 0);
+}
+
+#[test]
 fn an_extension_gets_what_a_push_announces_with_a_part_of_the_state() {
     let mut bench = Bench::watching();
     bench.send(b"a sender's key is none of its business");
