@@ -3,7 +3,7 @@
 //! ```text
 //! const device = new Device(seed, now, wall);
 //! device.register(now, wall, server, "AT", token);
-//! for (let effect; (effect = device.poll(now)).do !== "wait"; ) perform(effect);
+//! for (let effect; (effect = device.poll()).do !== "wait"; ) perform(effect);
 //! // later: device.up(…), device.block(…), device.push(…), or device.tick(…) at effect.until
 //! ```
 //!

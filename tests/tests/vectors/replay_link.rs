@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ntf_core::base::id::{EntityId, LinkId};
-use ntf_core::base::rng::{Rng, Seed, Stream};
+use ntf_core::base::rng::{Seed, Stream};
 use ntf_core::base::time::{Mono, Now, Wall};
 use ntf_core::crypto::auth::authorize;
 use ntf_core::crypto::cert::{self, ServerCredentials};
@@ -22,7 +22,7 @@ use ntf_core::link::requester::Timeliness;
 use ntf_core::link::responder::{Credential, ReplyTo, Responder};
 use ntf_core::link::state::BlockEncryption;
 use ntf_core::model::server::ServerAddress;
-use ntf_core::tls::credentials::generate;
+use ntf_core::sim::identity::server_credentials;
 use ntf_core::wire::batch::{BatchReader, BatchWriter};
 use ntf_core::wire::block::{self, Layout};
 use ntf_core::wire::error_code::ErrorCode;
@@ -382,8 +382,7 @@ fn layout<D: Dialect>(is_encrypted: bool) -> Layout {
 
 /// A server of ours.
 fn credentials() -> ServerCredentials {
-    let mut rng: Rng = Seed::from_number(7).stream(Stream::Keys);
-    generate("SMP server CA", "server.example", now().wall, &mut rng).unwrap().credentials
+    server_credentials(&mut Seed::from_number(7).stream(Stream::Keys))
 }
 
 fn now() -> Now {
