@@ -138,15 +138,22 @@ export class Visit {
     return Number(((await this.page.locator(`.count-${name} b`).textContent()) ?? "").replaceAll(",", ""));
   }
 
-  /** The column of a party in the table of facts: fact → learned or not. */
-  async learned(party: string): Promise<Map<string, boolean>> {
+  /** The column of a party in the table of facts: fact → learned or not; once it has learned the fact `once`, if one is given. */
+  async learned(party: string, once = ""): Promise<Map<string, boolean>> {
     await this.tab("Learned");
-    const cells = await this.page.locator(".facts").evaluate((table, wanted) => {
-      const heads = [...table.querySelectorAll("thead th")].map((head) => head.querySelector("button")?.dataset["column"] ?? "");
-      const column = heads.indexOf(wanted);
-      return [...table.querySelectorAll("tbody tr")].map((row) => [row.children[0]?.textContent ?? "", row.children[column]?.textContent ?? ""] as const);
-    }, party);
-    return new Map(cells.map(([fact, state]) => [fact, state === "learned"]));
+    const column = await this.page.waitForFunction(
+      ([wanted, once]) => {
+        const heads = [...document.querySelectorAll<HTMLElement>(".facts thead th")];
+        const column = heads.findIndex((head) => head.querySelector("button")?.dataset["column"] === wanted);
+        const rows = [...document.querySelectorAll(".facts tbody tr")].map(
+          (row) => [row.children[0]?.textContent ?? "", row.children[column]?.textContent === "learned"] as const,
+        );
+        return once === "" || rows.some(([fact, known]) => known && fact.includes(once)) ? rows : undefined;
+      },
+      [party, once] as const,
+      { timeout: 30_000 },
+    );
+    return new Map(await column.jsonValue());
   }
 
   /** All laws hold, and the strip that says so is on screen. */
