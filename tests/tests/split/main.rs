@@ -81,7 +81,7 @@ async fn outcomes_for_a_killed_subscriber_are_dropped_and_the_next_one_is_served
     let mut person = town.person().await;
     person.hears("before").await;
     let before = town.apple().counts();
-    town.apple().fail_next(1, Fault::Delay(Duration::from_millis(500)));
+    town.apple().fail_next(1, Fault::Delay(Duration::from_secs(5)));
     person.is_sent("while it dies").await;
     town.until("the provider has the request", |counts| counts.requests == before.requests + 1).await;
     town.kill_subscriber();
