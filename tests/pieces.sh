@@ -128,6 +128,14 @@ split() {
   "$ntf" device send "$(line_of "$name-device.out" '^smp://')" 'Hello over a relay link'
   line_of "$name-device.out" '^Hello over a relay link$'
   wait "$device"
+  # The same with a device in a file, by a command for each step.
+  local phone=(--state "$name-phone" --key-file "$name-phone.key")
+  echo 'any bytes' >"$name-phone.key"
+  "$ntf" device register "${phone[@]}" --server "$(line_of "$name.out" '^ntf://')" --stand-in "$apple" \
+    --stand-in-ca "$name-apple/ca.crt" "${sealed[@]}" 2>/dev/null
+  "$ntf" device add-queue "${phone[@]}" --smp "$smp" >"$name-phone.queue" 2>/dev/null
+  "$ntf" device send "$(cat "$name-phone.queue")" 'Hello to a file'
+  [ "$("$ntf" device watch "${phone[@]}" --messages 1 2>/dev/null)" = 'Hello to a file' ]
   # Both finish what is under way, the subscriber first, and say so.
   "$ntf" device send "$(line_of "$name-device.out" '^smp://')" 'Hello to nobody'
   for pid in "${pids[@]:first+2:1}" "${pids[@]:first+1:1}"; do

@@ -108,6 +108,17 @@ fn a_check_goes_through_every_step_and_leaves_nothing_behind() {
 }
 
 #[test]
+fn a_check_without_a_stand_in_registers_a_device_that_gets_no_pushes() {
+    let folder = Folder::new("null");
+    let (smp, server) = (Server::smp(), Server::with_stand_in(&folder.path("ca.pem")));
+    let told = json(&ntf(&["check", "--json", "--server", &server.address, "--smp", &smp.address]));
+    assert!(told.iter().all(|step| step["ok"] == true), "{told:?}");
+    let of_the_device = told.iter().filter(|step| step["of"] == "device");
+    let steps: Vec<_> = of_the_device.filter_map(|step| step["step"].as_str()).collect();
+    assert_eq!(steps, ["registration", "queue", "sending", "message", "deletion", "leaving"]);
+}
+
+#[test]
 fn a_check_says_which_step_failed_and_what_to_do() {
     let folder = Folder::new("steps");
     let (smp, server) = (Server::smp(), Server::with_stand_in(&folder.path("ca.pem")));

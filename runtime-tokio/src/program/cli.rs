@@ -521,6 +521,10 @@ pub struct Register {
     /// PEM file with the stand-in's CA certificate.
     #[arg(long, value_name = "FILE")]
     pub stand_in_ca: PathBuf,
+    /// Seal the device token to the push server with this sealing key, as `ntf push` prints it. The subscriber
+    /// has to take sealed tokens.
+    #[arg(long, value_name = "KEY", allow_hyphen_values = true)]
+    pub sealed: Option<String>,
 }
 
 /// Options of `ntf device add-queue`.

@@ -75,11 +75,7 @@ async fn watch(options: cli::Watch) -> Result<(), Failure> {
     let mut pushes = watch_pushes(stand_in, stand_in_ca, &String::from_utf8_lossy(&device.token))
         .await
         .map_err(|fault| Failure::failed(sentence(&fault)))?;
-    let no_key = || Failure::usage("--sealed is not a sealing key as `ntf push` prints it.");
-    let seal_to = match &options.sealed {
-        None => None,
-        Some(key) => Some(X25519Public::new(text::base64::decode_array(key).ok_or_else(no_key)?)),
-    };
+    let seal_to = options.sealed.as_deref().map(sealing_key).transpose()?;
     let stop = stop_asked()?;
     tokio::pin!(stop);
 
@@ -125,6 +121,12 @@ async fn watch(options: cli::Watch) -> Result<(), Failure> {
     }
     client.stop().await;
     Ok(())
+}
+
+/// A push server's sealing key, as `ntf push` prints it.
+fn sealing_key(text: &str) -> Result<X25519Public, Failure> {
+    let key = text::base64::decode_array(text).map(X25519Public::new);
+    key.ok_or_else(|| Failure::usage("--sealed is not a sealing key as `ntf push` prints it."))
 }
 
 async fn send(options: cli::Send) -> Result<(), Failure> {

@@ -17,8 +17,8 @@ use ntf_core::model::token::TokenStatus;
 use ntf_core::wire::text;
 use serde_json::json;
 
-use super::Teller;
 use super::store::{Contents, Pushes, Store};
+use super::{Teller, sealing_key};
 use crate::clock::Clock;
 use crate::driver::{LETTERS_MAX, Letter};
 use crate::program::announce::{print, randomness, sentence};
@@ -47,9 +47,14 @@ struct Session {
 }
 
 impl Session {
-    fn start(kept: &cli::Kept, must_exist: bool) -> Result<Self, Failure> {
+    fn start(kept: &cli::Kept, if_missing: IfMissing) -> Result<Self, Failure> {
         let store = Store::open(kept)?;
-        let (contents, role, clock) = load(&store, kept, must_exist)?;
+        let contents = load(&store, kept, if_missing)?;
+        Self::resume(store, contents)
+    }
+
+    fn resume(store: Store, contents: Contents) -> Result<Self, Failure> {
+        let (role, clock) = client(&store, &contents)?;
         let queues = role.queues().collect();
         let is_registered = role.token_status().is_some();
         let (tell, events) = mailbox::bounded(LETTERS_MAX);
@@ -111,37 +116,52 @@ pub(crate) async fn wait_for<T>(
     found.ok().flatten().ok_or(trouble)
 }
 
-fn load(store: &Store, kept: &cli::Kept, must_exist: bool) -> Result<(Contents, Client, Clock), Failure> {
-    let contents = match store.load()? {
-        Some(contents) => contents,
-        None if must_exist => {
-            return Err(Failure::failed(format!(
-                "There is no device in {}: make one with ntf device register or ntf device add-queue.",
-                kept.state.display()
-            )));
-        }
-        None => Contents::default(),
-    };
+/// What becomes of a command for a device that has no file.
+#[derive(Clone, Copy)]
+enum IfMissing {
+    Make,
+    Fail,
+}
+
+fn load(store: &Store, kept: &cli::Kept, if_missing: IfMissing) -> Result<Contents, Failure> {
+    match (store.load()?, if_missing) {
+        (Some(contents), _) => Ok(contents),
+        (None, IfMissing::Make) => Ok(Contents::default()),
+        (None, IfMissing::Fail) => Err(Failure::failed(format!(
+            "There is no device in {}: make one with ntf device register or ntf device add-queue.",
+            kept.state.display()
+        ))),
+    }
+}
+
+/// The client as it was stored, or a new one.
+fn client(store: &Store, contents: &Contents) -> Result<(Client, Clock), Failure> {
+    let sealed = contents.pushes.as_ref().and_then(|pushes| pushes.sealed.as_deref());
+    let config = Config { seal_to: sealed.map(sealing_key).transpose()?, ..Config::default() };
     let clock = Clock::start();
     let client = match contents.client() {
-        None => Client::new(Config::default(), randomness()?, clock.now()),
-        Some(state) => Client::import(Config::default(), randomness()?, clock.now(), &state)
+        None => Client::new(config, randomness()?, clock.now()),
+        Some(state) => Client::import(config, randomness()?, clock.now(), &state)
             .map_err(|fault| store.unreadable(&fault))?,
     };
-    Ok((contents, client, clock))
+    Ok((client, clock))
 }
 
 /// `ntf device register`: a registration with a subscriber, proved by a push that a stand-in delivers.
 pub(super) async fn register(options: cli::Register) -> Result<(), Failure> {
     let server = text::address::parse_server(&options.server, Protocol::Ntf)
         .map_err(|fault| Failure::usage(format!("--server is not a subscriber's address: {fault}")))?;
+    options.sealed.as_deref().map(sealing_key).transpose()?;
+    let store = Store::open(&options.kept)?;
+    let mut contents = load(&store, &options.kept, IfMissing::Make)?;
     let device = device_token()?;
     let token = String::from_utf8_lossy(&device.token).into_owned();
     let mut pushes = watch_pushes(&options.stand_in, &options.stand_in_ca, &token)
         .await
         .map_err(|fault| Failure::failed(sentence(&fault)))?;
-    let mut session = Session::start(&options.kept, false)?;
-    session.contents.pushes = Some(Pushes { stand_in: options.stand_in, ca: options.stand_in_ca, token });
+    contents.pushes =
+        Some(Pushes { stand_in: options.stand_in, ca: options.stand_in_ca, token, sealed: options.sealed });
+    let mut session = Session::resume(store, contents)?;
     let mailbox = session.client.mailbox();
     let forward = async move {
         while let Some(body) = pushes.recv().await {
@@ -171,7 +191,7 @@ pub(super) async fn register(options: cli::Register) -> Result<(), Failure> {
 pub(super) async fn add_queue(options: cli::AddQueue) -> Result<(), Failure> {
     let smp = text::address::parse_server(&options.smp, Protocol::Smp)
         .map_err(|fault| Failure::usage(format!("--smp is not an SMP server's address: {fault}")))?;
-    let mut session = Session::start(&options.kept, false)?;
+    let mut session = Session::start(&options.kept, IfMissing::Make)?;
     if !session.is_registered {
         // Nobody is to be told of its queues: it is watched with --direct.
         session.command(Command::SetMode(Mode::Direct));
@@ -219,7 +239,7 @@ fn tell_address(queue: QueueId, address: &str, as_json: bool) {
 /// `ntf device link`: what senders need, once more.
 pub(super) fn link(options: &cli::Link) -> Result<(), Failure> {
     let store = Store::open(&options.kept)?;
-    let (_, client, _) = load(&store, &options.kept, true)?;
+    let (client, _) = client(&store, &load(&store, &options.kept, IfMissing::Fail)?)?;
     let mut told = false;
     for queue in client.queues().filter(|queue| options.queue.is_none_or(|only| only == queue.0)) {
         if let Some(address) = client.sender_address(queue) {
@@ -241,7 +261,8 @@ pub(super) fn link(options: &cli::Link) -> Result<(), Failure> {
 /// `ntf device status`: what the file holds. Asks no server.
 pub(super) fn status(options: &cli::Kept) -> Result<(), Failure> {
     let store = Store::open(options)?;
-    let (contents, client, _) = load(&store, options, true)?;
+    let contents = load(&store, options, IfMissing::Fail)?;
+    let (client, _) = client(&store, &contents)?;
     let gauges = client.gauges();
     let mode = format!("{:?}", client.mode());
     let token = client.token_status().map(|status| format!("{status:?}"));
@@ -272,7 +293,7 @@ pub(super) fn status(options: &cli::Kept) -> Result<(), Failure> {
 
 /// `ntf device remove`: one queue, or the device with everything of it on servers.
 pub(super) async fn remove(options: cli::Remove) -> Result<(), Failure> {
-    let mut session = Session::start(&options.kept, true)?;
+    let mut session = Session::start(&options.kept, IfMissing::Fail)?;
     let mut left: Vec<QueueId> = match options.queue {
         None => session.queues.clone(),
         Some(queue) if session.queues.contains(&QueueId(queue)) => vec![QueueId(queue)],
@@ -324,11 +345,11 @@ const ANSWER: Duration = Duration::from_secs(2);
 
 /// `ntf device watch --state`: waits for messages, by pushes of the stand-in or straight from SMP servers.
 pub(super) async fn watch(kept: &cli::Kept, is_direct: bool, messages: Option<u64>) -> Result<(), Failure> {
-    let mut session = Session::start(kept, true)?;
+    let mut session = Session::start(kept, IfMissing::Fail)?;
     session.command(Command::SetMode(if is_direct { Mode::Direct } else { Mode::Instant }));
     let pushes = session.contents.pushes.clone();
     let mut pushes = match pushes.filter(|_| !is_direct) {
-        Some(Pushes { stand_in, ca, token }) => {
+        Some(Pushes { stand_in, ca, token, .. }) => {
             let pushes = watch_pushes(&stand_in, &ca, &token).await;
             Some(pushes.map_err(|fault| Failure::failed(sentence(&fault)))?)
         }

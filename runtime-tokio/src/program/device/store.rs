@@ -69,6 +69,9 @@ pub(super) struct Pushes {
     pub(super) ca: PathBuf,
     /// The device token, as the stand-in knows it.
     pub(super) token: String,
+    /// The sealing key of the push server that the token is sealed to, if it is.
+    #[serde(default)]
+    pub(super) sealed: Option<String>,
 }
 
 impl Contents {
