@@ -70,6 +70,9 @@ pub enum Bench {
     Resubscribe(BenchResubscribe),
     /// What a subscriber costs that has nothing to do.
     Idle(BenchIdle),
+    /// Devices: links opened, and registrations from TNEW to the push with the code, at `ntf server` in a process of its
+    /// own.
+    Registration(BenchRegistration),
     /// Pushes: from orders through a relay link, a push server, HTTP/2 and TLS to a stand-in for Apple.
     Push(BenchPush),
     /// Notifications: from an SMP server through `ntf server` in a process of its own to a stand-in for Apple.
@@ -138,6 +141,23 @@ pub struct BenchIdle {
     /// How long to watch a server that is a process of its own, in seconds.
     #[arg(long, default_value_t = 60, value_name = "S", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub seconds: u64,
+    /// Print the figures as one JSON object on the last line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `ntf bench registration`.
+#[derive(Clone, Debug, Args)]
+pub struct BenchRegistration {
+    /// Devices, each with a link of its own that stays open. The stand-in remembers no more than ten thousand.
+    #[arg(long, default_value_t = 5000, value_name = "N", value_parser = clap::value_parser!(u32).range(100..=9000))]
+    pub links: u32,
+    /// Links that are being opened, or registrations under way, at a time.
+    #[arg(long, default_value_t = 32, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=500))]
+    pub at_once: u32,
+    /// Threads of the server, each with a shard of the subscriber.
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
+    pub threads: u8,
     /// Print the figures as one JSON object on the last line.
     #[arg(long)]
     pub json: bool,
