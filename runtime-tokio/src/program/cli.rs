@@ -77,6 +77,8 @@ pub enum Bench {
     Push(BenchPush),
     /// Notifications: from an SMP server through `ntf server` in a process of its own to a stand-in for Apple.
     Sockets(BenchSockets),
+    /// Every bench that has a size, at several sizes, and how what they measure grows.
+    All(BenchAll),
 }
 
 /// Options of `ntf bench core`.
@@ -135,7 +137,7 @@ pub struct BenchResubscribe {
 /// Options of `ntf bench idle`.
 #[derive(Clone, Debug, Args)]
 pub struct BenchIdle {
-    /// Subscriptions of the largest machine; the others have 10 and 1000.
+    /// Subscriptions of the largest machine; the others have a tenth of it, 1000 and 10.
     #[arg(long, default_value_t = 1_000_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     pub subscriptions: u64,
     /// How long to watch a server that is a process of its own, in seconds.
@@ -202,6 +204,35 @@ pub struct BenchPush {
     /// Length that payloads are padded to before encryption, in bytes.
     #[arg(long, default_value_t = 2880, value_name = "BYTES", value_parser = clap::value_parser!(u16).range(512..=2912))]
     pub padded_length: u16,
+    /// Print the figures as one JSON object on the last line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `ntf bench all`.
+#[derive(Clone, Debug, Args)]
+pub struct BenchAll {
+    /// Subscriptions of the populations, a token for each hundred of them.
+    #[arg(long, value_delimiter = ',', default_values_t = [1000, 4000, 16_000, 64_000], value_name = "N,…", value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    pub subscriptions: Vec<u64>,
+    /// Links that are opened, and devices that register over them.
+    #[arg(long, value_delimiter = ',', default_values_t = [125, 500, 2000, 8000], value_name = "N,…", value_parser = clap::value_parser!(u32).range(100..=9000))]
+    pub links: Vec<u32>,
+    /// Devices that get notifications from socket to socket. A source address may have three hundred.
+    #[arg(long, value_delimiter = ',', default_values_t = [10, 30, 90, 270], value_name = "N,…", value_parser = clap::value_parser!(u32).range(1..=300))]
+    pub devices: Vec<u32>,
+    /// Blocks of each kind that the core is given.
+    #[arg(long, default_value_t = 1000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub rounds: u32,
+    /// Notifications from socket to socket, for each number of devices.
+    #[arg(long, default_value_t = 5000, value_name = "N", value_parser = clap::value_parser!(u64).range(100..=100_000_000))]
+    pub notifications: u64,
+    /// How long to watch an idle server, in seconds.
+    #[arg(long, default_value_t = 10, value_name = "S", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub seconds: u64,
+    /// Write a chart of each figure into this folder, as an SVG file.
+    #[arg(long, value_name = "DIR")]
+    pub svg: Option<PathBuf>,
     /// Print the figures as one JSON object on the last line.
     #[arg(long)]
     pub json: bool,

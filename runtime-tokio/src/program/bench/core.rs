@@ -25,8 +25,8 @@ use crate::program::bench::yardstick::Yardstick;
 use crate::program::cli::BenchCore;
 use crate::program::failure::Failure;
 
-/// NMSG in a block: one, some, and as many as it holds.
-const NMSGS: [usize; 3] = [1, 10, 80];
+/// NMSG in a block: one, some, many, and as many as it holds.
+const NMSGS: [usize; 4] = [1, 10, 40, 80];
 
 /// Payloads as the subscriber pads them by default, in bytes.
 const PAYLOAD_LEN: usize = 2880;

@@ -4,6 +4,7 @@
 //! and run on the same processors. `core`, `memory` and `resubscribe` measure one machine in this process, without any
 //! socket. Figures vary with what else the machine does, so each comes with the processor time that it took.
 
+mod all;
 mod bare;
 mod core;
 mod figures;
@@ -31,6 +32,7 @@ use crate::program::failure::Failure;
 /// When a part of the measurement cannot start, or something is lost.
 pub async fn run(options: Bench) -> Result<(), Failure> {
     match options {
+        Bench::All(options) => all::run(options).await,
         Bench::Core(options) => core::run(&options),
         Bench::Idle(options) => idle::run(options).await,
         Bench::Memory(options) => memory::run(&options),

@@ -99,7 +99,7 @@ async fn measure(options: BenchSockets) -> Result<(), Failure> {
     let figures = Figures { c, full, parts, resident };
     figures.tell(&options);
     if options.json {
-        print(&figures.json());
+        print(&figures.json(options.devices));
     }
     Ok(())
 }
@@ -229,9 +229,10 @@ struct Figures {
 
 impl Figures {
     /// One level deep, so that a script without a parser can read it.
-    fn json(&self) -> String {
+    fn json(&self, devices: u32) -> String {
         let (cpu, c) = (self.full.server_us(), self.c.micros());
         let mut all = Map::from_iter([
+            ("devices".to_owned(), devices.into()),
             ("notifications_per_s".to_owned(), rounded(self.full.rate())),
             ("cpu_us_per_notification".to_owned(), rounded(cpu)),
             ("c_us".to_owned(), rounded(c)),
