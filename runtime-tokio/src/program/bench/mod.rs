@@ -7,6 +7,7 @@
 mod all;
 mod bare;
 mod core;
+mod curves;
 mod figures;
 mod idle;
 mod measured;
