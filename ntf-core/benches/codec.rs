@@ -9,13 +9,12 @@
 #![allow(clippy::unwrap_used, reason = "a bench fails by panicking")]
 #![allow(clippy::disallowed_methods, reason = "a bench reads the clock")]
 
+mod fastest;
+
 use core::cell::RefCell;
 use core::hint::black_box;
-use core::time::Duration;
 use std::process::ExitCode;
-use std::time::Instant;
 
-use criterion::Criterion;
 use ntf_core::crypto::auth::authorize;
 use ntf_core::crypto::boxed::BoxKey;
 use ntf_core::crypto::keys::{AuthPrivateKey, Ed25519Private};
@@ -26,6 +25,8 @@ use ntf_core::wire::smp::command::Command;
 use ntf_core::wire::smp::response::Message;
 use ntf_core::wire::transmission::{self, Format, Outgoing, Transmission};
 use ntf_core::wire::version::SmpVersion;
+
+use fastest::Bench;
 
 /// Most that the codec may cost of its cryptography, in percent.
 const SHARE_MAX: f64 = 5.0;
@@ -42,15 +43,7 @@ const SIGNATURE: [u8; 64] = [4; 64];
 const NONCE: [u8; 24] = [5; 24];
 
 fn main() -> ExitCode {
-    let bench = Bench {
-        criterion: RefCell::new(
-            Criterion::default()
-                .warm_up_time(Duration::from_millis(500))
-                .measurement_time(Duration::from_secs(2))
-                .sample_size(50)
-                .configure_from_args(),
-        ),
-    };
+    let bench = Bench::new();
     // Without `--bench` each is run once, to see that it works.
     let is_measured = std::env::args().any(|argument| argument == "--bench");
     let encode = bench.encode_nsub();
@@ -116,10 +109,6 @@ fn full_block() -> Vec<u8> {
     write_nmsg(&mut nmsg);
     assert!(writer.push(&nmsg).is_err(), "80 NMSGs fill a block");
     writer.finish().unwrap()
-}
-
-struct Bench {
-    criterion: RefCell<Criterion>,
 }
 
 impl Bench {
@@ -191,31 +180,5 @@ impl Bench {
         self.measure("block/open", 1, seal, || {
             black_box(key.open(&NONCE, black_box(&mut *block.borrow_mut())).unwrap());
         })
-    }
-
-    /// Has criterion run `work` and report; gives what it took at its fastest, in nanoseconds, if it ran.
-    ///
-    /// Whatever else a machine does makes work slower and never faster, and it does not slow both halves of
-    /// a share alike. So `rounds` are timed at a time, few enough to be undisturbed now and then, and the
-    /// fastest of them counts. `prepare` goes before them and is not timed.
-    fn measure(&self, name: &str, rounds: u32, prepare: impl Fn(), mut work: impl FnMut()) -> Option<f64> {
-        let mut fastest = None;
-        self.criterion.borrow_mut().bench_function(name, |bencher| {
-            bencher.iter_custom(|iterations| {
-                let mut taken = Duration::ZERO;
-                for _ in 0..iterations {
-                    prepare();
-                    let start = Instant::now();
-                    for _ in 0..rounds {
-                        work();
-                    }
-                    let elapsed = start.elapsed();
-                    fastest = Some(fastest.map_or(elapsed, |fastest: Duration| fastest.min(elapsed)));
-                    taken += elapsed;
-                }
-                taken / rounds
-            });
-        });
-        fastest.map(|fastest| fastest.as_secs_f64() * 1e9 / f64::from(rounds))
     }
 }

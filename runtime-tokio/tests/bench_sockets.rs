@@ -89,7 +89,9 @@ fn the_last_line_holds_the_figures() {
     errors.read_to_string(&mut said).expect("text");
     assert!(program.child.wait().expect("it was started").success(), "{said}");
     let figures: Value = serde_json::from_str(printed.lines().last().expect("a line")).expect("JSON");
-    for name in ["notifications_per_s", "c_us", "p50_ms", "p99_ms"] {
+    for name in
+        ["notifications_per_s", "c_us", "p50_ms", "p99_ms", "p999_ms_at_10", "p999_ms_at_50", "p999_ms_at_90"]
+    {
         assert!(figures[name].as_f64().is_some_and(|figure| figure > 0.0), "{name} in {figures}");
     }
     // So few may take less than the hundredth of a second in which the system counts.

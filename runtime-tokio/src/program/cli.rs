@@ -70,10 +70,15 @@ pub enum Bench {
     Resubscribe(BenchResubscribe),
     /// What a subscriber costs that has nothing to do.
     Idle(BenchIdle),
+    /// Devices: links opened, and registrations from TNEW to the push with the code, at `ntf server` in a process of its
+    /// own.
+    Registration(BenchRegistration),
     /// Pushes: from orders through a relay link, a push server, HTTP/2 and TLS to a stand-in for Apple.
     Push(BenchPush),
     /// Notifications: from an SMP server through `ntf server` in a process of its own to a stand-in for Apple.
     Sockets(BenchSockets),
+    /// Every bench that has a size, at several sizes, and how what they measure grows.
+    All(BenchAll),
 }
 
 /// Options of `ntf bench core`.
@@ -132,12 +137,29 @@ pub struct BenchResubscribe {
 /// Options of `ntf bench idle`.
 #[derive(Clone, Debug, Args)]
 pub struct BenchIdle {
-    /// Subscriptions of the largest machine; the others have 10 and 1000.
+    /// Subscriptions of the largest machine; the others have a tenth of it, 1000 and 10.
     #[arg(long, default_value_t = 1_000_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     pub subscriptions: u64,
     /// How long to watch a server that is a process of its own, in seconds.
     #[arg(long, default_value_t = 60, value_name = "S", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub seconds: u64,
+    /// Print the figures as one JSON object on the last line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `ntf bench registration`.
+#[derive(Clone, Debug, Args)]
+pub struct BenchRegistration {
+    /// Devices, each with a link of its own that stays open. The stand-in remembers no more than ten thousand.
+    #[arg(long, default_value_t = 5000, value_name = "N", value_parser = clap::value_parser!(u32).range(100..=9000))]
+    pub links: u32,
+    /// Links that are being opened, or registrations under way, at a time.
+    #[arg(long, default_value_t = 32, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=500))]
+    pub at_once: u32,
+    /// Threads of the server, each with a shard of the subscriber.
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
+    pub threads: u8,
     /// Print the figures as one JSON object on the last line.
     #[arg(long)]
     pub json: bool,
@@ -182,6 +204,36 @@ pub struct BenchPush {
     /// Length that payloads are padded to before encryption, in bytes.
     #[arg(long, default_value_t = 2880, value_name = "BYTES", value_parser = clap::value_parser!(u16).range(512..=2912))]
     pub padded_length: u16,
+    /// Print the figures as one JSON object on the last line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `ntf bench all`.
+#[derive(Clone, Debug, Args)]
+pub struct BenchAll {
+    /// Subscriptions of the populations, a token for each hundred of them.
+    #[arg(long, value_delimiter = ',', default_values_t = [1000, 4000, 16_000, 64_000], value_name = "N,…", value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    pub subscriptions: Vec<u64>,
+    /// Links that are opened, and devices that register over them. The system counts processor time in hundredths of a
+    /// second, so fewer say little.
+    #[arg(long, value_delimiter = ',', default_values_t = [1000, 2000, 4000, 8000], value_name = "N,…", value_parser = clap::value_parser!(u32).range(100..=9000))]
+    pub links: Vec<u32>,
+    /// Devices that get notifications from socket to socket. A source address may have three hundred.
+    #[arg(long, value_delimiter = ',', default_values_t = [10, 30, 90, 270], value_name = "N,…", value_parser = clap::value_parser!(u32).range(1..=300))]
+    pub devices: Vec<u32>,
+    /// Blocks of each kind that the core is given.
+    #[arg(long, default_value_t = 1000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub rounds: u32,
+    /// Notifications from socket to socket, for each number of devices.
+    #[arg(long, default_value_t = 5000, value_name = "N", value_parser = clap::value_parser!(u64).range(100..=100_000_000))]
+    pub notifications: u64,
+    /// How long to watch an idle server, in seconds.
+    #[arg(long, default_value_t = 10, value_name = "S", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub seconds: u64,
+    /// Write a chart of each figure into this folder, as an SVG file.
+    #[arg(long, value_name = "DIR")]
+    pub svg: Option<PathBuf>,
     /// Print the figures as one JSON object on the last line.
     #[arg(long)]
     pub json: bool,

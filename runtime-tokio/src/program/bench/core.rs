@@ -5,6 +5,8 @@
 //! the machine does weighs on both alike. The same crates, the same lengths. What is bare: for each notification
 //! XSalsa20-Poly1305 over a payload, and, where blocks are encrypted inside TLS, for each block the same over 16 KiB
 //! and the step of its key chain.
+//!
+//! What the curves take, which registrations and subscriptions need, is told after it.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -19,14 +21,15 @@ use ntf_core::subscriber::effect::Effect;
 use serde_json::{Value, json};
 
 use crate::program::announce::print;
+use crate::program::bench::curves::Curves;
 use crate::program::bench::figures::{count, median, rounded};
 use crate::program::bench::town::{Plan, Queue, Town, notifier, opened_notices};
 use crate::program::bench::yardstick::Yardstick;
 use crate::program::cli::BenchCore;
 use crate::program::failure::Failure;
 
-/// NMSG in a block: one, some, and as many as it holds.
-const NMSGS: [usize; 3] = [1, 10, 80];
+/// NMSG in a block: one, some, many, and as many as it holds.
+const NMSGS: [usize; 4] = [1, 10, 40, 80];
 
 /// Payloads as the subscriber pads them by default, in bytes.
 const PAYLOAD_LEN: usize = 2880;
@@ -53,9 +56,11 @@ pub(super) fn run(options: &BenchCore) -> Result<(), Failure> {
             rows.push(scene.measure(nmsgs, options.rounds)?);
         }
     }
+    let curves = Curves::measure();
     tell(&rows, &yardstick);
+    curves.tell(&yardstick);
     if options.json {
-        print(&json(&rows, &yardstick).to_string());
+        print(&json(&rows, &curves, &yardstick).to_string());
     }
     Ok(())
 }
@@ -218,7 +223,7 @@ fn tell(rows: &[Row], yardstick: &Yardstick) {
 }
 
 /// The figures of the fullest plain block stand for the bench; those of all kinds are beside them.
-fn json(rows: &[Row], yardstick: &Yardstick) -> Value {
+fn json(rows: &[Row], curves: &Curves, yardstick: &Yardstick) -> Value {
     let one = |row: &Row| {
         json!({
             "nmsgs": row.nmsgs,
@@ -233,6 +238,7 @@ fn json(rows: &[Row], yardstick: &Yardstick) -> Value {
     if let Value::Object(object) = &mut object {
         object.insert("c_us".to_owned(), rounded(yardstick.micros()));
         object.insert("c_source".to_owned(), json!(yardstick.source()));
+        object.insert("curves".to_owned(), curves.json());
         object.insert("blocks".to_owned(), rows.iter().map(one).collect());
     }
     object

@@ -2,12 +2,12 @@
 //!
 //! Two processes: `ntf server`, which is measured, and this one, with the SMP server and the stand-in for
 //! Apple. Between them are TLS and HTTP/2 on loopback. First as much as goes through, which gives the rate and the
-//! processor time of the server's process; then half of that, which gives the time each took. A notification begins when
-//! its block is handed to the SMP server's socket, and ends when the stand-in has read and checked the push.
+//! processor time of the server's process; then a tenth, half and nine tenths of that, which gives the time each took. A
+//! notification begins when its block is handed to the SMP server's socket, and ends when the stand-in has read and
+//! checked the push.
 
 mod devices;
 mod load;
-mod server;
 mod source;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use futures_lite::future::or;
 use ntf_core::model::server::{Protocol, ServerAddress};
 use ntf_core::smp::server::{Config, Server};
-use serde_json::json;
+use serde_json::{Map, Value};
 
 use crate::clock::Clock;
 use crate::connect::Connector;
@@ -27,6 +27,7 @@ use crate::link::Traffic;
 use crate::listen::Listener;
 use crate::program::announce::{print, randomness, sentence};
 use crate::program::bench::figures::{count, rounded};
+use crate::program::bench::measured::Measured;
 use crate::program::bench::yardstick::Yardstick;
 use crate::program::cli::BenchSockets;
 use crate::program::failure::Failure;
@@ -38,11 +39,16 @@ use crate::standin::Trial;
 
 use devices::{Device, register};
 use load::{Load, Pace, Run, Sight, sights};
-use server::Measured;
 use source::Source;
 
 /// Pause between rounds of notifications: as short as a round may be without being the load itself.
 const ROUND: Duration = Duration::from_millis(1);
+
+/// Parts of the most that goes through, in percent, at which it is measured how long each takes.
+const SHARES: [u8; 3] = [10, 50, 90];
+
+/// The part that stands for all.
+const HALF: u8 = 50;
 
 /// Devices that register at a time.
 const REGISTERING: usize = 16;
@@ -72,23 +78,28 @@ async fn measure(options: BenchSockets) -> Result<(), Failure> {
         let _ = tell.try_send(Sight::Told(told, Instant::now()));
     })
     .await?;
-    let server = Measured::start(options.threads, &trial).await?;
+    let server = Measured::start(options.threads, &trial, None).await?;
     let devices = register_all(options.devices, &trial, clock, &server.address, &smp).await?;
     let mut load = Load::new(devices, trial.stand_in(), source.mailbox(), sights);
 
     load.run(options.notifications.div_ceil(5), Pace::Full).await?;
     let full = phase(&server, &mut load, options.notifications, Pace::Full).await?;
-    let half = Pace::PerSecond(full.rate() / 2.0);
-    let half = phase(&server, &mut load, options.notifications.div_ceil(2), half).await?;
+    let mut parts = Vec::new();
+    for percent in SHARES {
+        // Each takes about as long as all did.
+        let notifications = (options.notifications * u64::from(percent)).div_ceil(100);
+        let pace = Pace::PerSecond(full.rate() * f64::from(percent) / 100.0);
+        parts.push(Part { percent, phase: phase(&server, &mut load, notifications, pace).await? });
+    }
     let resident = server.resident();
     drop(server);
     source.stop().await;
     trial.stop().await;
 
-    let figures = Figures { c, full, half, resident };
+    let figures = Figures { c, full, parts, resident };
     figures.tell(&options);
     if options.json {
-        print(&figures.json());
+        print(&figures.json(options.devices));
     }
     Ok(())
 }
@@ -194,30 +205,53 @@ impl Phase {
     }
 }
 
+/// A run at a part of the most that goes through.
+struct Part {
+    percent: u8,
+    phase: Phase,
+}
+
+impl Part {
+    /// The median, and what all but one in a hundred and one in a thousand stay below, with their names.
+    fn times_ms(&self) -> [(&'static str, f64); 3] {
+        let times = &self.phase.run.times;
+        [("p50_ms", 500), ("p99_ms", 990), ("p999_ms", 999)]
+            .map(|(name, per_mille)| (name, times.per_mille_ms(per_mille)))
+    }
+}
+
 struct Figures {
     c: Yardstick,
     full: Phase,
-    half: Phase,
+    parts: Vec<Part>,
     resident: Option<u64>,
 }
 
 impl Figures {
-    fn json(&self) -> String {
+    /// One level deep, so that a script without a parser can read it.
+    fn json(&self, devices: u32) -> String {
         let (cpu, c) = (self.full.server_us(), self.c.micros());
-        json!({
-            "notifications_per_s": rounded(self.full.rate()),
-            "cpu_us_per_notification": rounded(cpu),
-            "c_us": rounded(c),
-            "c_source": self.c.source(),
-            "c_per_notification": rounded(cpu / c.max(1e-9)),
-            "p50_ms": rounded(self.half.run.times.percentile_ms(50)),
-            "p99_ms": rounded(self.half.run.times.percentile_ms(99)),
-        })
-        .to_string()
+        let mut all = Map::from_iter([
+            ("devices".to_owned(), devices.into()),
+            ("notifications_per_s".to_owned(), rounded(self.full.rate())),
+            ("cpu_us_per_notification".to_owned(), rounded(cpu)),
+            ("c_us".to_owned(), rounded(c)),
+            ("c_source".to_owned(), self.c.source().into()),
+            ("c_per_notification".to_owned(), rounded(cpu / c.max(1e-9))),
+        ]);
+        for part in &self.parts {
+            for (name, ms) in part.times_ms() {
+                all.insert(format!("{name}_at_{}", part.percent), rounded(ms));
+                if part.percent == HALF {
+                    all.insert(name.to_owned(), rounded(ms));
+                }
+            }
+        }
+        Value::Object(all).to_string()
     }
 
     fn tell(&self, options: &BenchSockets) {
-        let (full, half) = (&self.full, &self.half);
+        let full = &self.full;
         eprintln!(
             "{} notifications of {} devices through a server on {NAME} with {} shards: {:.0} a second.",
             full.notifications,
@@ -236,16 +270,21 @@ impl Figures {
             eprintln!("    {:16} {:.1} µs", thread.name, full.each_us(thread.time));
         }
         eprintln!(
-            "At half that rate, {:.0} a second: {:.1} ms at the median, {:.1} ms at the 99th percentile, and {:.1} µs \
-             of processor time.",
-            half.rate(),
-            half.run.times.percentile_ms(50),
-            half.run.times.percentile_ms(99),
-            half.server_us(),
+            "{:16}{:>10}{:>10}{:>10}{:>10}{:>14}{:>10}",
+            "at", "a second", "p50, ms", "p99, ms", "p99.9, ms", "server, µs", "held up"
         );
-        if half.run.held_up > 0 {
-            eprintln!("{} times all devices were busy when one was due.", half.run.held_up);
+        for part in &self.parts {
+            let Part { percent, phase } = part;
+            let [(_, p50), (_, p99), (_, p999)] = part.times_ms();
+            eprintln!(
+                "{:16}{:>10.0}{p50:>10.1}{p99:>10.1}{p999:>10.1}{:>14.1}{:>10}",
+                format!("{percent} % of that"),
+                phase.rate(),
+                phase.server_us(),
+                phase.run.held_up,
+            );
         }
+        eprintln!("Held up: how often all devices were busy when one was due.");
         if let Some(resident) = self.resident {
             eprintln!("Memory of the server: {:.1} MB.", count(resident) / 1e6);
         }

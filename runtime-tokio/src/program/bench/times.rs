@@ -26,9 +26,14 @@ impl Times {
         self.count += 1;
     }
 
-    /// Nothing took longer, but for so many in a hundred; rounded up to a tenth of a millisecond.
+    /// So many in a hundred took no longer; rounded up to a tenth of a millisecond.
     pub(super) fn percentile_ms(&self, percent: u64) -> f64 {
-        let wanted = (self.count * percent).div_ceil(100);
+        self.per_mille_ms(percent * 10)
+    }
+
+    /// So many in a thousand took no longer; rounded up to a tenth of a millisecond.
+    pub(super) fn per_mille_ms(&self, per_mille: u64) -> f64 {
+        let wanted = (self.count * per_mille).div_ceil(1000);
         let mut seen = 0;
         for (step, count) in (1_u32..).zip(&self.counts) {
             seen += u64::from(*count);
@@ -54,6 +59,10 @@ mod tests {
         for (percent, expected) in [(1, 0.1), (50, 49.1), (99, 98.1), (100, 99.1)] {
             let found = times.percentile_ms(percent);
             assert!((found - expected).abs() < 1e-9, "p{percent}: {found} instead of {expected}");
+        }
+        for (per_mille, expected) in [(1, 0.1), (499, 49.1), (501, 50.1), (990, 98.1), (999, 99.1)] {
+            let found = times.per_mille_ms(per_mille);
+            assert!((found - expected).abs() < 1e-9, "{per_mille} in 1000: {found} instead of {expected}");
         }
         times.record(Duration::from_secs(3600));
         assert!((times.percentile_ms(100) - 10_000.0).abs() < 1e-9, "told as the longest there is");

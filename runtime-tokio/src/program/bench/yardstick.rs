@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -64,13 +65,35 @@ impl fmt::Display for Yardstick {
     }
 }
 
-/// What libsodium takes. The error is a sentence.
+/// What libsodium takes for C. The error is a sentence.
 fn libsodium() -> Result<Duration, String> {
+    let [c] = times_of([])?;
+    Ok(c)
+}
+
+/// What libsodium takes for an X25519 public key, an X25519 agreement, an Ed25519 signature and its verification. The
+/// error is a sentence.
+pub(super) fn libsodium_curves() -> Result<[Duration; 4], String> {
+    let [_, curves @ ..]: [_; 5] = times_of(["curves"])?;
+    Ok(curves)
+}
+
+/// What libsodium takes for as many things as are asked for.
+fn times_of<const N: usize, const M: usize>(arguments: [&str; M]) -> Result<[Duration; N], String> {
     let scratch = Scratch::new().map_err(|error| format!("No folder for a yardstick: {error}."))?;
     let program = scratch.path().join("yardstick");
+    compile(&program)?;
+    let output =
+        Command::new(&program).args(arguments).output().map_err(|error: io::Error| format!("{error}."))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let times = output.status.success().then(|| read(&text)).flatten();
+    times.ok_or_else(|| "libsodium is not installed (Debian: libsodium23).".to_owned())
+}
+
+fn compile(program: &Path) -> Result<(), String> {
     let mut compiler = Command::new("cc")
         .args(["-O2", "-x", "c", "-", "-ldl", "-o"])
-        .arg(&program)
+        .arg(program)
         .stdin(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
@@ -80,12 +103,16 @@ fn libsodium() -> Result<Duration, String> {
     if written.is_err() || !compiled.is_ok_and(|status| status.success()) {
         return Err("The program that looks for libsodium does not compile.".to_owned());
     }
-    let output = Command::new(&program).output().map_err(|error: io::Error| format!("{error}."))?;
-    let nanos = String::from_utf8_lossy(&output.stdout).trim().parse::<f64>().ok();
-    nanos
-        .filter(|nanos| output.status.success() && nanos.is_finite() && *nanos > 0.0)
-        .map(|nanos| Duration::from_secs_f64(nanos / 1e9))
-        .ok_or_else(|| "libsodium is not installed (Debian: libsodium23).".to_owned())
+    Ok(())
+}
+
+/// Nanoseconds, one to a line.
+fn read<const N: usize>(text: &str) -> Option<[Duration; N]> {
+    let times = text.lines().map(|line| {
+        let nanos = line.trim().parse::<f64>().ok()?;
+        (nanos.is_finite() && nanos > 0.0).then(|| Duration::from_secs_f64(nanos / 1e9))
+    });
+    times.collect::<Option<Vec<_>>>()?.try_into().ok()
 }
 
 #[cfg(test)]
@@ -102,5 +129,14 @@ mod tests {
             "C = 2.50 µs: libsodium's crypto_box_easy_afternm over 3072 bytes in this run; our own takes 7.00 µs"
         );
         assert_eq!(Yardstick { is_libsodium: false, ..yardstick }.source(), "own");
+    }
+
+    #[test]
+    fn times_are_read_when_all_are_there() {
+        assert_eq!(read("2500.0\n"), Some([Duration::from_nanos(2500)]));
+        assert_eq!(read("1.0\n20.0\n"), Some([1, 20].map(Duration::from_nanos)));
+        for text in ["", "1.0\n", "1.0\n2.0\n3.0\n", "1.0\nfast\n", "1.0\n-2.0\n", "1.0\nNaN\n"] {
+            assert_eq!(read::<2>(text), None, "{text}");
+        }
     }
 }

@@ -29,7 +29,7 @@ use crate::program::usage::cpu_time;
 use phone::Phone;
 use stub::StubServer;
 
-pub(super) use phone::{Registered, notifier, opened_notices};
+pub(super) use phone::{Registered, device_token, notifier, opened_notices};
 
 /// What a town is to be like.
 #[derive(Clone, Copy, Debug)]

@@ -17,17 +17,25 @@ pub(super) struct Measured {
 }
 
 impl Measured {
-    /// Starts it on so many threads; it sends its pushes to this stand-in.
-    pub(super) async fn start(threads: u8, trial: &Trial) -> Result<Self, Failure> {
+    /// Starts it on so many threads; it sends its pushes to this stand-in. Where there are settings, they are those of
+    /// its file.
+    pub(super) async fn start(threads: u8, trial: &Trial, settings: Option<&str>) -> Result<Self, Failure> {
         let folder = Scratch::new().map_err(|error| cannot_start(&error))?;
         let (ca, key) = (folder.path().join("ca.crt"), folder.path().join("key.p8"));
         write_new(&ca, trial.stand_in().ca_pem(), 0o644).map_err(|error| cannot_start(&error))?;
         write_new(&key, trial.key_pem(), 0o600).map_err(|error| cannot_start(&error))?;
+        let (file, identity) = (folder.path().join("server.toml"), folder.path().join("identity"));
+        if let Some(settings) = settings {
+            write_new(&file, settings, 0o600).map_err(|error| cannot_start(&error))?;
+        }
         // By the time it says where it is, it has read the files of the folder, which goes with this function.
         let (process, line) = Process::start(threads, |command| {
             command.args(["--allow-private-addresses", "--apns", &trial.stand_in().endpoint(), "--apns-ca"]);
             command.arg(&ca).arg("--apns-key").arg(&key);
             command.args(["--apns-key-id", trial.key_id(), "--apns-team-id", trial.team_id()]);
+            if settings.is_some() {
+                command.arg("--config").arg(&file).arg("--dir").arg(&identity);
+            }
         })
         .await?;
         let address = serde_json::from_str::<serde_json::Value>(&line)
