@@ -333,7 +333,7 @@ impl Subscriber {
         let wanted = index.and_then(|index| {
             let owner = self.subscriptions.get(index)?.owner();
             let owner = match mutant::is("notice_to_another") {
-                true => self.subscriptions.iter().next()?.owner(),
+                true => self.subscriptions.iter().next()?.1.owner(),
                 false => owner,
             };
             let is_active = matches!(self.tokens.get(owner)?.state(), State::Active(_));

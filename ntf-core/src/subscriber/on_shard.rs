@@ -310,8 +310,8 @@ impl Subscriber {
             return;
         }
         let server = self.subscriptions.server_of(index).and_then(|server| self.subscriptions.server(server));
-        let Some((server, row)) = server.zip(self.subscriptions.get(index)) else { return };
-        let queue = self.sharding.mark_of(server.address(), row.notifier().as_bytes());
+        let Some((server, notifier)) = server.zip(self.subscriptions.notifier(index)) else { return };
+        let queue = self.sharding.mark_of(server.address(), notifier);
         self.give_back(queue);
     }
 

@@ -120,7 +120,7 @@ impl Subscriber {
 
 fn address_of<'s>(subscriptions: &'s Subscriptions, held: &Held) -> Option<NotifierRef<'s>> {
     let server = subscriptions.server(subscriptions.server_of(held.subscription)?)?.address();
-    let notifier = subscriptions.get(held.subscription)?.notifier();
+    let notifier = subscriptions.notifier(held.subscription)?;
     Some(NotifierRef { server, notifier })
 }
 
