@@ -215,7 +215,7 @@ impl Subscriber {
     /// What the subscriber would have to admit to know. Samples are shortened.
     #[must_use]
     pub fn knowledge(&self) -> Vec<Fact> {
-        let device = self.tokens.devices().next().map(|device| shown(device.token()));
+        let device = self.tokens.devices().next().map(|device| shown(&device.token()));
         let notifier = self.subscriptions.iter().next();
         let notifier = notifier.and_then(|(index, _)| self.subscriptions.notifier(index));
         let notifier = notifier.map(|notifier| shortened(base64::encode(notifier)));
