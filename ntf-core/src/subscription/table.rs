@@ -526,7 +526,10 @@ impl Subscriptions {
 
     fn key(&self, index: SubscriptionIndex) -> Option<AuthPrivateKey> {
         Some(match &self.get(index)?.key {
-            PackedKey::Ed25519(seed) => AuthPrivateKey::Ed25519(Ed25519Private::from_seed(*seed.expose())),
+            PackedKey::Ed25519(seed) => {
+                // It signs one NSUB and goes.
+                AuthPrivateKey::Ed25519(Ed25519Private::for_one_signature(*seed.expose()))
+            }
             PackedKey::X25519(bytes) => AuthPrivateKey::X25519(X25519Private::from_bytes(*bytes.expose())),
             PackedKey::Ed448 => AuthPrivateKey::Ed448(self.ed448.get(&index.0.slot())?.as_ref().clone()),
         })
