@@ -26,6 +26,17 @@ pub(crate) fn own_bytes() -> Option<u64> {
     own(&fs::read_to_string("/proc/self/status").ok()?)
 }
 
+/// Likewise, of another process.
+pub(crate) fn own_bytes_of(process: u32) -> Option<u64> {
+    own(&fs::read_to_string(format!("/proc/{process}/status")).ok()?)
+}
+
+/// Files, sockets and whatever else another process has a descriptor of. `None` where the system does not tell.
+pub(crate) fn files_of(process: u32) -> Option<u64> {
+    let descriptors = fs::read_dir(format!("/proc/{process}/fd")).ok()?;
+    u64::try_from(descriptors.flatten().count()).ok()
+}
+
 /// Processor time of one thread.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ThreadTime {
@@ -133,6 +144,7 @@ mod tests {
         let this_thread = fs::read_to_string("/proc/thread-self/comm").unwrap();
         assert!(threads_of(std::process::id()).iter().any(|thread| thread.name == this_thread.trim_end()));
         assert!(own_bytes().is_some_and(|own| own > 0 && resident_bytes().is_some_and(|all| all > own)));
+        assert!(files_of(std::process::id()).is_some_and(|files| files > 0));
         assert!(cpu_time() > Duration::ZERO);
     }
 }

@@ -1,6 +1,6 @@
 //! `ntf bench`: what this machine can do, measured on loopback.
 //!
-//! `push` and `sockets` measure the real thing over real sockets; only the peers are stand-ins of ours, and
+//! `push`, `sockets` and `soak` measure the real thing over real sockets; only the peers are stand-ins of ours, and
 //! run on the same processors. `core`, `memory` and `resubscribe` measure one machine in this process, without any socket. Figures vary with
 //! what else the machine does, so each comes with the processor time that it took.
 
@@ -8,12 +8,14 @@ mod bare;
 mod core;
 mod figures;
 mod idle;
+mod measured;
 mod memory;
 mod population;
 mod process;
 pub mod push;
 mod resubscribe;
 mod scratch;
+mod soak;
 mod sockets;
 mod times;
 mod town;
@@ -35,5 +37,6 @@ pub async fn run(options: Bench) -> Result<(), Failure> {
         Bench::Resubscribe(options) => resubscribe::run(&options),
         Bench::Push(options) => push::run(options).await,
         Bench::Sockets(options) => sockets::run(options).await,
+        Bench::Soak(options) => soak::run(options).await,
     }
 }

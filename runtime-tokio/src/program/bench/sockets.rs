@@ -7,7 +7,6 @@
 
 mod devices;
 mod load;
-mod server;
 mod source;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -27,6 +26,7 @@ use crate::link::Traffic;
 use crate::listen::Listener;
 use crate::program::announce::{print, randomness, sentence};
 use crate::program::bench::figures::{count, rounded};
+use crate::program::bench::measured::Measured;
 use crate::program::bench::yardstick::Yardstick;
 use crate::program::cli::BenchSockets;
 use crate::program::failure::Failure;
@@ -38,7 +38,6 @@ use crate::standin::Trial;
 
 use devices::{Device, register};
 use load::{Load, Pace, Run, Sight, sights};
-use server::Measured;
 use source::Source;
 
 /// Pause between rounds of notifications: as short as a round may be without being the load itself.
@@ -72,7 +71,7 @@ async fn measure(options: BenchSockets) -> Result<(), Failure> {
         let _ = tell.try_send(Sight::Told(told, Instant::now()));
     })
     .await?;
-    let server = Measured::start(options.threads, &trial).await?;
+    let server = Measured::start(options.threads, &trial, |_| {}).await?;
     let devices = register_all(options.devices, &trial, clock, &server.address, &smp).await?;
     let mut load = Load::new(devices, trial.stand_in(), source.mailbox(), sights);
 
