@@ -71,7 +71,7 @@ const SLICE: usize = 256;
 /// Queues that a server is asked for beyond [`Config::asked_max`](crate::subscriber::Config::asked_max), so that servers
 /// that do not answer hold up nobody. Source: ours; some hundred each second from a server that is a tenth of a second
 /// away.
-pub(super) const ASKED_FEW: usize = 32;
+pub(super) const ASKED_FEW: usize = 16;
 
 impl Subscriber {
     /// A server has queues to ask for: connects if need be.
