@@ -293,6 +293,10 @@ const LOCK_ALLOWED: &[(&str, &str)] = &[
         "the times that a bench has taken; each use is one addition",
     ),
     (
+        "runtime-tokio/src/program/bench/soak/ledger.rs",
+        "the messages of a soak that have yet to arrive; each use is one entry",
+    ),
+    (
         "runtime-tokio/src/standin/mod.rs",
         "tables of the stand-in, for trying things out; each use is one lookup",
     ),

@@ -132,11 +132,11 @@ pub struct NotifierRef<'a> {
     /// The server.
     pub server: &'a ServerAddress,
     /// The queue's notifier id.
-    pub notifier: &'a EntityId,
+    pub notifier: &'a [u8],
 }
 
 impl<'a> From<&'a NotifierAddress> for NotifierRef<'a> {
     fn from(address: &'a NotifierAddress) -> Self {
-        Self { server: &address.server, notifier: &address.notifier }
+        Self { server: &address.server, notifier: address.notifier.as_bytes() }
     }
 }

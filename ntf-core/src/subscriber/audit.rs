@@ -12,7 +12,7 @@ impl Subscriber {
         self.tokens.audit()?;
         self.subscriptions.audit()?;
         let has_owner = |owner| self.tokens.get(owner).is_some() || self.ending == Some(owner);
-        if !self.subscriptions.iter().all(|row| has_owner(row.owner())) {
+        if !self.subscriptions.iter().all(|(_, row)| has_owner(row.owner())) {
             return Err("a subscription belongs to no token");
         }
         let delivery = self.delivery.counters();

@@ -63,10 +63,10 @@ pub struct Config {
     /// (`ntf-protocol` 4.7), public addresses only, because devices name the servers, and pauses of up to five
     /// minutes for servers that have never answered, because their names may be anything.
     pub smp: SmpPlan,
-    /// Queues that all SMP servers of a shard together are asked for at a time; beyond it a server is asked for 32 at a
-    /// time. Default 1360, the window of one server. Source: ours; each answer leads to a signature, and what comes for
-    /// others waits in line behind all of these, some 60 ms. Without it twenty servers that restart together would hold up
-    /// every push for a second.
+    /// Queues that all SMP servers of a shard together are asked for at a time; beyond it a server is asked for 16 at a
+    /// time. Default 680, half the window of one server. Source: ours; each answer leads to a signature, and what comes for
+    /// others waits in line behind all of these, some 25 ms. Without it twenty servers that restart together would hold up
+    /// every push for a second. A server that takes 100 ms to answer is asked for 6800 queues a second.
     pub asked_max: usize,
     /// Whether SMP servers that ask for it are shown a certificate, a different one each, so that they
     /// remember which queues are ours and one command brings all of them back after a reconnect. It is made
@@ -111,7 +111,7 @@ impl Config {
             subscriptions: SubscriptionLimits::default(),
             delivery: DeliveryLimits::default(),
             smp,
-            asked_max: 1360,
+            asked_max: 680,
             use_service_certificates: false,
             sharding: None,
             links: 50_000,

@@ -215,9 +215,10 @@ impl Subscriber {
     /// What the subscriber would have to admit to know. Samples are shortened.
     #[must_use]
     pub fn knowledge(&self) -> Vec<Fact> {
-        let device = self.tokens.devices().next().map(|device| shown(device.token()));
-        let notifier =
-            self.subscriptions.iter().next().map(|row| shortened(base64::encode(row.notifier().as_bytes())));
+        let device = self.tokens.devices().next().map(|device| shown(&device.token()));
+        let notifier = self.subscriptions.iter().next();
+        let notifier = notifier.and_then(|(index, _)| self.subscriptions.notifier(index));
+        let notifier = notifier.map(|notifier| shortened(base64::encode(notifier)));
         let server = self.subscriptions.servers().next();
         let server =
             server.and_then(|server| server.address().hosts.first()).map(|host| host.as_ref().into());

@@ -219,7 +219,7 @@ impl Subscriber {
     /// What is on a roster of a registration; nothing when it has proved itself, or when there are no other shards.
     pub(super) fn unproved(&self, index: TokenIndex) -> Option<Seat> {
         let token = self.tokens.get(index).filter(|_| !self.sharding.plan().is_alone())?;
-        let device = self.sharding.mark_of_device(self.tokens.device(index)?.token());
+        let device = self.sharding.mark_of_device(&self.tokens.device(index)?.token());
         token.verified_in().is_none().then(|| (device, token.id()))
     }
 

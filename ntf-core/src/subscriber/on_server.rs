@@ -71,7 +71,7 @@ const SLICE: usize = 256;
 /// Queues that a server is asked for beyond [`Config::asked_max`](crate::subscriber::Config::asked_max), so that servers
 /// that do not answer hold up nobody. Source: ours; some hundred each second from a server that is a tenth of a second
 /// away.
-pub(super) const ASKED_FEW: usize = 32;
+pub(super) const ASKED_FEW: usize = 16;
 
 impl Subscriber {
     /// A server has queues to ask for: connects if need be.
@@ -333,7 +333,7 @@ impl Subscriber {
         let wanted = index.and_then(|index| {
             let owner = self.subscriptions.get(index)?.owner();
             let owner = match mutant::is("notice_to_another") {
-                true => self.subscriptions.iter().next()?.owner(),
+                true => self.subscriptions.iter().next()?.1.owner(),
                 false => owner,
             };
             let is_active = matches!(self.tokens.get(owner)?.state(), State::Active(_));

@@ -169,7 +169,7 @@ impl Subscriber {
     fn tell_with_device(&mut self, token: TokenIndex, letter: impl Fn(DeviceToken) -> Letter) {
         let plan = self.sharding.plan();
         let Some(device) = self.tokens.device(token).filter(|_| !plan.is_alone()) else { return };
-        let device = device.token().clone();
+        let device = device.token();
         for shard in plan.others() {
             self.write(shard, letter(device.clone()));
         }
@@ -237,7 +237,7 @@ impl Subscriber {
         }
         let row = self.tokens.get(token)?;
         let victor = Victor { turn: row.verified_in()?, token: row.id() };
-        Some((self.tokens.device(token)?.token().clone(), self.tokens.tag(token), victor))
+        Some((self.tokens.device(token)?.token(), self.tokens.tag(token), victor))
     }
 
     /// SNEW for a queue that is not watched here: asks whoever keeps the claim on it.
@@ -310,8 +310,8 @@ impl Subscriber {
             return;
         }
         let server = self.subscriptions.server_of(index).and_then(|server| self.subscriptions.server(server));
-        let Some((server, row)) = server.zip(self.subscriptions.get(index)) else { return };
-        let queue = self.sharding.mark_of(server.address(), row.notifier().as_bytes());
+        let Some((server, notifier)) = server.zip(self.subscriptions.notifier(index)) else { return };
+        let queue = self.sharding.mark_of(server.address(), notifier);
         self.give_back(queue);
     }
 

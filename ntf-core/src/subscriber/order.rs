@@ -44,6 +44,7 @@ impl Subscriber {
             delivery.park(index);
             return;
         }
+        let device = device.token();
         // Each entry but the first comes with a separator, so the room is one byte larger than the text's.
         let padded_len = padded_len(config.padded_len, delivery.shrinks(index));
         let room = (padded_len + 1).saturating_sub(pad::LENGTH_LEN);
@@ -73,9 +74,9 @@ impl Subscriber {
                 Presentation::Hidden => PushPayload::Hidden(sealed(nonces, entries)),
                 Presentation::Alert(collapse) => PushPayload::Alert(collapse),
             };
-            outbox.push(Effect::Push(PushOrder { id, device: device.token().clone(), payload }));
+            outbox.push(Effect::Push(PushOrder { id, device: device.clone(), payload }));
         };
-        delivery.order_message(self.now, index, device.token(), room, len_of, make);
+        delivery.order_message(self.now, index, &device, room, len_of, make);
         if is_hidden {
             self.tell_of_hidden_push(index);
         }
@@ -97,7 +98,7 @@ impl Subscriber {
         let padded_len = padded_len(self.config.padded_len, self.delivery.shrinks(index));
         let sealed = seal(token.box_key(), &mut self.nonces, code.expose(), padded_len);
         let payload = PushPayload::Verification(sealed);
-        self.outbox.push(Effect::Push(PushOrder { id, device: device.token().clone(), payload }));
+        self.outbox.push(Effect::Push(PushOrder { id, device: device.token(), payload }));
     }
 
     /// Only a device that has proved itself is woken; others are asked again an interval later, because
@@ -108,9 +109,10 @@ impl Subscriber {
             self.delivery.skip_periodic(self.now, index);
             return;
         }
-        if let Some(id) = self.delivery.order_periodic(self.now, index, device.token()) {
+        let device = device.token();
+        if let Some(id) = self.delivery.order_periodic(self.now, index, &device) {
             let payload = PushPayload::CheckMessages;
-            self.outbox.push(Effect::Push(PushOrder { id, device: device.token().clone(), payload }));
+            self.outbox.push(Effect::Push(PushOrder { id, device, payload }));
             if self.delivery.policy(index) != PushPolicy::Mutable {
                 self.tell_of_hidden_push(index);
             }
@@ -120,7 +122,7 @@ impl Subscriber {
 
 fn address_of<'s>(subscriptions: &'s Subscriptions, held: &Held) -> Option<NotifierRef<'s>> {
     let server = subscriptions.server(subscriptions.server_of(held.subscription)?)?.address();
-    let notifier = subscriptions.get(held.subscription)?.notifier();
+    let notifier = subscriptions.notifier(held.subscription)?;
     Some(NotifierRef { server, notifier })
 }
 

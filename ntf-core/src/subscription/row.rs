@@ -1,6 +1,6 @@
 //! A subscription as the table holds it, and what goes in and out.
 
-use crate::base::id::{EntityId, SubscriptionId};
+use crate::base::id::{EntityId, ID_LEN, SubscriptionId};
 use crate::base::list::Links;
 use crate::base::secret::Secret;
 use crate::crypto::keys::AuthPrivateKey;
@@ -11,7 +11,7 @@ use crate::subscription::state::Standing;
 /// A subscription of a token to a queue.
 pub struct Subscription {
     pub(super) id: SubscriptionId,
-    pub(super) notifier: EntityId,
+    pub(super) notifier: PackedId,
     pub(super) key: PackedKey,
     pub(super) owner: TokenIndex,
     /// The slot of the server's row, which stays while a row names it.
@@ -32,16 +32,35 @@ impl Subscription {
         self.id
     }
 
-    /// The queue's notifier id.
-    #[must_use]
-    pub const fn notifier(&self) -> &EntityId {
-        &self.notifier
-    }
-
     /// The token it belongs to.
     #[must_use]
     pub const fn owner(&self) -> TokenIndex {
         self.owner
+    }
+}
+
+/// A notifier id in 25 bytes: servers make ids of 24. The rare longer ones are kept beside the table.
+pub(super) struct PackedId {
+    /// None is empty, so zero says that the id is elsewhere.
+    len: u8,
+    bytes: [u8; ID_LEN],
+}
+
+impl PackedId {
+    /// The id, packed, if it is not too long.
+    pub(super) fn new(id: &EntityId) -> Option<Self> {
+        let id = id.as_bytes();
+        let mut bytes = [0; ID_LEN];
+        bytes.get_mut(..id.len())?.copy_from_slice(id);
+        Some(Self { len: u8::try_from(id.len()).ok()?, bytes })
+    }
+
+    /// Stands for an id that is kept beside the table.
+    pub(super) const ELSEWHERE: Self = Self { len: 0, bytes: [0; ID_LEN] };
+
+    /// The bytes of the id, if they are here.
+    pub(super) fn as_bytes(&self) -> Option<&[u8]> {
+        self.bytes.get(..usize::from(self.len)).filter(|bytes| !bytes.is_empty())
     }
 }
 

@@ -1,10 +1,10 @@
 //! All subscriptions: found by (server, notifier id), by subscription id, and by the token they belong to.
 //!
-//! A server holds millions of these rows, so they are packed: 136 bytes each, plus two hash tables of five
-//! bytes an entry. `table/tests.rs` holds the sum to at most 160 bytes.
+//! A server holds millions of these rows, so they are packed: 120 bytes each, plus two hash tables of five
+//! bytes an entry. `table/tests.rs` holds the sum to at most 144 bytes.
 
 use crate::base::hash::HashKey;
-use crate::base::id::SubscriptionId;
+use crate::base::id::{EntityId, SubscriptionId};
 use crate::base::list::{Links, List};
 use crate::base::mutant;
 use crate::base::rng::Rng;
@@ -15,7 +15,7 @@ use crate::model::index::{ServerIndex, SubscriptionIndex, TokenIndex};
 use crate::model::server::ServerAddress;
 use crate::model::subscription::SubscriptionStatus;
 use crate::subscription::limits::{SubscriptionLimits, SubscriptionsFull};
-use crate::subscription::row::{Ask, PackedKey, Subscription, Wanted};
+use crate::subscription::row::{Ask, PackedId, PackedKey, Subscription, Wanted};
 use crate::subscription::servers::{Server, Servers};
 use crate::subscription::state::{Failure, Over, Session, Standing};
 use crate::subscription::table::lists::{OnOwner, OnServer, Place};
@@ -34,7 +34,9 @@ mod tests;
 #[derive(Debug)]
 pub struct Subscriptions {
     rows: Slab<Subscription>,
+    /// What few rows have and has no room in any, by their slots.
     ed448: BTreeMap<u32, Box<Ed448Private>>,
+    long_ids: BTreeMap<u32, EntityId>,
     servers: Servers,
     by_queue: HashTable<u32>,
     by_id: HashTable<u32>,
@@ -58,6 +60,7 @@ impl Subscriptions {
         Self {
             rows: Slab::new(limits.subscriptions.min(u32::MAX - 1)),
             ed448: BTreeMap::new(),
+            long_ids: BTreeMap::new(),
             servers: Servers::new(limits.servers, hashing),
             by_queue: HashTable::new(),
             by_id: HashTable::new(),
@@ -86,10 +89,18 @@ impl Subscriptions {
     pub fn by_queue(&self, server: ServerIndex, notifier: &[u8]) -> Option<SubscriptionIndex> {
         let server = server.0.slot();
         let same = |slot: &u32| {
-            self.rows.at(*slot).is_some_and(|row| row.server == server && row.notifier.as_bytes() == notifier)
+            self.rows.at(*slot).is_some_and(|row| row.server == server)
+                && notifier_at(&self.rows, &self.long_ids, *slot) == Some(notifier)
         };
         let slot = self.by_queue.find(hash_of_queue(&self.hash, server, notifier), same)?;
         self.rows.index_at(*slot).map(SubscriptionIndex)
+    }
+
+    /// The notifier id of the queue of a subscription.
+    #[must_use]
+    pub fn notifier(&self, index: SubscriptionIndex) -> Option<&[u8]> {
+        self.get(index)?;
+        notifier_at(&self.rows, &self.long_ids, index.0.slot())
     }
 
     /// The server with this address, if anything is subscribed there.
@@ -116,8 +127,8 @@ impl Subscriptions {
     }
 
     /// All subscriptions, in a stable order.
-    pub fn iter(&self) -> impl Iterator<Item = &Subscription> {
-        self.rows.iter().map(|(_, row)| row)
+    pub fn iter(&self) -> impl Iterator<Item = (SubscriptionIndex, &Subscription)> {
+        self.rows.iter().map(|(index, row)| (SubscriptionIndex(index), row))
     }
 
     /// Subscriptions held: the gauge.
@@ -189,15 +200,17 @@ impl Subscriptions {
     pub fn create(&mut self, wanted: Wanted) -> Result<SubscriptionIndex, SubscriptionsFull> {
         self.has_room(wanted.owner, &wanted.server)?;
         let server = self.servers.find_or_add(&wanted.server).ok_or(SubscriptionsFull::Servers)?.0.slot();
-        let (key, aside) = match wanted.key {
+        let (key, ed448) = match wanted.key {
             AuthPrivateKey::Ed25519(key) => (PackedKey::Ed25519(Secret::new(*key.expose())), None),
             AuthPrivateKey::X25519(key) => (PackedKey::X25519(Secret::new(*key.expose())), None),
             AuthPrivateKey::Ed448(key) => (PackedKey::Ed448, Some(Box::new(key))),
         };
         let by_queue = hash_of_queue(&self.hash, server, wanted.notifier.as_bytes());
+        let notifier = PackedId::new(&wanted.notifier);
+        let long_id = notifier.is_none().then_some(wanted.notifier);
         let row = Subscription {
             id: wanted.id,
-            notifier: wanted.notifier,
+            notifier: notifier.unwrap_or(PackedId::ELSEWHERE),
             key,
             owner: wanted.owner,
             server,
@@ -209,22 +222,30 @@ impl Subscriptions {
         };
         let index = self.rows.insert(row).map_err(|_| SubscriptionsFull::Table)?;
         let slot = index.slot();
-        if let Some(key) = aside {
+        if let Some(key) = ed448 {
             self.ed448.insert(slot, key);
+        }
+        if let Some(id) = long_id {
+            self.long_ids.insert(slot, id);
         }
         let owned = self.by_owner.entry(wanted.owner).or_default();
         owned.rows.push(&mut OnOwner(&mut self.rows), slot);
         match owned.servers.iter_mut().find(|(known, _)| *known == server) {
             Some((_, count)) => *count = count.saturating_add(1),
-            None => owned.servers.push((server, 1)),
+            None => {
+                // There are few, and they stay: a token is not to have room for twice as many.
+                owned.servers.reserve_exact(1);
+                owned.servers.push((server, 1));
+            }
         }
         if let Some(server) = self.servers.rows.at_mut(server) {
             server.total = server.total.saturating_add(1);
             server.fresh.push(&mut OnServer(&mut self.rows), slot);
         }
-        let Self { rows, by_queue: queues, by_id, hash, .. } = self;
+        let Self { rows, long_ids, by_queue: queues, by_id, hash, .. } = self;
         queues.insert_unique(by_queue, slot, |slot| {
-            rows.at(*slot).map_or(0, |row| hash_of_queue(hash, row.server, row.notifier.as_bytes()))
+            let queue = rows.at(*slot).zip(notifier_at(rows, long_ids, *slot));
+            queue.map_or(0, |(row, notifier)| hash_of_queue(hash, row.server, notifier))
         });
         by_id.insert_unique(hash.of(&wanted.id), slot, |slot| {
             rows.at(*slot).map_or(0, |row| hash.of(&row.id))
@@ -252,7 +273,7 @@ impl Subscriptions {
         let slot = row.fresh.first().or_else(|| row.waiting.last())?;
         let index = self.rows.index_at(slot).map(SubscriptionIndex)?;
         self.settle(index, Standing::Asked);
-        Some(Ask { index, notifier: self.get(index)?.notifier.clone(), key: self.key(index)? })
+        Some(Ask { index, notifier: EntityId::new(self.notifier(index)?)?, key: self.key(index)? })
     }
 
     /// The SMP server confirmed; says whether that was news. A subscription that is over stays so.
@@ -444,12 +465,13 @@ impl Subscriptions {
                 self.by_owner.remove(&owner);
             }
         }
-        let row = self.rows.remove(index.0)?;
-        self.ed448.remove(&slot);
-        let by_queue = hash_of_queue(&self.hash, row.server, row.notifier.as_bytes());
+        let by_queue = hash_of_queue(&self.hash, server, self.notifier(index)?);
         if let Ok(entry) = self.by_queue.find_entry(by_queue, |other| *other == slot) {
             entry.remove();
         }
+        let row = self.rows.remove(index.0)?;
+        self.ed448.remove(&slot);
+        self.long_ids.remove(&slot);
         if let Ok(entry) = self.by_id.find_entry(self.hash.of(&row.id), |other| *other == slot) {
             entry.remove();
         }
@@ -495,6 +517,7 @@ impl Subscriptions {
     pub fn clear(&mut self) {
         self.rows.clear();
         self.ed448.clear();
+        self.long_ids.clear();
         self.servers.clear();
         self.by_queue = HashTable::new();
         self.by_id = HashTable::new();
@@ -503,11 +526,23 @@ impl Subscriptions {
 
     fn key(&self, index: SubscriptionIndex) -> Option<AuthPrivateKey> {
         Some(match &self.get(index)?.key {
-            PackedKey::Ed25519(seed) => AuthPrivateKey::Ed25519(Ed25519Private::from_seed(*seed.expose())),
+            PackedKey::Ed25519(seed) => {
+                // It signs one NSUB and goes.
+                AuthPrivateKey::Ed25519(Ed25519Private::for_one_signature(*seed.expose()))
+            }
             PackedKey::X25519(bytes) => AuthPrivateKey::X25519(X25519Private::from_bytes(*bytes.expose())),
             PackedKey::Ed448 => AuthPrivateKey::Ed448(self.ed448.get(&index.0.slot())?.as_ref().clone()),
         })
     }
+}
+
+/// The notifier id of the row in this slot.
+fn notifier_at<'s>(
+    rows: &'s Slab<Subscription>,
+    long_ids: &'s BTreeMap<u32, EntityId>,
+    slot: u32,
+) -> Option<&'s [u8]> {
+    rows.at(slot)?.notifier.as_bytes().or_else(|| long_ids.get(&slot).map(EntityId::as_bytes))
 }
 
 fn hash_of_queue(hash: &HashKey, server: u32, notifier: &[u8]) -> u64 {

@@ -4,6 +4,7 @@
 //! first; [`table`] keeps the rows and finds them.
 
 pub mod limits;
+mod packed;
 pub mod places;
 pub mod registration;
 pub mod shape;

@@ -13,8 +13,8 @@ use crate::crypto::keys::{AuthPublicKey, X25519Private, X25519Public};
 use crate::model::index::{DeviceIndex, TokenIndex};
 use crate::model::shard::ShardPlan;
 use crate::model::token::DeviceToken;
+use crate::token::packed::{PackedDevice, Registrations};
 use crate::token::state::{Challenge, State};
-use alloc::vec::Vec;
 use core::num::NonZeroU64;
 
 /// Orders the verifications of a subscriber: of two, the one that could have known of the other is the later.
@@ -156,8 +156,8 @@ pub enum Spent {
 /// A device token with its registrations, oldest first.
 #[derive(Debug)]
 pub struct Device {
-    pub(super) token: DeviceToken,
-    pub(super) registrations: Vec<TokenIndex>,
+    pub(super) token: PackedDevice,
+    pub(super) registrations: Registrations,
     pub(super) verification_budget: Budget,
     pub(super) wrong_codes: Budget,
 }
@@ -171,8 +171,8 @@ impl Device {
 
     /// The device token.
     #[must_use]
-    pub const fn token(&self) -> &DeviceToken {
-        &self.token
+    pub fn token(&self) -> DeviceToken {
+        self.token.unpacked()
     }
 }
 

@@ -17,6 +17,7 @@ use crate::crypto::keys::{AuthPublicKey, X25519Private, X25519Public};
 use crate::model::index::{DeviceIndex, TokenIndex};
 use crate::model::token::{DeviceTag, DeviceToken, InvalidReason};
 use crate::token::limits::TokenLimits;
+use crate::token::packed::{PackedDevice, Registrations};
 use crate::token::registration::{
     Age, Device, Makers, Origin, Registered, Registration, Spent, Token, TokenRefusal, Turn,
 };
@@ -231,7 +232,7 @@ impl Tokens {
         let Some(row) = self.get(index).map(|token| token.device) else { return Vec::new() };
         let alike = self.tags.alike(row).filter(|other| *other != row);
         let rows = core::iter::once(row).chain(alike).filter_map(|row| self.devices.get(row.0));
-        rows.flat_map(|row| &row.registrations).filter(|other| **other != index).copied().collect()
+        rows.flat_map(|row| row.registrations.as_slice()).filter(|other| **other != index).copied().collect()
     }
 
     /// The registrations of a device that give way to one verified on another shard: those that were verified
@@ -250,7 +251,7 @@ impl Tokens {
         let gives_way = |index: &&TokenIndex| {
             self.get(**index).is_some_and(|token| (token.verified_in, token.id) < (Some(turn), *by))
         };
-        rows.flat_map(|row| &row.registrations).filter(gives_way).copied().collect()
+        rows.flat_map(|row| row.registrations.as_slice()).filter(gives_way).copied().collect()
     }
 
     /// Moves a registration to another device token, to be verified with another code.
@@ -479,11 +480,11 @@ impl Tokens {
         let device = self.devices.get(self.find_device(device)?.0)?;
         let same_key =
             |index: &&TokenIndex| self.get(**index).is_some_and(|token| token.verify_key == *verify_key);
-        device.registrations.iter().find(same_key).copied()
+        device.registrations.as_slice().iter().find(same_key).copied()
     }
 
     fn find_device(&self, token: &DeviceToken) -> Option<DeviceIndex> {
-        let same = |slot: &u32| self.devices.at(*slot).is_some_and(|device| device.token == *token);
+        let same = |slot: &u32| self.devices.at(*slot).is_some_and(|device| device.token.is(token));
         let slot = self.by_device.find(self.hash.of(token), same)?;
         self.devices.index_at(*slot).map(DeviceIndex)
     }
@@ -501,12 +502,12 @@ impl Tokens {
         }
         let hashed = self.hash.of(&token);
         let (verification_budget, wrong_codes) = self.elsewhere.take(hashed);
-        let registrations = Vec::with_capacity(1);
+        let (token, registrations) = (PackedDevice::new(token), Registrations::NONE);
         let device = Device { token, registrations, verification_budget, wrong_codes };
         let index = self.devices.insert(device).map(DeviceIndex).map_err(|_| TokenRefusal::Full)?;
         let Self { devices, by_device, hash, .. } = self;
         by_device.insert_unique(hashed, index.0.slot(), |slot| {
-            devices.at(*slot).map_or(0, |device| hash.of(&device.token))
+            devices.at(*slot).map_or(0, |device| device.token.hash(hash))
         });
         Ok(index)
     }
@@ -522,8 +523,8 @@ impl Tokens {
     /// rested: forgetting it at once would make deleting and registering again a way around the budget.
     fn leave(&mut self, device: DeviceIndex, index: TokenIndex) {
         if let Some(row) = self.devices.get_mut(device.0) {
-            row.registrations.retain(|other| *other != index);
-            if row.registrations.is_empty() {
+            row.registrations.remove(index);
+            if row.registrations.as_slice().is_empty() {
                 self.resting.insert((row.rested_at(), device));
             }
         }
@@ -533,7 +534,7 @@ impl Tokens {
         let Some(row) = self.devices.remove(device.0) else { return };
         self.tags.forget(device);
         if let Ok(entry) =
-            self.by_device.find_entry(self.hash.of(&row.token), |slot| *slot == device.0.slot())
+            self.by_device.find_entry(row.token.hash(&self.hash), |slot| *slot == device.0.slot())
         {
             entry.remove();
         }

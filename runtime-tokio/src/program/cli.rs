@@ -79,6 +79,9 @@ pub enum Bench {
     Sockets(BenchSockets),
     /// Every bench that has a size, at several sizes, and how what they measure grows.
     All(BenchAll),
+    /// Everything at once for a long time, with faults: whether each message arrives, and whether memory, descriptors
+    /// and counters of lost work end where they began.
+    Soak(BenchSoak),
 }
 
 /// Options of `ntf bench core`.
@@ -177,6 +180,27 @@ pub struct BenchSockets {
     /// Devices, with one queue and at most one notification on its way each.
     #[arg(long, default_value_t = 200, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=2000))]
     pub devices: u32,
+    /// Print the figures as one JSON object on the last line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `ntf bench soak`.
+#[derive(Clone, Debug, Args)]
+pub struct BenchSoak {
+    /// How long, in minutes; the tide that is under way then is the last.
+    #[arg(long, default_value_t = 30, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_080))]
+    pub minutes: u64,
+    /// Threads of the server, each with a shard of the subscriber.
+    #[arg(long, default_value_t = 2, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
+    pub threads: u8,
+    /// Devices that are there at a time. All come from one address, of which the server takes one registration a
+    /// second in the long run.
+    #[arg(long, default_value_t = 30, value_name = "N", value_parser = clap::value_parser!(u32).range(4..=40))]
+    pub devices: u32,
+    /// Messages a second, as long as they arrive as fast.
+    #[arg(long, default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub rate: u32,
     /// Print the figures as one JSON object on the last line.
     #[arg(long)]
     pub json: bool,

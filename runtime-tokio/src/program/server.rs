@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::identity::write_new;
 use crate::metrics::Sources;
 use crate::metrics::server::MetricsServer;
-use crate::program::announce::{announce, bind_failure, identity, sentence};
+use crate::program::announce::{announce_with, bind_failure, identity, sentence};
 use crate::program::apple::{Apple, check_test_endpoint};
 use crate::program::cli;
 use crate::program::config::keys::{self, ServerFile};
@@ -67,7 +67,10 @@ pub async fn run(options: cli::Server) -> Result<(), Failure> {
     };
     let server = run_sharded_server(plan).await.map_err(|error| bind_failure("--listen", listen, &error))?;
     let metrics = show_metrics(&options, file.metrics, &server).await?;
-    announce(Protocol::Ntf, &file.place.address(&identity, server.address())?, options.json)?;
+    // Programs that ask for any free port hear which it is; for people it is on standard error.
+    let told = metrics.as_ref().filter(|_| options.json).map(|page| ("metrics", page.address().to_string()));
+    let address = file.place.address(&identity, server.address())?;
+    announce_with(Protocol::Ntf, &address, options.json, told.as_slice())?;
     check_test_endpoint(&file.apple, checked);
     let ended = serve(server, stop).await;
     drop(metrics);

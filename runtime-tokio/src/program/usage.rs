@@ -20,6 +20,23 @@ pub(crate) fn resident_bytes_of(process: u32) -> Option<u64> {
     resident(&fs::read_to_string(format!("/proc/{process}/status")).ok()?)
 }
 
+/// Of these, the bytes that are this process's own: not the pages of the program, which is a file, and of which more
+/// are read the first time that something is done.
+pub(crate) fn own_bytes() -> Option<u64> {
+    own(&fs::read_to_string("/proc/self/status").ok()?)
+}
+
+/// Likewise, of another process.
+pub(crate) fn own_bytes_of(process: u32) -> Option<u64> {
+    own(&fs::read_to_string(format!("/proc/{process}/status")).ok()?)
+}
+
+/// Files, sockets and whatever else another process has a descriptor of. `None` where the system does not tell.
+pub(crate) fn files_of(process: u32) -> Option<u64> {
+    let descriptors = fs::read_dir(format!("/proc/{process}/fd")).ok()?;
+    u64::try_from(descriptors.flatten().count()).ok()
+}
+
 /// Processor time of one thread.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ThreadTime {
@@ -69,9 +86,17 @@ fn name_and_ticks(stat: &str) -> Option<(&str, u64)> {
     Some((name, user.saturating_add(system)))
 }
 
-/// The line `VmRSS:     1234 kB` of a process's status.
 fn resident(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    kibibytes(status, "VmRSS:")
+}
+
+fn own(status: &str) -> Option<u64> {
+    kibibytes(status, "RssAnon:")
+}
+
+/// The bytes of a line such as `VmRSS:     1234 kB` of a process's status.
+fn kibibytes(status: &str, name: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     let kibibytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
     Some(kibibytes.saturating_mul(1024))
 }
@@ -89,6 +114,7 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(resident(status), expected, "{status}");
+            assert_eq!(own(&status.replace("VmRSS", "RssAnon")), expected, "{status}");
         }
     }
 
@@ -117,7 +143,8 @@ mod tests {
     fn this_process_uses_something() {
         let this_thread = fs::read_to_string("/proc/thread-self/comm").unwrap();
         assert!(threads_of(std::process::id()).iter().any(|thread| thread.name == this_thread.trim_end()));
-        assert!(resident_bytes().is_some_and(|bytes| bytes > 0));
+        assert!(own_bytes().is_some_and(|own| own > 0 && resident_bytes().is_some_and(|all| all > own)));
+        assert!(files_of(std::process::id()).is_some_and(|files| files > 0));
         assert!(cpu_time() > Duration::ZERO);
     }
 }

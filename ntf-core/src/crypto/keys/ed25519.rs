@@ -2,9 +2,11 @@
 
 use core::fmt;
 
-use ed25519_dalek::hazmat::{ExpandedSecretKey, raw_sign};
+use curve25519_dalek::{EdwardsPoint, Scalar};
+use ed25519_dalek::hazmat::ExpandedSecretKey;
 use ed25519_dalek::{Verifier as _, VerifyingKey};
-use sha2::Sha512;
+use sha2::{Digest as _, Sha512};
+use zeroize::Zeroizing;
 
 use super::{ED25519_SIGNATURE_LEN, join, strip};
 use crate::base::fault::PeerFault;
@@ -81,14 +83,14 @@ impl fmt::Debug for Ed25519Public {
     }
 }
 
-/// An Ed25519 private key and its public half, 64 bytes.
+/// An Ed25519 private key, and its public half if that is known, 65 bytes.
 ///
-/// The public half is kept because signing needs it and computing it costs as much as signing; the form
-/// that would sign fastest takes four times the memory, and subscribers hold one key per queue.
+/// Signing needs the public half, and computing it costs nearly as much as signing, so whoever signs more than once
+/// keeps it.
 #[derive(Clone)]
 pub struct Ed25519Private {
     seed: Secret<32>,
-    public: Ed25519Public,
+    public: Option<Ed25519Public>,
 }
 
 impl Ed25519Private {
@@ -101,8 +103,15 @@ impl Ed25519Private {
     /// The key of this seed.
     #[must_use]
     pub fn from_seed(seed: [u8; 32]) -> Self {
-        let public = ed25519_dalek::SigningKey::from_bytes(&seed).verifying_key().to_bytes();
-        Self { seed: Secret::new(seed), public: Ed25519Public(public) }
+        let public = public_of(&seed);
+        Self { seed: Secret::new(seed), public: Some(public) }
+    }
+
+    /// The key of this seed, for one signature: the public half is computed when it is asked for, and costs less where
+    /// that is for signing.
+    #[must_use]
+    pub const fn for_one_signature(seed: [u8; 32]) -> Self {
+        Self { seed: Secret::new(seed), public: None }
     }
 
     /// The seed, for whoever stores or hands over the key.
@@ -113,20 +122,38 @@ impl Ed25519Private {
 
     /// The public half.
     #[must_use]
-    pub const fn public(&self) -> Ed25519Public {
-        self.public
+    pub fn public(&self) -> Ed25519Public {
+        self.public.unwrap_or_else(|| public_of(self.seed.expose()))
     }
 
-    /// Signs `message` as it is, without a prehash. Source: `smp-transport` 1.4.
+    /// Signs `message` as it is, without a prehash. Source: `smp-transport` 1.4; RFC 8032, 5.1.6.
+    ///
+    /// The crate's own way takes the public half as a point. It is kept as bytes, which are what is hashed, and making
+    /// a point of them would cost a fifth of a signature.
     #[must_use]
     pub fn sign(&self, message: &[u8]) -> [u8; ED25519_SIGNATURE_LEN] {
-        let expanded = ExpandedSecretKey::from(self.seed.expose());
-        // The kept half is a point, since it was computed from the seed; should it ever not be, computing
-        // it anew is slow and right.
-        let public = VerifyingKey::from_bytes(&self.public.0)
-            .unwrap_or_else(|_| ed25519_dalek::SigningKey::from_bytes(self.seed.expose()).verifying_key());
-        raw_sign::<Sha512>(&expanded, message, &public).to_bytes()
+        let own = ExpandedSecretKey::from(self.seed.expose());
+        let hash = Sha512::new().chain_update(own.hash_prefix).chain_update(message);
+        let nonce = Zeroizing::new(Scalar::from_hash(hash));
+        let nonce_point = EdwardsPoint::mul_base(&nonce);
+        let (commitment, public) = match self.public {
+            Some(public) => (nonce_point.compress(), public),
+            None => {
+                // Two points that are compressed together share the inversion, which is most of the work.
+                let points = [nonce_point, EdwardsPoint::mul_base(&own.scalar)];
+                let [commitment, public] = EdwardsPoint::compress_batch(&points);
+                (commitment, Ed25519Public(public.to_bytes()))
+            }
+        };
+        let hash = Sha512::new().chain_update(commitment.as_bytes()).chain_update(public.0);
+        let challenge = Scalar::from_hash(hash.chain_update(message));
+        let response = challenge * own.scalar + *nonce;
+        ed25519_dalek::Signature::from_components(commitment.to_bytes(), response.to_bytes()).to_bytes()
     }
+}
+
+fn public_of(seed: &[u8; 32]) -> Ed25519Public {
+    Ed25519Public(ed25519_dalek::SigningKey::from_bytes(seed).verifying_key().to_bytes())
 }
 
 impl PartialEq for Ed25519Private {

@@ -112,6 +112,20 @@ fn private_keys_travel_as_pkcs8() {
 }
 
 #[test]
+fn signatures_are_those_of_the_crate_whether_the_public_half_is_known_or_not() {
+    use ed25519_dalek::Signer as _;
+    for (seed, len) in (0..).zip([0, 1, 47, 48, 111, 112, 200, 5000]) {
+        let (seed, message) = ([seed; 32], alloc::vec![0x5a; len]);
+        let theirs = ed25519_dalek::SigningKey::from_bytes(&seed).sign(&message).to_bytes();
+        let known = Ed25519Private::from_seed(seed);
+        let unknown = Ed25519Private::for_one_signature(seed);
+        assert_eq!(known.sign(&message), theirs, "{len} bytes");
+        assert_eq!(unknown.sign(&message), theirs, "{len} bytes");
+        assert_eq!((unknown.public(), &unknown), (known.public(), &known));
+    }
+}
+
+#[test]
 fn keys_of_certificates_sign() {
     let ed25519_der = AuthPrivateKey::from(ed25519(0x88)).to_pkcs8();
     let key = SigningKey::from_pkcs8(&ed25519_der).unwrap();

@@ -33,7 +33,8 @@ impl Subscriptions {
         }
         for (index, row) in self.rows.iter() {
             let server = self.servers.rows.index_at(row.server).map(ServerIndex);
-            let found = server.and_then(|server| self.by_queue(server, row.notifier.as_bytes()));
+            let notifier = self.notifier(SubscriptionIndex(index));
+            let found = server.zip(notifier).and_then(|(server, notifier)| self.by_queue(server, notifier));
             if found != Some(SubscriptionIndex(index)) {
                 return Err("a queue has two subscriptions, or is not found");
             }

@@ -23,11 +23,12 @@ impl Tokens {
         let mut tokens = BTreeSet::new();
         let mut registrations = 0;
         for (index, device) in self.devices.iter() {
-            if !tokens.insert(&device.token) {
+            if !tokens.insert(device.token()) {
                 return Err("a device token has two rows");
             }
-            registrations += device.registrations.len();
-            let of_device = || device.registrations.iter().filter_map(|token| self.get(*token));
+            let listed = device.registrations.as_slice();
+            registrations += listed.len();
+            let of_device = || listed.iter().filter_map(|token| self.get(*token));
             if of_device().any(|token| token.device.0 != index) {
                 return Err("a registration is listed with the wrong device token");
             }

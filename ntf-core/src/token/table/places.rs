@@ -44,7 +44,7 @@ impl Tokens {
         newcomer: Option<TokenIndex>,
     ) -> Result<Option<Place<TokenIndex>>, TokenRefusal> {
         let Some(device) = self.devices.get(device.0) else { return Ok(None) };
-        let others = device.registrations.iter().filter(|other| Some(**other) != newcomer);
+        let others = device.registrations.as_slice().iter().filter(|other| Some(**other) != newcomer);
         let others: Vec<_> = others.filter_map(|other| self.place(*other)).collect();
         gives_way(&others, origin, now.mono, &self.limits).map_err(|_| TokenRefusal::Crowded)
     }

@@ -158,7 +158,7 @@ pub fn login(login: &ServerLogin, protocol: Protocol) -> Zeroizing<String> {
 #[must_use]
 pub fn notifier(address: &NotifierAddress) -> String {
     let mut text = String::new();
-    write_queue(&address.server, &address.notifier, &mut text);
+    write_queue(&address.server, address.notifier.as_bytes(), &mut text);
     text
 }
 
@@ -166,15 +166,15 @@ pub fn notifier(address: &NotifierAddress) -> String {
 #[must_use]
 pub fn sender(address: &SenderAddress) -> String {
     let mut text = String::new();
-    write_queue(&address.server, &address.sender, &mut text);
+    write_queue(&address.server, address.sender.as_bytes(), &mut text);
     text
 }
 
 /// Writes the address of a queue at an SMP server.
-pub(crate) fn write_queue(address: &ServerAddress, id: &EntityId, text: &mut impl Sink) {
+pub(crate) fn write_queue(address: &ServerAddress, id: &[u8], text: &mut impl Sink) {
     write_server(address, None, Protocol::Smp, text);
     text.str("/");
-    text.base64(id.as_bytes());
+    text.base64(id);
 }
 
 fn write_server(address: &ServerAddress, password: Option<&str>, protocol: Protocol, text: &mut impl Sink) {

@@ -1,7 +1,8 @@
 //! `ntf bench memory`: what a subscriber holds for tokens and subscriptions, all in, as the system counts it.
 //!
 //! The subscriber is in this process and is spoken to as by devices and SMP servers, blocks and signatures included.
-//! What is told is by how much the resident memory grew while all registered, and while all subscribed.
+//! What is told is by how much the resident memory grew while all registered, and while all subscribed. Pages of the
+//! program itself, which are read as they are first used, are left out.
 
 use serde_json::{Value, json};
 
@@ -11,7 +12,7 @@ use crate::program::bench::population::{Made, Population};
 use crate::program::bench::yardstick::Yardstick;
 use crate::program::cli::BenchMemory;
 use crate::program::failure::Failure;
-use crate::program::usage::resident_bytes;
+use crate::program::usage::own_bytes;
 
 /// Runs `ntf bench memory`.
 ///
@@ -36,10 +37,10 @@ pub(super) fn run(options: &BenchMemory) -> Result<(), Failure> {
 }
 
 fn resident() -> Result<u64, Failure> {
-    resident_bytes().ok_or_else(|| Failure::failed("This system does not tell how much memory is used."))
+    own_bytes().ok_or_else(|| Failure::failed("This system does not tell how much memory is used."))
 }
 
-/// Resident bytes at three times, and what was made between them.
+/// Bytes of the process at three times, and what was made between them.
 struct Figures {
     empty: u64,
     registered: u64,

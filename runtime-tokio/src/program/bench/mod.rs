@@ -1,7 +1,7 @@
 //! `ntf bench`: what this machine can do, measured on loopback.
 //!
-//! `push`, `sockets` and `registration` measure the real thing over real sockets; only the peers are stand-ins of ours,
-//! and run on the same processors. `core`, `memory` and `resubscribe` measure one machine in this process, without any
+//! `push`, `sockets`, `registration` and `soak` measure the real thing over real sockets; only the peers are stand-ins of
+//! ours, and run on the same processors. `core`, `memory` and `resubscribe` measure one machine in this process, without any
 //! socket. Figures vary with what else the machine does, so each comes with the processor time that it took.
 
 mod all;
@@ -18,6 +18,7 @@ pub mod push;
 mod registration;
 mod resubscribe;
 mod scratch;
+mod soak;
 mod sockets;
 mod times;
 mod town;
@@ -41,5 +42,6 @@ pub async fn run(options: Bench) -> Result<(), Failure> {
         Bench::Registration(options) => registration::run(options).await,
         Bench::Push(options) => push::run(options).await,
         Bench::Sockets(options) => sockets::run(options).await,
+        Bench::Soak(options) => soak::run(options).await,
     }
 }

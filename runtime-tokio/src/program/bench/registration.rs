@@ -17,7 +17,7 @@ use serde_json::json;
 use crate::clock::Clock;
 use crate::program::announce::{print, randomness, sentence};
 use crate::program::bench::figures::{count, rounded};
-use crate::program::bench::measured::Measured;
+use crate::program::bench::measured::{Measured, Wanted};
 use crate::program::bench::yardstick::Yardstick;
 use crate::program::cli::BenchRegistration;
 use crate::program::failure::Failure;
@@ -66,7 +66,8 @@ async fn measure(options: &BenchRegistration) -> Result<Figures, Failure> {
     let trial = Trial::start(loopback, "chat.simplex.app")
         .await
         .map_err(|fault| Failure::failed(sentence(&fault)))?;
-    let server = Measured::start(options.threads, &trial, Some(SETTINGS)).await?;
+    let wanted = Wanted { settings: Some(SETTINGS), ..Wanted::default() };
+    let server = Measured::start(options.threads, &trial, wanted).await?;
     let mut load = Load::new(server.address.clone(), Clock::start(), &randomness()?, all, options.at_once);
 
     load.connect(0..WARM_UP).await?;

@@ -27,7 +27,7 @@ use crate::link::Traffic;
 use crate::listen::Listener;
 use crate::program::announce::{print, randomness, sentence};
 use crate::program::bench::figures::{count, rounded};
-use crate::program::bench::measured::Measured;
+use crate::program::bench::measured::{Measured, Wanted};
 use crate::program::bench::yardstick::Yardstick;
 use crate::program::cli::BenchSockets;
 use crate::program::failure::Failure;
@@ -78,7 +78,7 @@ async fn measure(options: BenchSockets) -> Result<(), Failure> {
         let _ = tell.try_send(Sight::Told(told, Instant::now()));
     })
     .await?;
-    let server = Measured::start(options.threads, &trial, None).await?;
+    let server = Measured::start(options.threads, &trial, Wanted::default()).await?;
     let devices = register_all(options.devices, &trial, clock, &server.address, &smp).await?;
     let mut load = Load::new(devices, trial.stand_in(), source.mailbox(), sights);
 
