@@ -60,7 +60,7 @@ pub struct Config {
     pub delivery: DeliveryLimits,
     /// How connections to SMP servers behave; `requester.in_flight_max` is the window of subscribing.
     /// `reach` says which addresses they may have. Default: that of background work, with a window of 1360 NSUB
-    /// (`ntf-protocol` 4.7), public addresses only, because devices name the servers, and pauses of up to five
+    /// (`ntf-protocol` 4.7), which `asked_max` narrows, public addresses only, because devices name the servers, and pauses of up to five
     /// minutes for servers that have never answered, because their names may be anything.
     pub smp: SmpPlan,
     /// Queues that all SMP servers of a shard together are asked for at a time; beyond it a server is asked for 16 at a

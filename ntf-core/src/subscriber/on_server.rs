@@ -36,6 +36,8 @@ pub(super) struct Watched {
     is_paused: bool,
     /// Queues that it was asked for and has not answered.
     asked: usize,
+    /// Whether a question has gone unanswered since it last answered one.
+    is_silent: bool,
     pub(super) trouble: Backoff,
     /// Pauses before what failed is tried again.
     failing: Backoff,
@@ -68,9 +70,9 @@ const AWAY_MAX: Duration = Duration::from_secs(7 * 86_400);
 /// Most NSUB made in one call. Source: ours; about two blocks, some milliseconds of signing.
 const SLICE: usize = 256;
 
-/// Queues that a server is asked for beyond [`Config::asked_max`](crate::subscriber::Config::asked_max), so that servers
-/// that do not answer hold up nobody. Source: ours; some hundred each second from a server that is a tenth of a second
-/// away.
+/// Queues that a server is asked for beyond [`Config::asked_max`](crate::subscriber::Config::asked_max), and all that one
+/// is asked for that leaves questions unanswered, so that such servers hold up nobody for longer than it takes to give one
+/// up. Source: ours; some hundred each second from a server that is a tenth of a second away.
 pub(super) const ASKED_FEW: usize = 16;
 
 impl Subscriber {
@@ -92,6 +94,7 @@ impl Subscriber {
                 is_busy: false,
                 is_paused: false,
                 asked: 0,
+                is_silent: false,
                 trouble,
                 failing,
                 away_since,
@@ -159,6 +162,7 @@ impl Subscriber {
                 if timeliness == Timeliness::InTime {
                     self.asked_no_more(server);
                 }
+                self.note_silence(server, false);
                 self.on_subscribed(server, index, &result);
             }
             SmpEvent::Reply { tag: Asked::Service, result, .. } => self.on_resumed(server, &result),
@@ -167,6 +171,7 @@ impl Subscriber {
                 counters.unanswered.count();
                 self.subscriptions.retry(index);
                 self.asked_no_more(server);
+                self.note_silence(server, true);
             }
             SmpEvent::TimedOut { tag: Asked::Service } => self.on_service_unanswered(server),
             // Its session is over, and what it was about waits for the next one already.
@@ -399,7 +404,7 @@ impl Subscriber {
         let mut asked = usize::from(self.ask_for_service(server));
         while let Some(watched) = self.servers.get_mut(&server)
             && asked < SLICE.min(watched.engine.room())
-            && (self.asked < self.config.asked_max || watched.asked < ASKED_FEW)
+            && (watched.asked < ASKED_FEW || !watched.is_silent && self.asked < self.config.asked_max)
         {
             let Some(ask) = self.subscriptions.ask_next(server) else { break };
             let (entity, key) = (Some(&ask.notifier), Some(&ask.key));
@@ -428,6 +433,12 @@ impl Subscriber {
         debug_assert!(watched.asked > 0 && self.asked > 0, "each question ends once");
         watched.asked = watched.asked.saturating_sub(1);
         self.asked = self.asked.saturating_sub(1);
+    }
+
+    fn note_silence(&mut self, server: ServerIndex, is_silent: bool) {
+        if let Some(watched) = self.servers.get_mut(&server) {
+            watched.is_silent = is_silent;
+        }
     }
 
     fn is_service(&self, server: ServerIndex) -> bool {

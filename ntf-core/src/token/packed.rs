@@ -116,6 +116,7 @@ impl Registrations {
         let mut left = self.as_slice().to_vec();
         left.retain(|other| *other != index);
         *self = match left.as_slice() {
+            [] => Self::NONE,
             [one] => Self::One(*one),
             _ => Self::Listed(left),
         };
