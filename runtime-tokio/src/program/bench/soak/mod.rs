@@ -26,11 +26,8 @@ use crate::program::failure::Failure;
 use crate::program::signals::stop_asked;
 
 use scene::Scene;
-use verdict::Record;
+use verdict::{Record, TIDES_MIN};
 use watch::Reading;
-
-/// Fewer would tell nothing about what memory does from ebb to ebb.
-const TIDES_MIN: usize = 3;
 
 /// Runs `ntf bench soak`.
 ///

@@ -143,10 +143,12 @@ impl Scene {
         Ok(())
     }
 
-    /// Waits until every message has arrived, or nothing has moved for so long. How many are missing.
+    /// Waits until every message has arrived, or nothing has moved for so long; and not for ever, whatever the server
+    /// says that it has under way. How many are missing.
     async fn wait_for_mail(&self, patience: Duration) -> Result<usize, Failure> {
-        let (mut left, mut moved) = (usize::MAX, Instant::now());
-        while left > 0 && moved.elapsed() < patience {
+        let begun = Instant::now();
+        let (mut left, mut moved) = (usize::MAX, begun);
+        while left > 0 && moved.elapsed() < patience && begun.elapsed() < patience * 3 {
             sleep(LOOK_PAUSE).await;
             let is_busy = !self.look().await?.above_zero(&ORDERS).is_empty();
             let now = self.ground.ledger.lock().under_way();
