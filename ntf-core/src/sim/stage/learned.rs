@@ -10,6 +10,7 @@ use crate::model::server::Protocol;
 use crate::relay::frame::{Frame, Frames, Payload};
 use crate::sim::net::{Side, WireId};
 use crate::sim::passing::Parcel;
+use crate::sim::stage::beginnings::Beginnings;
 use crate::sim::stage::cast::{DIRECT, Party, SMP_HOSTS};
 use crate::sim::stage::envelopes::Envelope;
 use crate::sim::stage::options::Shape;
@@ -134,8 +135,7 @@ pub(super) struct Knowledge {
     /// The secrets that begin with a byte.
     by_first: [Vec<usize>; 256],
     texts: VecDeque<Vec<u8>>,
-    /// What they begin with.
-    text_firsts: Vec<u8>,
+    beginnings: Beginnings,
     learned: BTreeMap<(Fact, Party), String>,
     /// What each party found: the secret, and where it was first.
     found: BTreeMap<(Party, usize), String>,
@@ -150,7 +150,7 @@ impl Knowledge {
             secrets: Vec::new(),
             by_first: [const { Vec::new() }; 256],
             texts: VecDeque::new(),
-            text_firsts: Vec::new(),
+            beginnings: Beginnings::default(),
             learned: BTreeMap::new(),
             found: BTreeMap::new(),
             wires: BTreeMap::new(),
@@ -163,13 +163,14 @@ impl Knowledge {
 
     /// A secret has come into being.
     pub(super) fn add(&mut self, secret: Secret, bytes: &[u8]) {
-        let Some(first) = bytes.first() else { return };
+        let [first, _, ..] = bytes else { return };
         if self.secrets.iter().any(|(_, known)| known == bytes) {
             return;
         }
         if let Some(list) = self.by_first.get_mut(usize::from(*first)) {
             list.push(self.secrets.len());
         }
+        self.beginnings.add(bytes);
         self.secrets.push((secret, bytes.into()));
     }
 
@@ -181,9 +182,8 @@ impl Knowledge {
         if self.texts.len() >= TEXTS_MAX {
             self.texts.pop_front();
         }
+        self.beginnings.add(text.as_bytes());
         self.texts.push_back(text.as_bytes().into());
-        self.text_firsts = self.texts.iter().filter_map(|text| text.first()).copied().collect();
-        self.text_firsts.dedup();
     }
 
     /// A party has something from outside the network.
@@ -249,20 +249,21 @@ impl Knowledge {
     }
 
     fn search_in(&self, bytes: &[u8], sighting: &mut Sighting) {
-        for (at, first) in bytes.iter().enumerate() {
-            if self.text_firsts.contains(first) {
-                let rest = bytes.get(at..).unwrap_or_default();
-                sighting.has_text |= self.texts.iter().any(|text| rest.starts_with(text));
+        for (at, pair) in bytes.windows(2).enumerate() {
+            let [first, second] = *pair else { continue };
+            if self.beginnings.has(first, second) {
+                self.look_at(bytes.get(at..).unwrap_or_default(), first, sighting);
             }
-            let Some(list) = self.by_first.get(usize::from(*first)) else { continue };
-            for number in list {
-                let starts = self
-                    .secrets
-                    .get(*number)
-                    .is_some_and(|(_, secret)| bytes.get(at..).is_some_and(|rest| rest.starts_with(secret)));
-                if starts && !sighting.found.contains(number) {
-                    sighting.found.push(*number);
-                }
+        }
+    }
+
+    /// What of that which is sought is there at the beginning of these bytes.
+    fn look_at(&self, bytes: &[u8], first: u8, sighting: &mut Sighting) {
+        sighting.has_text |= self.texts.iter().any(|text| bytes.starts_with(text));
+        for number in self.by_first.get(usize::from(first)).into_iter().flatten() {
+            let is_there = self.secrets.get(*number).is_some_and(|(_, secret)| bytes.starts_with(secret));
+            if is_there && !sighting.found.contains(number) {
+                sighting.found.push(*number);
             }
         }
     }

@@ -12,6 +12,7 @@
 
 mod acts;
 mod agenda;
+mod beginnings;
 mod cast;
 mod deed;
 mod envelopes;
