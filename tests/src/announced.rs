@@ -11,26 +11,14 @@ use std::time::Duration;
 
 use ntf_core::Now;
 use ntf_core::base::rng::Seed;
-use ntf_core::client::effect::Event;
 use ntf_core::client::input::{Command, RequestTag};
 use ntf_core::client::push_step::{PushOutcome, StepEffect};
-use ntf_core::client::{self, Mode, PushStep};
-use ntf_core::crypto::es256::Es256Key;
+use ntf_core::client::{self, PushStep};
 use ntf_core::link::event::LinkAction;
-use ntf_core::model::token::{DeviceToken, Provider};
 use ntf_core::sim::sight::Sight;
-use ntf_core::sim::{Config, World};
-use ntf_core::{Machine as _, Step, push, smp, subscriber};
+use ntf_core::{Machine as _, Step};
 
-/// Made for tests, protects nothing.
-const KEY_PEM: &str = "-----BEGIN PRIVATE KEY-----
-MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgGvKODR3TbfWaia0m
-uwzkeexYF8FfnRc1De80NaAqn9ChRANCAAR82UAoO5t2YG8LNCwRr5LLcTP0C5sy
-CZSbP9lxWL//XptWw7CB1h5p1uomBdvyC2RWFdMlrV8/rMRlRpAVjlKY
------END PRIVATE KEY-----
-";
-
-const TOKEN: &[u8] = b"aa01";
+use crate::simulated::{Network, Plan};
 
 /// SMP servers that the queues lie on.
 const SERVERS: usize = 10;
@@ -50,50 +38,22 @@ impl Announced {
     /// A device with so many queues, registered and subscribed, and the push for a message in its first queue.
     #[must_use]
     pub fn with(queues: usize) -> Self {
-        let mut world = World::new(Seed::from_number(1), Config::default());
-        let servers: Vec<_> = (0..SERVERS)
-            .map(|number| world.add_smp(&format!("smp{number}.test"), smp::server::Config::new).1)
-            .collect();
-        let provider = world.add_provider();
-        let key = Es256Key::from_pkcs8_pem(KEY_PEM).expect("the key above");
-        let push_server = world.add_push(
-            provider,
-            push::Config {
-                key: Some(key),
-                key_id: "KEYSHARED1".into(),
-                allow_test_provider: true,
-                ..push::Config::default()
-            },
-        );
-        let (_, address) = world.add_subscriber("ntf.test", push_server, |credentials| subscriber::Config {
-            allow_test_provider: true,
-            ..subscriber::Config::new(credentials)
-        });
-        let device = world.add_client(client::Config::default());
-        let sender = world.add_client(client::Config::default());
-        world.install(provider, TOKEN, device);
-        world.command(device, Command::SetSubscribers { servers: vec![address] });
-        let token = DeviceToken { provider: Provider::ApnsTest, token: TOKEN.into() };
-        world.command(device, Command::RegisterWithAny { device: token, mode: Mode::Instant });
-        for (number, server) in (0..).zip(servers.iter().cycle()).take(queues) {
-            let (tag, server) = (RequestTag(number), server.clone());
-            world.command(device, Command::CreateQueue { tag, server });
-        }
-        world.run_for(Duration::from_secs(120));
-        let created = world.take_events(device).into_iter().find_map(|(_, event)| match event {
-            Event::QueueCreated { address, .. } => Some(address),
-            _ => None,
-        });
-        let state = world.client(device).expect("it is there").export_for_pushes().to_vec();
-        world.watch();
-        let to = created.expect("a queue was created");
-        world.command(sender, Command::Send { tag: RequestTag(0), to, message: b"a message".to_vec() });
-        world.run_for(Duration::from_secs(30));
-        let push = world.take_sights().into_iter().find_map(|(_, sight)| match sight {
+        let mut network = Network::with(Plan { smp_servers: SERVERS, ..Plan::default() });
+        let device = network.active_device("aa01");
+        let made: Vec<_> =
+            (0..queues).map(|number| network.watched_queue(&device, number % SERVERS)).collect();
+        let state = network.world.client(device.node).expect("it is there").export_for_pushes().to_vec();
+        network.world.watch();
+        // While a world is watched, what applications are told is among the sights, so nobody waits for it here.
+        let to = made.first().expect("a queue").address.clone();
+        let send = Command::Send { tag: RequestTag(0), to, message: b"a message".to_vec() };
+        network.world.command(network.sender, send);
+        network.world.run_for(Duration::from_secs(30));
+        let push = network.world.take_sights().into_iter().find_map(|(_, sight)| match sight {
             Sight::Requested { body, .. } => Some(body),
             _ => None,
         });
-        Self { state, push: push.expect("the message was announced"), now: world.now() }
+        Self { state, push: push.expect("the message was announced"), now: network.world.now() }
     }
 
     /// Opens the push, or another one, up to the first thing that the step wants.
