@@ -64,6 +64,7 @@ fn a_server_with_another_identity_is_not_spoken_to() {
     device.create_queue(0.0, WALL, 1, &address).unwrap();
     let told = place.until(&mut device, "other");
     assert!(told["text"].as_str().unwrap().contains("Unreachable"), "{told}");
+    assert_eq!(place.blocks, 0, "not even a hello");
 }
 
 #[wasm_bindgen_test]
@@ -95,13 +96,15 @@ struct Place {
     now_ms: f64,
     /// What is added to the numbers of a device's links, so that those of several are told apart.
     numbered_from: u64,
+    /// Blocks that devices have sent.
+    blocks: u32,
 }
 
 impl Place {
     fn new() -> Self {
         let credentials = server_credentials(&mut Seed::from_number(4).stream(Stream::Keys));
         let server = Server::new(Config::new(credentials.clone()), Seed::from_number(5), at(0.0));
-        Self { server, identity: credentials.clone(), credentials, now_ms: 0.0, numbered_from: 0 }
+        Self { server, identity: credentials.clone(), credentials, now_ms: 0.0, numbered_from: 0, blocks: 0 }
     }
 
     fn address(&self) -> String {
@@ -167,6 +170,7 @@ impl Place {
 
     fn to_server(&mut self, device: &mut Device, effect: &Value) {
         let mut block = unhex(effect["block"].as_str().unwrap());
+        self.blocks += 1;
         device.sent(self.now_ms, WALL, number(effect), 1);
         self.give(LinkEvent::Block { link: self.accepted(effect), block: &mut block });
     }
