@@ -54,7 +54,7 @@ impl core::fmt::Debug for Seed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]
 pub enum Stream {
-    /// Ids of tokens, subscriptions, queues and messages.
+    /// Ids of tokens, queues and messages.
     Ids = 1,
     /// Key pairs.
     Keys = 2,
@@ -78,6 +78,8 @@ pub enum Stream {
     Shards = 11,
     /// Which of several servers is taken.
     Choice = 12,
+    /// The secret behind the ids of subscriptions.
+    Names = 13,
 }
 
 /// A generator of one [`Stream`].

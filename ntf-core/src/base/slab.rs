@@ -19,6 +19,19 @@ impl Index {
     pub const fn slot(self) -> u32 {
         self.slot
     }
+
+    /// Slot and generation in one number, for whoever names the row to others.
+    #[must_use]
+    pub const fn to_bits(self) -> u64 {
+        ((self.generation as u64) << 32) | self.slot as u64
+    }
+
+    /// The index with this number; whether there is such a row, the slab says.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "each half is taken")]
+    pub const fn from_bits(bits: u64) -> Self {
+        Self { slot: bits as u32, generation: (bits >> 32) as u32 }
+    }
 }
 
 /// At most `bound` rows.
@@ -183,6 +196,10 @@ mod tests {
         assert_eq!(slab.remove(first), None);
         assert_eq!(slab.get(second), Some(&"second"));
         assert_eq!(slab.index_at(second.slot()), Some(second));
+        for index in [first, second] {
+            assert_eq!(Index::from_bits(index.to_bits()), index);
+        }
+        assert_ne!(first.to_bits(), second.to_bits());
     }
 
     #[test]

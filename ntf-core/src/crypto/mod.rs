@@ -15,6 +15,7 @@ pub mod chain;
 pub mod es256;
 pub(crate) mod kdf;
 pub mod keys;
+pub mod names;
 pub mod pad;
 pub mod sha;
 pub(crate) mod work;

@@ -69,6 +69,17 @@ impl ShardPlan {
         self.of_number(name.first().copied().unwrap_or_default().into())
     }
 
+    /// The byte nearest below this one, or above it at the end, that names of this shard begin with.
+    #[must_use]
+    #[expect(clippy::arithmetic_side_effects, reason = "the count is not zero, and own is below it")]
+    pub const fn marked(self, byte: u8) -> u8 {
+        let base = byte - byte % self.count.get();
+        match base.checked_add(self.own.0) {
+            Some(marked) => marked,
+            None => base - self.count.get() + self.own.0,
+        }
+    }
+
     /// The shard to which this hash falls.
     #[must_use]
     pub const fn of_hash(self, hash: u64) -> ShardId {
@@ -125,6 +136,19 @@ mod tests {
         }
         all.sort_unstable();
         assert_eq!(all, (0..300).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn any_byte_can_be_made_one_of_this_shard() {
+        for of in [1, 2, 3, 127, 128, 129, 255] {
+            for plan in ShardPlan::all(count(of)) {
+                for byte in 0..=255 {
+                    let marked = plan.marked(byte);
+                    assert_eq!(plan.of_name(&[marked]), plan.own(), "{byte} for {plan:?}");
+                    assert!(marked.abs_diff(byte) < of, "{byte} for {plan:?}");
+                }
+            }
+        }
     }
 
     #[test]
