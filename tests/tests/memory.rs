@@ -3,9 +3,10 @@
 //! `cargo test -p ntf-tests --test memory -- --nocapture` prints the figures.
 
 use ntf_core::Now;
-use ntf_core::base::id::{EntityId, SubscriptionId};
+use ntf_core::base::id::EntityId;
 use ntf_core::base::rng::{Rng, Seed, Stream};
 use ntf_core::crypto::keys::{AuthPrivateKey, Ed25519Private, X25519Private};
+use ntf_core::crypto::names::NameKey;
 use ntf_core::model::server::{Fingerprint, ServerAddress};
 use ntf_core::model::shard::ShardPlan;
 use ntf_core::model::token::{DeviceToken, Provider};
@@ -40,6 +41,7 @@ fn a_hundred_thousand_subscriptions_of_a_thousand_devices_take_less_than_15_mb()
         keys: seed.stream(Stream::Keys),
         codes: seed.stream(Stream::Codes),
     };
+    let names = NameKey::new(ShardPlan::ALONE, &mut seed.stream(Stream::Names));
     let before = ALLOCATOR.current_usage();
     let mut tokens = Tokens::new(TokenLimits::default(), &mut hashing);
     let owners: Vec<_> = (0..TOKENS)
@@ -51,11 +53,10 @@ fn a_hundred_thousand_subscriptions_of_a_thousand_devices_take_less_than_15_mb()
     // What the test keeps for itself is not the subscriber's.
     let own = size_of_val(owners.as_slice());
     let of_tokens = ALLOCATOR.current_usage() - before - own;
-    let mut subscriptions = Subscriptions::new(SubscriptionLimits::default(), &mut hashing);
+    let mut subscriptions = Subscriptions::new(SubscriptionLimits::default(), &mut hashing, names);
     for number in 0..SUBSCRIPTIONS {
         let owner = *owners.get(number % TOKENS).expect("a token");
         let wanted = Wanted {
-            id: SubscriptionId::new(makers.id()),
             owner,
             server: server(number % SERVERS),
             notifier: EntityId::new(&rng.bytes::<24>()).expect("24 bytes"),

@@ -38,6 +38,7 @@ use crate::base::rng::{Rng, Seed, Stream};
 use crate::base::secret::Secret;
 use crate::base::time::{Deadline, Mono, Now};
 use crate::base::timers::Timers;
+use crate::crypto::names::NameKey;
 use crate::delivery::orders::Delivery;
 use crate::link::engine::LinkNumbers;
 use crate::link::event::{LinkAction, LinkEvent};
@@ -140,12 +141,13 @@ impl Subscriber {
         let mut hashing = seed.stream(Stream::Hashing);
         let sharding = config.sharding.take().unwrap_or_else(|| Sharding::alone(&seed));
         let plan = sharding.plan();
+        let names = NameKey::new(plan, &mut seed.stream(Stream::Names));
         let claims = usize::try_from(config.subscriptions.subscriptions).unwrap_or(usize::MAX);
         Self {
             now,
             phase: Phase::Running,
             tokens: Tokens::new(config.tokens, &mut hashing),
-            subscriptions: Subscriptions::new(config.subscriptions, &mut hashing),
+            subscriptions: Subscriptions::new(config.subscriptions, &mut hashing, names),
             delivery: Delivery::new(config.delivery, &mut hashing).numbered_by(plan),
             devices: BTreeMap::new(),
             silent: BTreeSet::new(),

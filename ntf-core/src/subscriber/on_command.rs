@@ -348,8 +348,7 @@ impl Subscriber {
             None => {
                 let NotifierAddress { server, notifier } = queue;
                 self.make_room_for_server(owner, &server);
-                let id = SubscriptionId::new(self.makers.id());
-                let created = self.subscriptions.create(Wanted { id, owner, server, notifier, key });
+                let created = self.subscriptions.create(Wanted { owner, server, notifier, key });
                 let index = created.map_err(|_| {
                     self.counters.subscriptions.refused_full.count();
                     ErrorCode::Quota
@@ -362,7 +361,7 @@ impl Subscriber {
         if let Some(server) = self.subscriptions.server_of(index) {
             self.watch(server);
         }
-        self.subscriptions.get(index).map(|row| row.id()).ok_or(ErrorCode::Internal)
+        Ok(self.subscriptions.id(index))
     }
 
     /// Forgets a subscription. Its SMP server is not told: there is no command for it.

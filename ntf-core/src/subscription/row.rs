@@ -1,16 +1,16 @@
 //! A subscription as the table holds it, and what goes in and out.
 
-use crate::base::id::{EntityId, ID_LEN, SubscriptionId};
+use crate::base::id::{EntityId, ID_LEN};
 use crate::base::list::Links;
 use crate::base::secret::Secret;
-use crate::crypto::keys::AuthPrivateKey;
+use crate::crypto::keys::{AuthPrivateKey, Ed448Private, Ed25519Private, Ed25519Public, X25519Private};
 use crate::model::index::{SubscriptionIndex, TokenIndex};
 use crate::model::server::ServerAddress;
 use crate::subscription::state::Standing;
+use alloc::boxed::Box;
 
-/// A subscription of a token to a queue.
+/// A subscription of a token to a queue. Its id is not here: it is made of its place.
 pub struct Subscription {
-    pub(super) id: SubscriptionId,
     pub(super) notifier: PackedId,
     pub(super) key: PackedKey,
     pub(super) owner: TokenIndex,
@@ -26,12 +26,6 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// The name the client uses.
-    #[must_use]
-    pub const fn id(&self) -> SubscriptionId {
-        self.id
-    }
-
     /// The token it belongs to.
     #[must_use]
     pub const fn owner(&self) -> TokenIndex {
@@ -64,12 +58,46 @@ impl PackedId {
     }
 }
 
-/// A notifier key in 33 bytes: without the public half, which is computed again for each NSUB. The rare
-/// Ed448 keys are kept beside the table.
+/// A notifier key in 65 bytes. The public half is half the work of signing NSUB, so it is kept. The rare Ed448 keys are
+/// kept beside the table.
 pub(super) enum PackedKey {
-    Ed25519(Secret<32>),
+    Ed25519(Secret<32>, Ed25519Public),
     X25519(Secret<32>),
     Ed448,
+}
+
+impl PackedKey {
+    /// The key, packed; an Ed448 key comes back, to be kept beside the table.
+    pub(super) fn new(key: AuthPrivateKey) -> (Self, Option<Box<Ed448Private>>) {
+        match key {
+            AuthPrivateKey::Ed25519(key) => (Self::Ed25519(Secret::new(*key.expose()), key.public()), None),
+            AuthPrivateKey::X25519(key) => (Self::X25519(Secret::new(*key.expose())), None),
+            AuthPrivateKey::Ed448(key) => (Self::Ed448, Some(Box::new(key))),
+        }
+    }
+
+    /// The key, unless it is beside the table.
+    pub(super) fn unpack(&self) -> Option<AuthPrivateKey> {
+        match self {
+            Self::Ed25519(seed, public) => {
+                Some(AuthPrivateKey::Ed25519(Ed25519Private::from_halves(*seed.expose(), *public)))
+            }
+            Self::X25519(bytes) => Some(AuthPrivateKey::X25519(X25519Private::from_bytes(*bytes.expose()))),
+            Self::Ed448 => None,
+        }
+    }
+
+    /// Whether this is that key, if it is here. Takes constant time for keys of one kind.
+    pub(super) fn matches(&self, key: &AuthPrivateKey) -> bool {
+        match (self, key) {
+            (Self::Ed25519(own, _), AuthPrivateKey::Ed25519(key)) => own.matches(key.expose()),
+            (Self::X25519(own), AuthPrivateKey::X25519(key)) => own.matches(key.expose()),
+            (
+                Self::Ed25519(..) | Self::X25519(_) | Self::Ed448,
+                AuthPrivateKey::Ed25519(_) | AuthPrivateKey::X25519(_) | AuthPrivateKey::Ed448(_),
+            ) => false,
+        }
+    }
 }
 
 /// A subscription to ask for.
@@ -86,8 +114,6 @@ pub struct Ask {
 /// What a SNEW asks for.
 #[derive(Debug)]
 pub struct Wanted {
-    /// The name it will have.
-    pub id: SubscriptionId,
     /// The token it belongs to.
     pub owner: TokenIndex,
     /// The SMP server that holds the queue.

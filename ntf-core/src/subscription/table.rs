@@ -1,16 +1,17 @@
 //! All subscriptions: found by (server, notifier id), by subscription id, and by the token they belong to.
 //!
-//! A server holds millions of these rows, so they are packed: 120 bytes each, plus two hash tables of five
-//! bytes an entry. `table/tests.rs` holds the sum to at most 144 bytes.
+//! A server holds millions of these rows, so they are packed: 128 bytes each, plus a hash table of five bytes an
+//! entry. `table/tests.rs` holds the sum to at most 140 bytes. The id of a subscription is its place in the table,
+//! encrypted ([`NameKey`]), so neither the id nor an index of ids is kept.
 
 use crate::base::hash::HashKey;
 use crate::base::id::{EntityId, SubscriptionId};
 use crate::base::list::{Links, List};
 use crate::base::mutant;
 use crate::base::rng::Rng;
-use crate::base::secret::Secret;
-use crate::base::slab::Slab;
-use crate::crypto::keys::{AuthPrivateKey, Ed448Private, Ed25519Private, X25519Private};
+use crate::base::slab::{Index, Slab};
+use crate::crypto::keys::{AuthPrivateKey, Ed448Private};
+use crate::crypto::names::NameKey;
 use crate::model::index::{ServerIndex, SubscriptionIndex, TokenIndex};
 use crate::model::server::ServerAddress;
 use crate::model::subscription::SubscriptionStatus;
@@ -39,7 +40,7 @@ pub struct Subscriptions {
     long_ids: BTreeMap<u32, EntityId>,
     servers: Servers,
     by_queue: HashTable<u32>,
-    by_id: HashTable<u32>,
+    names: NameKey,
     by_owner: BTreeMap<TokenIndex, Owned>,
     hash: HashKey,
     limits: SubscriptionLimits,
@@ -54,16 +55,16 @@ struct Owned {
 }
 
 impl Subscriptions {
-    /// An empty table.
+    /// An empty table, whose subscriptions are named with this key.
     #[must_use]
-    pub fn new(limits: SubscriptionLimits, hashing: &mut Rng) -> Self {
+    pub fn new(limits: SubscriptionLimits, hashing: &mut Rng, names: NameKey) -> Self {
         Self {
             rows: Slab::new(limits.subscriptions.min(u32::MAX - 1)),
             ed448: BTreeMap::new(),
             long_ids: BTreeMap::new(),
             servers: Servers::new(limits.servers, hashing),
             by_queue: HashTable::new(),
-            by_id: HashTable::new(),
+            names,
             by_owner: BTreeMap::new(),
             hash: HashKey::new(hashing),
             limits,
@@ -79,9 +80,14 @@ impl Subscriptions {
     /// The subscription with this id.
     #[must_use]
     pub fn by_id(&self, id: &SubscriptionId) -> Option<SubscriptionIndex> {
-        let same = |slot: &u32| self.rows.at(*slot).is_some_and(|row| row.id == *id);
-        let slot = self.by_id.find(self.hash.of(id), same)?;
-        self.rows.index_at(*slot).map(SubscriptionIndex)
+        let index = Index::from_bits(self.names.place(id.as_bytes())?);
+        self.rows.get(index).map(|_| SubscriptionIndex(index))
+    }
+
+    /// The name of the subscription with this index, which the client uses.
+    #[must_use]
+    pub fn id(&self, index: SubscriptionIndex) -> SubscriptionId {
+        SubscriptionId::new(self.names.name(index.0.to_bits()))
     }
 
     /// The subscription to this queue.
@@ -180,15 +186,10 @@ impl Subscriptions {
     #[must_use]
     pub fn has_key(&self, index: SubscriptionIndex, key: &AuthPrivateKey) -> bool {
         match (self.get(index).map(|row| &row.key), key) {
-            (Some(PackedKey::Ed25519(own)), AuthPrivateKey::Ed25519(key)) => own.matches(key.expose()),
-            (Some(PackedKey::X25519(own)), AuthPrivateKey::X25519(key)) => own.matches(key.expose()),
             (Some(PackedKey::Ed448), AuthPrivateKey::Ed448(key)) => {
                 self.ed448.get(&index.0.slot()).is_some_and(|own| **own == *key)
             }
-            (
-                None | Some(PackedKey::Ed25519(_) | PackedKey::X25519(_) | PackedKey::Ed448),
-                AuthPrivateKey::Ed25519(_) | AuthPrivateKey::X25519(_) | AuthPrivateKey::Ed448(_),
-            ) => false,
+            (own, key) => own.is_some_and(|own| own.matches(key)),
         }
     }
 
@@ -200,16 +201,11 @@ impl Subscriptions {
     pub fn create(&mut self, wanted: Wanted) -> Result<SubscriptionIndex, SubscriptionsFull> {
         self.has_room(wanted.owner, &wanted.server)?;
         let server = self.servers.find_or_add(&wanted.server).ok_or(SubscriptionsFull::Servers)?.0.slot();
-        let (key, ed448) = match wanted.key {
-            AuthPrivateKey::Ed25519(key) => (PackedKey::Ed25519(Secret::new(*key.expose())), None),
-            AuthPrivateKey::X25519(key) => (PackedKey::X25519(Secret::new(*key.expose())), None),
-            AuthPrivateKey::Ed448(key) => (PackedKey::Ed448, Some(Box::new(key))),
-        };
+        let (key, ed448) = PackedKey::new(wanted.key);
         let by_queue = hash_of_queue(&self.hash, server, wanted.notifier.as_bytes());
         let notifier = PackedId::new(&wanted.notifier);
         let long_id = notifier.is_none().then_some(wanted.notifier);
         let row = Subscription {
-            id: wanted.id,
             notifier: notifier.unwrap_or(PackedId::ELSEWHERE),
             key,
             owner: wanted.owner,
@@ -242,13 +238,10 @@ impl Subscriptions {
             server.total = server.total.saturating_add(1);
             server.fresh.push(&mut OnServer(&mut self.rows), slot);
         }
-        let Self { rows, long_ids, by_queue: queues, by_id, hash, .. } = self;
+        let Self { rows, long_ids, by_queue: queues, hash, .. } = self;
         queues.insert_unique(by_queue, slot, |slot| {
             let queue = rows.at(*slot).zip(notifier_at(rows, long_ids, *slot));
             queue.map_or(0, |(row, notifier)| hash_of_queue(hash, row.server, notifier))
-        });
-        by_id.insert_unique(hash.of(&wanted.id), slot, |slot| {
-            rows.at(*slot).map_or(0, |row| hash.of(&row.id))
         });
         Ok(SubscriptionIndex(index))
     }
@@ -445,12 +438,11 @@ impl Subscriptions {
     }
 
     /// Forgets a subscription; its key is wiped. The server's row goes with its last subscription.
-    pub fn remove(&mut self, index: SubscriptionIndex) -> Option<SubscriptionId> {
+    pub fn remove(&mut self, index: SubscriptionIndex) {
         let was_tied = self.get(index).is_some_and(|row| self.place(row) == Place::Tied);
         self.unlist(index);
         let slot = index.0.slot();
-        let owner = self.get(index)?.owner;
-        let server = self.get(index)?.server;
+        let Some((owner, server)) = self.get(index).map(|row| (row.owner, row.server)) else { return };
         if let Some(owned) = self.by_owner.get_mut(&owner) {
             owned.rows.remove(&mut OnOwner(&mut self.rows), slot);
             if let Some(at) = owned.servers.iter().position(|(known, _)| *known == server)
@@ -465,26 +457,22 @@ impl Subscriptions {
                 self.by_owner.remove(&owner);
             }
         }
-        let by_queue = hash_of_queue(&self.hash, server, self.notifier(index)?);
+        let by_queue = self.notifier(index).map_or(0, |notifier| hash_of_queue(&self.hash, server, notifier));
         if let Ok(entry) = self.by_queue.find_entry(by_queue, |other| *other == slot) {
             entry.remove();
         }
-        let row = self.rows.remove(index.0)?;
+        self.rows.remove(index.0);
         self.ed448.remove(&slot);
         self.long_ids.remove(&slot);
-        if let Ok(entry) = self.by_id.find_entry(self.hash.of(&row.id), |other| *other == slot) {
-            entry.remove();
-        }
-        if let Some(server) = self.servers.rows.at_mut(row.server) {
-            server.total = server.total.saturating_sub(1);
-            server.forgotten = server.forgotten.saturating_add(u32::from(was_tied));
-            if server.total == 0
-                && let Some(server) = self.servers.rows.index_at(row.server)
+        if let Some(row) = self.servers.rows.at_mut(server) {
+            row.total = row.total.saturating_sub(1);
+            row.forgotten = row.forgotten.saturating_add(u32::from(was_tied));
+            if row.total == 0
+                && let Some(server) = self.servers.rows.index_at(server)
             {
                 self.servers.remove(ServerIndex(server));
             }
         }
-        Some(row.id)
     }
 
     /// A queue that was dropped here has gone from the SMP server, which has it tied no more.
@@ -520,18 +508,14 @@ impl Subscriptions {
         self.long_ids.clear();
         self.servers.clear();
         self.by_queue = HashTable::new();
-        self.by_id = HashTable::new();
+        self.names.renew();
         self.by_owner.clear();
     }
 
     fn key(&self, index: SubscriptionIndex) -> Option<AuthPrivateKey> {
-        Some(match &self.get(index)?.key {
-            PackedKey::Ed25519(seed) => {
-                // It signs one NSUB and goes.
-                AuthPrivateKey::Ed25519(Ed25519Private::for_one_signature(*seed.expose()))
-            }
-            PackedKey::X25519(bytes) => AuthPrivateKey::X25519(X25519Private::from_bytes(*bytes.expose())),
-            PackedKey::Ed448 => AuthPrivateKey::Ed448(self.ed448.get(&index.0.slot())?.as_ref().clone()),
+        self.get(index)?.key.unpack().or_else(|| {
+            let key = self.ed448.get(&index.0.slot())?;
+            Some(AuthPrivateKey::Ed448(key.as_ref().clone()))
         })
     }
 }

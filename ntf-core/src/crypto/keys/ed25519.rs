@@ -83,14 +83,13 @@ impl fmt::Debug for Ed25519Public {
     }
 }
 
-/// An Ed25519 private key, and its public half if that is known, 65 bytes.
+/// An Ed25519 private key with its public half, 64 bytes.
 ///
-/// Signing needs the public half, and computing it costs nearly as much as signing, so whoever signs more than once
-/// keeps it.
+/// Signing needs the public half, and computing it costs nearly as much as signing, so it is kept.
 #[derive(Clone)]
 pub struct Ed25519Private {
     seed: Secret<32>,
-    public: Option<Ed25519Public>,
+    public: Ed25519Public,
 }
 
 impl Ed25519Private {
@@ -103,15 +102,14 @@ impl Ed25519Private {
     /// The key of this seed.
     #[must_use]
     pub fn from_seed(seed: [u8; 32]) -> Self {
-        let public = public_of(&seed);
-        Self { seed: Secret::new(seed), public: Some(public) }
+        let public = ed25519_dalek::SigningKey::from_bytes(&seed).verifying_key().to_bytes();
+        Self { seed: Secret::new(seed), public: Ed25519Public(public) }
     }
 
-    /// The key of this seed, for one signature: the public half is computed when it is asked for, and costs less where
-    /// that is for signing.
-    #[must_use]
-    pub const fn for_one_signature(seed: [u8; 32]) -> Self {
-        Self { seed: Secret::new(seed), public: None }
+    /// The key of this seed, whose public half is at hand. It must be that of this seed: two signatures of one message
+    /// under one seed and two public halves give the secret scalar away.
+    pub(crate) const fn from_halves(seed: [u8; 32], public: Ed25519Public) -> Self {
+        Self { seed: Secret::new(seed), public }
     }
 
     /// The seed, for whoever stores or hands over the key.
@@ -122,8 +120,8 @@ impl Ed25519Private {
 
     /// The public half.
     #[must_use]
-    pub fn public(&self) -> Ed25519Public {
-        self.public.unwrap_or_else(|| public_of(self.seed.expose()))
+    pub const fn public(&self) -> Ed25519Public {
+        self.public
     }
 
     /// Signs `message` as it is, without a prehash. Source: `smp-transport` 1.4; RFC 8032, 5.1.6.
@@ -135,25 +133,12 @@ impl Ed25519Private {
         let own = ExpandedSecretKey::from(self.seed.expose());
         let hash = Sha512::new().chain_update(own.hash_prefix).chain_update(message);
         let nonce = Zeroizing::new(Scalar::from_hash(hash));
-        let nonce_point = EdwardsPoint::mul_base(&nonce);
-        let (commitment, public) = match self.public {
-            Some(public) => (nonce_point.compress(), public),
-            None => {
-                // Two points that are compressed together share the inversion, which is most of the work.
-                let points = [nonce_point, EdwardsPoint::mul_base(&own.scalar)];
-                let [commitment, public] = EdwardsPoint::compress_batch(&points);
-                (commitment, Ed25519Public(public.to_bytes()))
-            }
-        };
-        let hash = Sha512::new().chain_update(commitment.as_bytes()).chain_update(public.0);
+        let commitment = EdwardsPoint::mul_base(&nonce).compress();
+        let hash = Sha512::new().chain_update(commitment.as_bytes()).chain_update(self.public.0);
         let challenge = Scalar::from_hash(hash.chain_update(message));
         let response = challenge * own.scalar + *nonce;
         ed25519_dalek::Signature::from_components(commitment.to_bytes(), response.to_bytes()).to_bytes()
     }
-}
-
-fn public_of(seed: &[u8; 32]) -> Ed25519Public {
-    Ed25519Public(ed25519_dalek::SigningKey::from_bytes(seed).verifying_key().to_bytes())
 }
 
 impl PartialEq for Ed25519Private {

@@ -3,12 +3,16 @@
 use super::*;
 use crate::base::id::EntityId;
 use crate::base::rng::{Seed, Stream};
+use crate::crypto::keys::{Ed25519Private, X25519Private};
 use crate::model::server::Fingerprint;
+use crate::model::shard::ShardPlan;
 use crate::model::subscription::SubscriptionStatus as Status;
 use crate::subscription::state::Failure;
 
 fn table(limits: SubscriptionLimits) -> Subscriptions {
-    Subscriptions::new(limits, &mut Seed::from_number(2).stream(Stream::Hashing))
+    let seed = Seed::from_number(2);
+    let names = NameKey::new(ShardPlan::ALONE, &mut seed.stream(Stream::Names));
+    Subscriptions::new(limits, &mut seed.stream(Stream::Hashing), names)
 }
 
 fn address(name: &str) -> ServerAddress {
@@ -24,18 +28,23 @@ fn owner(slot: u32) -> TokenIndex {
     TokenIndex(last.unwrap())
 }
 
-fn id(number: u32) -> SubscriptionId {
+fn notifier(number: u32) -> EntityId {
     let mut bytes = [0; 24];
     bytes[..4].copy_from_slice(&number.to_be_bytes());
-    SubscriptionId::new(bytes)
+    EntityId::new(&bytes).unwrap()
+}
+
+/// The subscription to the queue of this number, at whatever server.
+fn find(table: &Subscriptions, number: u32) -> Option<SubscriptionIndex> {
+    let notifier = notifier(number);
+    table.iter().map(|(index, _)| index).find(|index| table.notifier(*index) == Some(notifier.as_bytes()))
 }
 
 fn wanted(number: u32, server: &str, owner: TokenIndex) -> Wanted {
     Wanted {
-        id: id(number),
         owner,
         server: address(server),
-        notifier: EntityId::new(id(number).as_bytes()).unwrap(),
+        notifier: notifier(number),
         key: AuthPrivateKey::Ed25519(Ed25519Private::from_seed([7; 32])),
     }
 }
@@ -45,13 +54,13 @@ fn asked(table: &mut Subscriptions, server: ServerIndex) -> Vec<SubscriptionInde
 }
 
 #[test]
-fn a_subscription_takes_at_most_144_bytes() {
+fn a_subscription_takes_at_most_140_bytes() {
     // A table of hashbrown holds one control byte and one entry per bucket, and at worst, right after it
     // doubled, twice as many buckets as 7/8 of them hold.
     let entry = size_of::<u32>() + 1;
-    let tables_at_worst = 2 * entry * 16 / 7;
-    assert_eq!(Slab::<Subscription>::ROW_LEN, 120);
-    assert!(Slab::<Subscription>::ROW_LEN + tables_at_worst <= 144);
+    let table_at_worst = entry * 16 / 7;
+    assert_eq!(Slab::<Subscription>::ROW_LEN, 128);
+    assert!(Slab::<Subscription>::ROW_LEN + table_at_worst <= 140);
 }
 
 #[test]
@@ -105,20 +114,31 @@ fn what_is_over_is_not_asked_for_again_until_revived() {
 fn queues_are_told_apart_by_server_and_found_by_both_names() {
     let mut table = table(SubscriptionLimits::default());
     let here = table.create(wanted(1, "a", owner(0))).unwrap();
-    let there = table.create(Wanted { id: id(2), ..wanted(1, "b", owner(0)) }).unwrap();
+    let there = table.create(wanted(1, "b", owner(0))).unwrap();
     let (a, b) =
         (table.server_by_address(&address("a")).unwrap(), table.server_by_address(&address("b")).unwrap());
-    let notifier = *id(1).as_bytes();
-    assert_eq!(table.by_queue(a, &notifier), Some(here));
-    assert_eq!(table.by_queue(b, &notifier), Some(there));
+    let notifier = notifier(1);
+    let notifier = notifier.as_bytes();
+    assert_eq!(table.by_queue(a, notifier), Some(here));
+    assert_eq!(table.by_queue(b, notifier), Some(there));
     assert_eq!(table.by_queue(a, &notifier[..23]), None);
-    assert_eq!(table.by_id(&id(2)), Some(there));
+    let (name_here, name_there) = (table.id(here), table.id(there));
+    assert_eq!(table.by_id(&name_there), Some(there));
     assert_eq!(table.server_of(there), Some(b));
-    assert_eq!(table.remove(there), Some(id(2)));
-    assert_eq!(table.remove(there), None);
-    assert_eq!((table.by_id(&id(2)), table.by_queue(b, &notifier)), (None, None));
+    for _ in 0..2 {
+        table.remove(there);
+        assert_eq!((table.len(), table.audit()), (1, Ok(())));
+    }
+    assert_eq!((table.by_id(&name_there), table.by_queue(b, notifier)), (None, None));
     assert_eq!(table.server_by_address(&address("b")), None, "the last one takes its server along");
-    assert_eq!(table.by_id(&id(1)), Some(here));
+    assert_eq!(table.by_id(&name_here), Some(here));
+    let anew = table.create(wanted(1, "b", owner(0))).unwrap();
+    assert_eq!(anew.0.slot(), there.0.slot());
+    assert_eq!((table.by_id(&name_there), table.by_id(&table.id(anew))), (None, Some(anew)));
+    table.clear();
+    let first = table.create(wanted(1, "a", owner(0))).unwrap();
+    assert_eq!(first, here, "places begin anew");
+    assert_eq!((table.by_id(&name_here), table.by_id(&table.id(first))), (None, Some(first)), "names do not");
 }
 
 #[test]
@@ -189,7 +209,7 @@ fn each_bound_has_its_name() {
     table.create(wanted(4, "a", second)).unwrap();
     assert_eq!(table.create(wanted(5, "a", owner(2))), Err(SubscriptionsFull::Table));
     assert_eq!((table.len(), table.servers_len()), (4, 2));
-    let freed = table.by_id(&id(1)).unwrap();
+    let freed = find(&table, 1).unwrap();
     table.remove(freed);
     assert!(table.create(wanted(6, "a", first)).is_ok());
 }
@@ -222,13 +242,12 @@ fn lists_stay_in_step() {
     let mut rng = Seed::from_number(11).stream(Stream::World);
     let names = ["a", "b", "c"];
     for round in 0..20_000_u32 {
-        let any = id(u32::try_from(rng.below(60)).unwrap());
-        let index = table.by_id(&any);
+        let number = u32::try_from(rng.below(60)).unwrap();
+        let index = find(&table, number);
         let name = names[usize::try_from(rng.below(3)).unwrap()];
         let server = table.server_by_address(&address(name));
         match rng.below(13) {
             0..3 if index.is_none() => {
-                let number = u32::from_be_bytes(any.as_bytes()[..4].try_into().unwrap());
                 let owner = owner(u32::try_from(rng.below(4)).unwrap());
                 let _ = table.create(wanted(number, name, owner));
             }
@@ -237,7 +256,7 @@ fn lists_stay_in_step() {
             5 => _ = index.map(|index| table.over(index, Over::Taken)),
             6 => _ = index.map(|index| table.revive(index)),
             7 if rng.below(10) == 0 => _ = server.map(|server| table.session_over(server)),
-            8 => _ = index.and_then(|index| table.remove(index)),
+            8 => _ = index.map(|index| table.remove(index)),
             9 => _ = index.map(|index| table.tied(index)),
             10 if rng.below(10) == 0 => _ = server.map(|server| table.untie(server)),
             11 => _ = index.map(|index| table.over(index, Over::Failed(Failure::Blocked))),
@@ -400,7 +419,7 @@ fn a_token_has_so_many_servers() {
     assert_eq!(table.create(wanted(4, "c", owner(0))), Err(SubscriptionsFull::ServersOfToken));
     for number in [0, 2] {
         assert!(table.server_by_address(&address("a")).is_some());
-        let index = table.by_id(&id(number)).unwrap();
+        let index = find(&table, number).unwrap();
         table.remove(index);
     }
     assert!(table.create(wanted(4, "c", owner(0))).is_ok());
@@ -419,7 +438,7 @@ fn of_servers_the_longest_unreached_is_in_the_way_of_another() {
     table.reached(first);
     assert_eq!(table.in_the_way(owner(0), &address("b"), 1), None, "it is there");
     assert_eq!(table.in_the_way(owner(0), &address("d"), 1), Some(at(&table, "b")));
-    assert_eq!(table.first_of(at(&table, "b")), table.by_id(&id(1)));
+    assert_eq!(table.first_of(at(&table, "b")), find(&table, 1));
     for name in ["b", "c"] {
         let server = at(&table, name);
         table.reached(server);
