@@ -63,6 +63,11 @@ impl Measured {
         Ok(Self { process, address, metrics })
     }
 
+    /// What the system calls it.
+    pub(super) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Processor time of its threads so far.
     pub(super) fn threads(&self) -> Vec<ThreadTime> {
         usage::threads_of(self.process.id())

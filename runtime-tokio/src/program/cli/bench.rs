@@ -86,7 +86,7 @@ pub struct BenchResubscribe {
 /// Options of `ntf bench idle`.
 #[derive(Clone, Debug, Args)]
 pub struct BenchIdle {
-    /// Subscriptions of the largest machine; the others have a tenth of it, 1000 and 10.
+    /// Subscriptions of the largest machine, and of the server that is a process; other machines have a tenth of it, 1000 and 10.
     #[arg(long, default_value_t = 1_000_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     pub subscriptions: u64,
     /// How long to watch a server that is a process of its own, in seconds.

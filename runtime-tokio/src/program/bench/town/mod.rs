@@ -29,7 +29,10 @@ use crate::program::usage::cpu_time;
 use phone::Phone;
 use stub::StubServer;
 
-pub(super) use phone::{Registered, device_token, notifier, opened_notices};
+pub(super) use phone::{
+    Registered, SUBSCRIBING, Said, device_token, notifier, opened_notices, own_keys, snew,
+};
+pub(super) use stub::grant;
 
 /// What a town is to be like.
 #[derive(Clone, Copy, Debug)]

@@ -12,7 +12,7 @@ use ntf_core::link::engine::{ClientEvent, Engine, EnginePlan, LinkNumbers};
 use ntf_core::link::event::{DownReason, LinkAction, LinkEvent, Transport};
 use ntf_core::model::notification::Notice;
 use ntf_core::model::push::{PushOrder, PushPayload, Sealed};
-use ntf_core::model::server::NotifierAddress;
+use ntf_core::model::server::{NotifierAddress, ServerAddress};
 use ntf_core::model::token::Provider;
 use ntf_core::wire::ntf::command::{Command, Device};
 use ntf_core::wire::ntf::response::Response;
@@ -22,7 +22,7 @@ use super::{Letter, Queue, Town};
 use crate::program::failure::Failure;
 
 /// SNEW that are on their way at a time: fewer than a block window holds.
-const SUBSCRIBING: usize = 64;
+pub(in crate::program::bench) const SUBSCRIBING: usize = 64;
 
 /// The end of a link at which a device is.
 pub(super) struct Phone {
@@ -35,12 +35,36 @@ pub(super) struct Phone {
 
 /// What a subscriber has answered.
 #[derive(Debug)]
-enum Said {
+pub(in crate::program::bench) enum Said {
     Ready,
     Registered(TokenId, X25519Public),
     Subscribed,
     Done,
     Else(#[expect(dead_code, reason = "read where it is shown")] String),
+}
+
+impl Said {
+    /// What an event of a device's link says.
+    pub(in crate::program::bench) fn of(event: &ClientEvent<'_, Ntf, ()>) -> Self {
+        match event {
+            ClientEvent::Ready { .. } => Self::Ready,
+            ClientEvent::Reply { result: Ok(Response::Idtkn { token, dh }), .. } => {
+                TokenId::from_slice(token)
+                    .map_or(Self::Else("a token id of an odd length".to_owned()), |token| {
+                        Self::Registered(token, *dh)
+                    })
+            }
+            ClientEvent::Reply { result: Ok(Response::Idsub { .. }), .. } => Self::Subscribed,
+            ClientEvent::Reply { result: Ok(Response::Ok), .. } => Self::Done,
+            other @ (ClientEvent::Reply { .. }
+            | ClientEvent::Unasked { .. }
+            | ClientEvent::TimedOut { .. }
+            | ClientEvent::Lost { .. }
+            | ClientEvent::Down { .. }
+            | ClientEvent::Unreachable { .. }
+            | ClientEvent::Stray(_)) => Self::Else(format!("{other:?}")),
+        }
+    }
 }
 
 /// A device that is registered.
@@ -55,7 +79,8 @@ fn keys(number: u64) -> Rng {
     Seed::from_number(number.wrapping_add(1 << 40)).stream(Stream::Keys)
 }
 
-fn own_keys(number: u64) -> (AuthPrivateKey, X25519Private) {
+/// The keys of a device.
+pub(in crate::program::bench) fn own_keys(number: u64) -> (AuthPrivateKey, X25519Private) {
     let mut rng = keys(number.wrapping_add(1 << 50));
     (AuthPrivateKey::Ed25519(Ed25519Private::generate(&mut rng)), X25519Private::generate(&mut rng))
 }
@@ -85,8 +110,32 @@ pub(in crate::program::bench) fn opened_notices(
     decode_notices(&device.open(sealed)?).ok()
 }
 
+/// The command by which a device has a queue watched.
+pub(in crate::program::bench) fn snew(
+    device: &Registered,
+    server: ServerAddress,
+    queue: u64,
+) -> Option<Command<'_>> {
+    Some(Command::Snew {
+        token: device.token.as_bytes(),
+        notifier: NotifierAddress { server, notifier: notifier(queue)? },
+        key: notifier_key(queue),
+    })
+}
+
 impl Registered {
-    fn open(&self, sealed: &Sealed) -> Option<Vec<u8>> {
+    /// The device of this number, by what its TNEW was answered with.
+    pub(in crate::program::bench) const fn new(number: u64, token: TokenId, server_dh: X25519Public) -> Self {
+        Self { number, token, server_dh }
+    }
+
+    /// Its name at the subscriber.
+    pub(in crate::program::bench) fn entity(&self) -> Option<EntityId> {
+        EntityId::new(self.token.as_bytes())
+    }
+
+    /// Opens what was pushed to it.
+    pub(in crate::program::bench) fn open(&self, sealed: &Sealed) -> Option<Vec<u8>> {
         let (_, own) = own_keys(self.number);
         let key = BoxKey::of_dh(&own.agree(&self.server_dh));
         let mut ciphertext = sealed.ciphertext.to_vec();
@@ -149,7 +198,7 @@ impl Town {
         let [Said::Registered(token, server_dh)] = said.as_slice() else {
             return Err(unexpected("TNEW", &said));
         };
-        let device = Registered { number, token: *token, server_dh: *server_dh };
+        let device = Registered::new(number, *token, *server_dh);
         let pushes = self.take_pushes();
         self.accept(pushes.iter().map(|order| order.id));
         let code = match pushes.as_slice() {
@@ -158,8 +207,7 @@ impl Town {
         };
         let code = code.ok_or_else(|| Failure::failed("No code was pushed to a device."))?;
         self.settle();
-        let entity = EntityId::new(token.as_bytes());
-        self.ask(entity.as_ref(), &key, &Command::Tvfy { code: &code })?;
+        self.ask(device.entity().as_ref(), &key, &Command::Tvfy { code: &code })?;
         self.settle();
         match self.take_said().as_slice() {
             [Said::Done] => Ok(device),
@@ -177,15 +225,8 @@ impl Town {
         for group in queues.chunks(SUBSCRIBING) {
             for queue in group {
                 let server = self.servers.get(queue.server).map(|server| server.address().clone());
-                let (Some(server), Some(notifier)) = (server, notifier(queue.number)) else {
-                    return Err(Failure::failed("There is no such server."));
-                };
-                let snew = Command::Snew {
-                    token: device.token.as_bytes(),
-                    notifier: NotifierAddress { server, notifier },
-                    key: notifier_key(queue.number),
-                };
-                self.ask(None, &key, &snew)?;
+                let snew = server.and_then(|server| snew(device, server, queue.number));
+                self.ask(None, &key, &snew.ok_or_else(|| Failure::failed("There is no such server."))?)?;
             }
             self.settle();
             let said = self.take_said();
@@ -229,24 +270,7 @@ impl Town {
         let Some(link) = phone.engine.link() else { return };
         let mut inbox = phone.engine.on_link(now, LinkEvent::Block { link, block });
         while let Some(event) = phone.engine.next(&mut inbox) {
-            phone.said.push(match event {
-                ClientEvent::Ready { .. } => Said::Ready,
-                ClientEvent::Reply { result: Ok(Response::Idtkn { token, dh }), .. } => {
-                    TokenId::from_slice(token)
-                        .map_or(Said::Else("a token id of an odd length".to_owned()), |token| {
-                            Said::Registered(token, dh)
-                        })
-                }
-                ClientEvent::Reply { result: Ok(Response::Idsub { .. }), .. } => Said::Subscribed,
-                ClientEvent::Reply { result: Ok(Response::Ok), .. } => Said::Done,
-                other @ (ClientEvent::Reply { .. }
-                | ClientEvent::Unasked { .. }
-                | ClientEvent::TimedOut { .. }
-                | ClientEvent::Lost { .. }
-                | ClientEvent::Down { .. }
-                | ClientEvent::Unreachable { .. }
-                | ClientEvent::Stray(_)) => Said::Else(format!("{other:?}")),
-            });
+            phone.said.push(Said::of(&event));
         }
         self.carry_from_phone();
     }

@@ -30,8 +30,8 @@ pub(super) struct StubServer {
     session: Option<Session>,
     /// Whether it asks clients for a certificate.
     has_services: bool,
-    /// Queues that it ties to the service, which it keeps over restarts.
-    tied: i64,
+    /// Queues that it has granted. Those of a service it keeps over restarts.
+    granted: i64,
 }
 
 struct Session {
@@ -58,7 +58,7 @@ impl StubServer {
         let mut rng = seed.stream(Stream::World);
         let credentials = credentials(&mut rng);
         let address = address(&format!("smp{number}.example.org"), &credentials)?;
-        Ok(Self { address, credentials, rng, session: None, has_services, tied: 0 })
+        Ok(Self { address, credentials, rng, session: None, has_services, granted: 0 })
     }
 
     pub(super) const fn address(&self) -> &ServerAddress {
@@ -102,28 +102,7 @@ impl StubServer {
     /// Grants what a block asks for.
     pub(super) fn on_block(&mut self, block: &mut [u8]) -> Vec<Block> {
         let Some(Session { responder, .. }) = &mut self.session else { return Vec::new() };
-        let Ok(mut requests) = responder.on_block(block) else { return Vec::new() };
-        if responder.applicant().is_some()
-            && let Some(id) = EntityId::new(&SERVICE)
-        {
-            responder.accept_service(id);
-        }
-        let is_service = responder.service().is_some();
-        while let Some(request) = responder.next_request(&mut requests) {
-            #[expect(clippy::wildcard_enum_match_arm, reason = "a subscriber asks for nothing else")]
-            let answer = match request.command() {
-                Command::Nsub if is_service => {
-                    self.tied += 1;
-                    Message::Sok { service: Some(&SERVICE) }
-                }
-                Command::Nsub => Message::Ok,
-                Command::Nsubs => Message::Soks { count: self.tied },
-                Command::Ping => Message::Pong,
-                _ => Message::Err(ErrorCode::Auth),
-            };
-            responder.reply(request.reply_to(), &answer);
-        }
-        std::iter::from_fn(|| responder.take_block()).collect()
+        grant(responder, block, &mut self.granted)
     }
 
     /// Tells of a message in each of these queues.
@@ -137,6 +116,35 @@ impl StubServer {
         responder.on_sent(u32::try_from(blocks.len()).unwrap_or(u32::MAX));
         blocks
     }
+}
+
+/// Grants what a block asks for, without looking at a signature, and counts the queues.
+pub(in crate::program::bench) fn grant(
+    responder: &mut Responder<Smp>,
+    block: &mut [u8],
+    granted: &mut i64,
+) -> Vec<Block> {
+    let Ok(mut requests) = responder.on_block(block) else { return Vec::new() };
+    if responder.applicant().is_some()
+        && let Some(id) = EntityId::new(&SERVICE)
+    {
+        responder.accept_service(id);
+    }
+    let is_service = responder.service().is_some();
+    while let Some(request) = responder.next_request(&mut requests) {
+        #[expect(clippy::wildcard_enum_match_arm, reason = "a subscriber asks for nothing else")]
+        let answer = match request.command() {
+            Command::Nsub => {
+                *granted += 1;
+                if is_service { Message::Sok { service: Some(&SERVICE) } } else { Message::Ok }
+            }
+            Command::Nsubs => Message::Soks { count: *granted },
+            Command::Ping => Message::Pong,
+            _ => Message::Err(ErrorCode::Auth),
+        };
+        responder.reply(request.reply_to(), &answer);
+    }
+    std::iter::from_fn(|| responder.take_block()).collect()
 }
 
 /// The id of the one service that a server knows.
