@@ -79,19 +79,19 @@ impl Pacing {
         }
     }
 
-    /// What wanted notices of a token get at this time.
+    /// What wanted notices of a token get at this time. The hash of its device is asked for where it has a budget.
     pub(super) fn decide(
         &mut self,
         now: Mono,
         token: TokenIndex,
-        device: &DeviceToken,
+        device: impl FnOnce(&HashKey) -> u64,
         limits: &DeliveryLimits,
     ) -> Decision {
         let policy = self.policy(token, limits);
         if policy == PushPolicy::Mutable {
             return Decision::Mutable;
         }
-        let key = self.hash.of(device);
+        let key = device(&self.hash);
         let pace = self.paces.entry(token).or_default();
         if policy == PushPolicy::VisibleOnly {
             return match pace.admit_alert(now, limits) {
@@ -126,7 +126,7 @@ impl Pacing {
         &mut self,
         now: Mono,
         token: TokenIndex,
-        device: &DeviceToken,
+        device: impl FnOnce(&HashKey) -> u64,
         limits: &DeliveryLimits,
     ) -> Admit {
         let policy = self.policy(token, limits);
@@ -134,7 +134,7 @@ impl Pacing {
         if policy == PushPolicy::Mutable {
             return Admit::Now;
         }
-        let key = self.hash.of(device);
+        let key = device(&self.hash);
         let pace = self.paces.entry(token).or_default();
         if now < pace.hidden_from {
             return Admit::Later(pace.hidden_from);

@@ -44,7 +44,6 @@ impl Subscriber {
             delivery.park(index);
             return;
         }
-        let device = device.token();
         // Each entry but the first comes with a separator, so the room is one byte larger than the text's.
         let padded_len = padded_len(config.padded_len, delivery.shrinks(index));
         let room = (padded_len + 1).saturating_sub(pad::LENGTH_LEN);
@@ -74,9 +73,9 @@ impl Subscriber {
                 Presentation::Hidden => PushPayload::Hidden(sealed(nonces, entries)),
                 Presentation::Alert(collapse) => PushPayload::Alert(collapse),
             };
-            outbox.push(Effect::Push(PushOrder { id, device: device.clone(), payload }));
+            outbox.push(Effect::Push(PushOrder { id, device: device.token(), payload }));
         };
-        delivery.order_message(self.now, index, &device, room, len_of, make);
+        delivery.order_message(self.now, index, |key| device.hash(key), room, len_of, make);
         if is_hidden {
             self.tell_of_hidden_push(index);
         }
@@ -109,10 +108,9 @@ impl Subscriber {
             self.delivery.skip_periodic(self.now, index);
             return;
         }
-        let device = device.token();
-        if let Some(id) = self.delivery.order_periodic(self.now, index, &device) {
+        if let Some(id) = self.delivery.order_periodic(self.now, index, |key| device.hash(key)) {
             let payload = PushPayload::CheckMessages;
-            self.outbox.push(Effect::Push(PushOrder { id, device, payload }));
+            self.outbox.push(Effect::Push(PushOrder { id, device: device.token(), payload }));
             if self.delivery.policy(index) != PushPolicy::Mutable {
                 self.tell_of_hidden_push(index);
             }

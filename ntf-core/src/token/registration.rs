@@ -2,6 +2,7 @@
 //! answers.
 
 use crate::base::budget::Budget;
+use crate::base::hash::HashKey;
 use crate::base::id::{ID_LEN, TokenId};
 use crate::base::limits::CODE_LEN;
 use crate::base::list::Links;
@@ -173,6 +174,12 @@ impl Device {
     #[must_use]
     pub fn token(&self) -> DeviceToken {
         self.token.unpacked()
+    }
+
+    /// The hash of the device token: of the same as [`token`](Self::token) gives, which is not made for it.
+    #[must_use]
+    pub fn hash(&self, key: &HashKey) -> u64 {
+        self.token.hash(key)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The orders of notices: which are made, held or left to an alert, and what their outcomes lead to.
 
+use crate::base::hash::HashKey;
 use crate::base::mutant;
 use crate::base::rng::Rng;
 use crate::base::time::{Mono, Now};
@@ -27,13 +28,14 @@ impl Delivery {
     /// Orders what a token is owed, in a push of at most `room` bytes; `None` when nothing is wanted, or
     /// when the budget of the device or its quiet period holds it back until later.
     ///
+    /// `device` hashes the device token, and is asked only where the device has a budget: most orders need none.
     /// `with` gets the order's name, how to show it, and the notices that it brings out of fresh ones,
     /// oldest first, and makes the push of them. Notices that do not fit get the next turn.
     pub fn order_message<R>(
         &mut self,
         now: Now,
         token: TokenIndex,
-        device: &DeviceToken,
+        device: impl FnOnce(&HashKey) -> u64,
         room: usize,
         len_of: impl Fn(&Held) -> usize,
         with: impl FnOnce(PushId, Presentation, &mut dyn Iterator<Item = &Held>) -> R,

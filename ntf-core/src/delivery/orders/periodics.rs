@@ -1,6 +1,7 @@
 //! The periodic notifications of all tokens, among their other orders.
 
 use crate::base::budget::Admit;
+use crate::base::hash::HashKey;
 use crate::base::rng::Rng;
 use crate::base::time::Now;
 use crate::delivery::orders::{Delivery, Landed, Ready, Timer};
@@ -8,7 +9,6 @@ use crate::delivery::periodic::{Periodic, Stage};
 use crate::model::cron::Cron;
 use crate::model::index::TokenIndex;
 use crate::model::push::{PushId, PushKind, PushResult};
-use crate::model::token::DeviceToken;
 
 impl Delivery {
     /// Begins periodic notifications of a token, changes their interval, or ends them.
@@ -23,8 +23,14 @@ impl Delivery {
         }
     }
 
-    /// Orders the periodic push of a token; `None` when its device's budget holds it back until later.
-    pub fn order_periodic(&mut self, now: Now, token: TokenIndex, device: &DeviceToken) -> Option<PushId> {
+    /// Orders the periodic push of a token; `None` when its device's budget holds it back until later. `device` hashes
+    /// the device token.
+    pub fn order_periodic(
+        &mut self,
+        now: Now,
+        token: TokenIndex,
+        device: impl FnOnce(&HashKey) -> u64,
+    ) -> Option<PushId> {
         debug_assert!(
             self.periodics.get(&token).is_some_and(|periodic| periodic.stage() == Stage::Waiting),
             "a token whose push is out is not in line"

@@ -64,7 +64,7 @@ impl World {
                     orders.extend(self.delivery.order_message(
                         at,
                         token,
-                        &device(token),
+                        |key| key.of(&device(token)),
                         100,
                         |_| 1,
                         |push, _, held| (push, held.map(|held| held.notice.received_at).collect()),
@@ -76,7 +76,7 @@ impl World {
                 Ready::Periodic(token) => {
                     orders.extend(
                         self.delivery
-                            .order_periodic(at, token, &device(token))
+                            .order_periodic(at, token, |key| key.of(&device(token)))
                             .map(|push| (push, Vec::new())),
                     );
                 }
@@ -208,7 +208,7 @@ fn a_moved_token_ignores_outcomes_for_its_old_device_and_keeps_its_notices() {
     world.take_in(0, 1, 2);
     world.delivery.set_periodic(now(0), token(0), Cron::Every { minutes: 20 }, &mut world.jitter);
     let device = DeviceToken { provider: Provider::ApnsTest, token: b"old".as_slice().into() };
-    let periodic = world.delivery.order_periodic(now(0), token(0), &device).unwrap();
+    let periodic = world.delivery.order_periodic(now(0), token(0), |key| key.of(&device)).unwrap();
     world.delivery.moved(token(0));
     let invalid = PushResult::TokenInvalid { reason: InvalidReason::Bad, since_millis: None };
     assert_eq!(world.outcome(now(1), message, invalid), None);
@@ -326,7 +326,14 @@ fn notices_go_when_they_are_a_day_old_and_take_their_mailbox_along() {
     world.delivery.next_ready();
     let order = |delivery: &mut Delivery, owner: u32| {
         delivery
-            .order_message(now(2), token(owner), &device(token(owner)), 9, |_| 1, |push, _, _| push)
+            .order_message(
+                now(2),
+                token(owner),
+                |key| key.of(&device(token(owner))),
+                9,
+                |_| 1,
+                |push, _, _| push,
+            )
             .unwrap()
     };
     let rides = order(&mut world.delivery, 0);

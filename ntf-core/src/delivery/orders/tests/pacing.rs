@@ -44,10 +44,17 @@ impl World {
                         let times = held.map(|held| held.notice.received_at).collect();
                         Shown { push, token, kind, collapse, times }
                     };
-                    orders.extend(self.delivery.order_message(at, token, &device(token), 100, |_| 1, make));
+                    orders.extend(self.delivery.order_message(
+                        at,
+                        token,
+                        |key| key.of(&device(token)),
+                        100,
+                        |_| 1,
+                        make,
+                    ));
                 }
                 Ready::Periodic(token) => {
-                    let push = self.delivery.order_periodic(at, token, &device(token));
+                    let push = self.delivery.order_periodic(at, token, |key| key.of(&device(token)));
                     orders.extend(push.map(bare(token, PushKind::CheckMessages)));
                 }
                 Ready::Verification(token) => {
