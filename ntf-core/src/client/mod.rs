@@ -2,8 +2,9 @@
 //!
 //! [`input`] and [`effect`] are its face, [`Client`] the machine. One file per concern: `register`,
 //! `verify`, `check`, `leave`, `mode` and `subscribe` talk to the subscriber, `queues` to SMP servers as a recipient, `send`
-//! as a sender, `receive` opens pushes and fetches what they announce, [`direct`] lets messages come by themselves. Each concern keeps what it wants
-//! in its own state and goes on with it whenever something changes, so a lost link loses no intention.
+//! as a sender, `opened` opens pushes, `receive` fetches what they announce, [`direct`] lets messages come by themselves.
+//! Each concern keeps what it wants in its own state and goes on with it whenever something changes, so a lost link loses
+//! no intention.
 //!
 //! Keys are made here and never leave, except by [`Client::export`].
 
@@ -20,6 +21,7 @@ mod meters;
 pub mod mode;
 mod on_link;
 mod on_timer;
+mod opened;
 pub mod push_step;
 mod queue;
 mod queues;
@@ -311,7 +313,10 @@ impl Machine for Client {
         self.count(now, &input);
         match input {
             Input::Link(event) => self.on_link(now, event),
-            Input::Push(body) => self.on_push(now, body),
+            Input::Push(body) => {
+                let opened = self.open_push(body);
+                self.on_push(now, opened);
+            }
             Input::Command(command) => self.on_command(now, command),
             Input::Tick => self.on_tick(now),
             Input::Stop => return self.on_stop(),

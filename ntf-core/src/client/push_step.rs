@@ -10,10 +10,10 @@
 use crate::base::rng::Seed;
 use crate::base::time::Now;
 use crate::client::Client;
-use crate::client::body::Body;
 use crate::client::config::Config;
 use crate::client::effect::{Effect, Event};
 use crate::client::input::{Input, QueueId};
+use crate::client::opened::Opened;
 use crate::client::state::ImportError;
 use crate::link::event::{LinkAction, LinkEvent};
 use crate::machine::{Machine, Step};
@@ -110,11 +110,14 @@ impl PushStep {
         push: &[u8],
         fetches_max: usize,
     ) -> Result<Self, ImportError> {
-        let mut client = Client::import_for_a_push(config, seed, now, state, push, fetches_max)?;
+        let (mut client, opened) = Client::import_for_a_push(config, seed, now, state, push, fetches_max)?;
         let mut outcome = PushOutcome::default();
-        match Body::decode(push) {
-            Ok(Body::Verification(_)) => outcome.kind = PushKind::Verification,
-            Ok(Body::Message(_) | Body::CheckMessages) | Err(_) => client.handle(now, Input::Push(push)),
+        match opened {
+            Opened::Verification(_) => outcome.kind = PushKind::Verification,
+            Opened::Notices(_) | Opened::CheckMessages | Opened::Rejected(_) => {
+                client.on_push(now, opened);
+                client.settle(now);
+            }
         }
         Ok(Self { client, outcome, phase: Phase::Working })
     }

@@ -4,12 +4,13 @@
 
 use crate::base::limits::NONCE_LEN;
 use crate::client::Client;
+use crate::client::body::SealedText;
 use crate::client::queue::Queue;
 use crate::client::receive::{NotifierKey, open_meta};
 use crate::crypto::boxed::{BoxKey, nonce_from};
 use crate::model::notification::Notice;
 use crate::model::server::NotifierAddress;
-use crate::wire::payload::{self, MessageBody};
+use crate::wire::payload::MessageBody;
 use alloc::vec::Vec;
 
 impl Client {
@@ -19,10 +20,7 @@ impl Client {
         nonce: &[u8; NONCE_LEN],
         ciphertext: &[u8],
     ) -> Option<Vec<(NotifierAddress, Notice)>> {
-        let issued = self.token.as_ref()?.issued()?;
-        let mut ciphertext = ciphertext.to_vec();
-        let text = BoxKey::of_dh(&issued.secret).open_padded(nonce, &mut ciphertext).ok()?;
-        payload::decode_notices(text).ok()
+        self.open_notices(SealedText { nonce: *nonce, ciphertext: ciphertext.to_vec() }).ok()
     }
 
     /// The id and the time of the message that a notice is about.

@@ -1,4 +1,4 @@
-//! Pushes and what they announce: opens them, finds the queues, gets the messages.
+//! Pushes and what they announce: finds the queues, gets the messages.
 //!
 //! A push is whatever the provider hands over, so every step may fail and each failure is one event in
 //! words. What it says is a hint: a notice leads to GET, and GET goes on until the queue is empty, so that
@@ -9,17 +9,17 @@ use crate::base::mutant;
 use crate::base::time::Now;
 use crate::client::Client;
 use crate::client::advice::{Advice, lasting};
-use crate::client::body::{Body, SealedText};
 use crate::client::effect::Event;
 use crate::client::input::QueueId;
 use crate::client::on_timer::Timer;
+use crate::client::opened::Opened;
 use crate::client::queue::{Again, Fetch, Live, Phase, Queue, Watch};
 use crate::client::servers::{Ask, SmpAnswer, SmpTag, words};
 use crate::crypto::boxed::{BoxKey, nonce_from};
 use crate::model::notification::Notice;
 use crate::model::server::{NotifierAddress, ServerAddress};
 use crate::wire::error_code::ErrorCode;
-use crate::wire::payload::{self, MessageBody, NmsgMeta};
+use crate::wire::payload::{MessageBody, NmsgMeta};
 use crate::wire::smp::command::Command;
 use crate::wire::smp::response::Message;
 use crate::wire::text::preset;
@@ -93,35 +93,15 @@ enum Sorted {
 }
 
 impl Client {
-    pub(super) fn on_push(&mut self, now: Now, json: &[u8]) {
+    /// A push, as [`open_push`](Self::open_push) opened it.
+    pub(super) fn on_push(&mut self, now: Now, opened: Opened) {
         self.counters.pushes.count();
-        match Body::decode(json) {
-            Ok(Body::Verification(sealed)) => self.on_verification(now, sealed),
-            Ok(Body::Message(sealed)) => self.on_notices(now, sealed),
-            Ok(Body::CheckMessages) => self.fetch_all(now),
-            Err(why) => self.reject_push(why),
+        match opened {
+            Opened::Verification(sealed) => self.on_verification(now, sealed),
+            Opened::Notices(entries) => self.on_notices(now, &entries),
+            Opened::CheckMessages => self.fetch_all(now),
+            Opened::Rejected(why) => self.reject_push(why),
         }
-    }
-
-    /// The queues that a push names; `None` where it asks to look into all of them. A push that does not open names none,
-    /// and is rejected when it is taken.
-    pub(super) fn named_by(&self, json: &[u8]) -> Option<BTreeSet<NotifierKey>> {
-        let mut sealed = match Body::decode(json) {
-            Ok(Body::Message(sealed)) => sealed,
-            Ok(Body::CheckMessages) => return None,
-            Ok(Body::Verification(_)) | Err(_) => return Some(BTreeSet::new()),
-        };
-        let mut named = || {
-            let issued = self.token.as_ref()?.issued()?;
-            let text =
-                BoxKey::of_dh(&issued.secret).open_padded(&sealed.nonce, &mut sealed.ciphertext).ok()?;
-            let entries = payload::decode_notices(text).ok()?;
-            let key = |(address, _): &(NotifierAddress, Notice)| {
-                NotifierKey::new(&address.server, &address.notifier)
-            };
-            Some(entries.iter().map(key).collect())
-        };
-        Some(named().unwrap_or_default())
     }
 
     pub(super) fn reject_push(&mut self, why: &'static str) {
@@ -129,22 +109,12 @@ impl Client {
         self.tell(Event::PushRejected { why });
     }
 
-    fn on_notices(&mut self, now: Now, mut sealed: SealedText) {
-        let Some(issued) = self.token.as_ref().and_then(|token| token.issued()) else {
-            return self.reject_push("a push with notices came, but no token is registered");
-        };
-        let key = BoxKey::of_dh(&issued.secret);
-        let Ok(text) = key.open_padded(&sealed.nonce, &mut sealed.ciphertext) else {
-            return self.reject_push("the push does not open with the key of the token");
-        };
-        let Ok(entries) = payload::decode_notices(text) else {
-            return self.reject_push("the push opens, but what it holds is no list of notices");
-        };
+    fn on_notices(&mut self, now: Now, entries: &[(NotifierAddress, Notice)]) {
         let newest = entries.len().saturating_sub(1);
         let mut kept = false;
         let mut unknown = false;
-        for (index, (address, notice)) in entries.into_iter().enumerate() {
-            match self.on_notice(now, &address, &notice, index == newest) {
+        for (index, (address, notice)) in entries.iter().enumerate() {
+            match self.on_notice(now, address, notice, index == newest) {
                 Sorted::Kept => {
                     self.counters.notices.count();
                     kept = true;

@@ -52,6 +52,7 @@ use crate::client::Client;
 use crate::client::config::Config;
 use crate::client::leave::Left;
 use crate::client::mode::Mode;
+use crate::client::opened::Opened;
 use crate::client::queue::{Phase as QueuePhase, Queue};
 use crate::client::receive::Line;
 use crate::crypto::sha::sha256;
@@ -59,7 +60,7 @@ use crate::wire::cursor::{Reader, Writer};
 use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
-use queue::WantedFor;
+use queue::Wanted;
 use zeroize::Zeroizing;
 
 const MAGIC: &[u8; 4] = b"NTFC";
@@ -170,13 +171,13 @@ impl Client {
     ///
     /// Says what is wrong with the bytes. Nothing of them is used then.
     pub fn import(config: Config, seed: Seed, now: Now, bytes: &[u8]) -> Result<Self, ImportError> {
-        let mut client = Self::restore(config, seed, now, bytes, WantedFor::Everything)?;
+        let (mut client, ()) = Self::restore(config, seed, now, bytes, |_| (Wanted::All, ()))?;
         client.go_on(now);
         Ok(client)
     }
 
-    /// A client that opens this push and fetches what it announces, with so many GETs in all, and does nothing else. It has
-    /// the queues that the push names, and no others.
+    /// A client that fetches what this push announces, with so many GETs in all, and does nothing else; and the push, opened.
+    /// It has the queues that the push names, and no others.
     pub(super) fn import_for_a_push(
         config: Config,
         seed: Seed,
@@ -184,8 +185,11 @@ impl Client {
         bytes: &[u8],
         push: &[u8],
         fetches_max: usize,
-    ) -> Result<Self, ImportError> {
-        let mut client = Self::restore(config, seed, now, bytes, WantedFor::Push(push))?;
+    ) -> Result<(Self, Opened), ImportError> {
+        let (mut client, opened) = Self::restore(config, seed, now, bytes, |client| {
+            let opened = client.open_push(push);
+            (opened.names().map_or(Wanted::All, Wanted::Named), opened)
+        })?;
         client.timers.clear();
         // Another process holds the direct connections, if there are any; here, GET is what is wanted.
         client.mode = Mode::Instant;
@@ -193,16 +197,17 @@ impl Client {
         for id in client.live_queues() {
             client.note_notifier(id);
         }
-        Ok(client)
+        Ok((client, opened))
     }
 
-    fn restore(
+    /// Reads a state. `choose` says which of its queues are wanted, when all but these has been read, the token included.
+    fn restore<T>(
         config: Config,
         seed: Seed,
         now: Now,
         bytes: &[u8],
-        wanted_for: WantedFor<'_>,
-    ) -> Result<Self, ImportError> {
+        choose: impl FnOnce(&Self) -> (Wanted, T),
+    ) -> Result<(Self, T), ImportError> {
         let rest = bytes.strip_prefix(MAGIC).ok_or(ImportError::NotAState)?;
         let version = match rest.first() {
             Some(1) => Version::One,
@@ -223,7 +228,7 @@ impl Client {
         }
         let body = content.get(MAGIC.len() + 1..).ok_or(ImportError::Damaged)?;
         let mut client = Self::new(config, seed, now);
-        client.read_all(now, version, &mut Reader::new(body), wanted_for)?;
-        Ok(client)
+        let chosen = client.read_all(now, version, &mut Reader::new(body), choose)?;
+        Ok((client, chosen))
     }
 }

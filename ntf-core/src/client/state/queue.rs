@@ -21,15 +21,6 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
-/// What a state is read for.
-#[derive(Clone, Copy)]
-pub(super) enum WantedFor<'a> {
-    /// A client that goes on with everything.
-    Everything,
-    /// This push, as the provider delivered it.
-    Push(&'a [u8]),
-}
-
 /// Which queues are read.
 pub(super) enum Wanted {
     All,
@@ -71,14 +62,6 @@ enum Written<'a> {
 }
 
 impl Client {
-    /// Which queues there have to be. The token has been read by now.
-    pub(super) fn wanted(&self, wanted_for: WantedFor<'_>) -> Wanted {
-        match wanted_for {
-            WantedFor::Everything => Wanted::All,
-            WantedFor::Push(push) => self.named_by(push).map_or(Wanted::All, Wanted::Named),
-        }
-    }
-
     pub(super) fn read_queue(
         &mut self,
         now: Now,

@@ -1,6 +1,6 @@
 //! The reading half of the format, and what a restored client goes on with.
 
-use super::queue::WantedFor;
+use super::queue::Wanted;
 use super::{Duration, ImportError, Left, Now, PeerFault, Queue, QueuePhase, Reader, Version, Wall};
 use crate::base::backoff::Backoff;
 use crate::base::id::EntityId;
@@ -62,13 +62,13 @@ fn read_bracket(reader: &mut Reader<'_>) -> Result<Bracket, PeerFault> {
 }
 
 impl Client {
-    pub(super) fn read_all(
+    pub(super) fn read_all<T>(
         &mut self,
         now: Now,
         version: Version,
         reader: &mut Reader<'_>,
-        wanted_for: WantedFor<'_>,
-    ) -> Result<(), ImportError> {
+        choose: impl FnOnce(&Self) -> (Wanted, T),
+    ) -> Result<T, ImportError> {
         let written = match version {
             Version::One => now.wall,
             Version::Two | Version::Three | Version::Four | Version::Five => {
@@ -104,7 +104,7 @@ impl Client {
             let leaving = self.read_leaving(now, reader, spans)?;
             self.enter_leaving(leaving);
         }
-        let wanted = self.wanted(wanted_for);
+        let (wanted, chosen) = choose(self);
         for _ in 0..reader.u32("number of queues")? {
             self.read_queue(now, reader, spans, &wanted)?;
         }
@@ -122,7 +122,7 @@ impl Client {
                 .ok_or(ImportError::TooMany { what: "addresses" })?;
         }
         reader.finish("state")?;
-        Ok(())
+        Ok(chosen)
     }
 
     fn read_direct(&mut self, version: Version, reader: &mut Reader<'_>) -> Result<(), PeerFault> {
