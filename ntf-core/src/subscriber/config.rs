@@ -58,13 +58,14 @@ pub struct Config {
     pub subscriptions: SubscriptionLimits,
     /// Bounds and delays of pushes.
     pub delivery: DeliveryLimits,
-    /// How connections to SMP servers behave; `requester.in_flight_max` is the window of subscribing.
-    /// `reach` says which addresses they may have. Default: that of background work, with a window of 1360 NSUB
-    /// (`ntf-protocol` 4.7), which `asked_max` narrows, public addresses only, because devices name the servers, and pauses of up to five
-    /// minutes for servers that have never answered, because their names may be anything.
+    /// How connections to SMP servers behave; `reach` says which addresses they may have. Default: that of background work,
+    /// public addresses only, because devices name the servers, and pauses of up to five minutes for servers that have never
+    /// answered, because their names may be anything. How much is asked of them is bounded by [`asked_max`](Self::asked_max);
+    /// `requester.in_flight_max` is far above it, and where it is set below, it bounds each server.
     pub smp: SmpPlan,
-    /// Queues that all SMP servers of a shard together are asked for at a time; beyond it a server is asked for 16 at a
-    /// time. Default 680, half the window of one server. Source: ours; each answer leads to a signature, and what comes for
+    /// The window of subscribing: queues that all SMP servers of a shard together are asked for at a time; beyond it a
+    /// server is asked for 16 at a time. Default 680, half of what the reference asks one server for when it is back (`ntf-protocol` 4.7).
+    /// Source: ours; each answer leads to a signature, and what comes for
     /// others waits in line behind all of these, some 25 ms. Without it twenty servers that restart together would hold up
     /// every push for a second. A server that takes 100 ms to answer is asked for 6800 queues a second.
     pub asked_max: usize,
@@ -98,7 +99,6 @@ impl Config {
     #[must_use]
     pub fn new(credentials: ServerCredentials) -> Self {
         let mut smp = SmpPlan::default();
-        smp.requester.in_flight_max = 1360;
         smp.reach = Reach::Public;
         smp.unreached_backoff = Some(BackoffPlan { max: Duration::from_secs(300), ..smp.backoff });
         Self {

@@ -395,7 +395,7 @@ impl Subscriber {
         Some(action)
     }
 
-    /// Asks for the next queues of a server, as many as its window takes; says how many were asked for.
+    /// Asks for the next queues of a server, as many as the window of all takes; says how many were asked for.
     fn ask_slice(&mut self, server: ServerIndex) -> usize {
         if self.servers.get(&server).is_none_or(|watched| watched.is_paused) {
             return 0;

@@ -4,6 +4,7 @@ use super::app::{App, Device};
 use super::world::{Answer, World};
 use crate::base::reach::Reach;
 use crate::link::event::{DownReason, LinkEvent};
+use crate::subscriber::config::Config;
 use crate::subscriber::input::Input;
 use crate::subscriber::on_server::ASKED_FEW;
 use crate::wire::error_code::{CommandError, ErrorCode};
@@ -273,25 +274,29 @@ fn what_a_server_refused_is_reported_and_tried_again_with_growing_pauses() {
 
 #[test]
 fn subscribing_keeps_to_its_window() {
-    let mut world = World::with(|config| config.smp.requester.in_flight_max = 40);
-    let mut device = world.device();
-    let app = App::verified(&mut world, &mut device, 1, "abcd");
-    world.smp.is_up = false;
-    for number in 0..100 {
-        let queue = world.queue(number);
-        world.answer(&queue, Answer::Silence);
-        app.subscribe(&mut world, &mut device, HOST, &queue);
+    let windows: [fn(&mut Config); 2] =
+        [|config| config.asked_max = 40, |config| config.smp.requester.in_flight_max = 40];
+    for window in windows {
+        let mut world = World::with(window);
+        let mut device = world.device();
+        let app = App::verified(&mut world, &mut device, 1, "abcd");
+        world.smp.is_up = false;
+        for number in 0..100 {
+            let queue = world.queue(number);
+            world.answer(&queue, Answer::Silence);
+            app.subscribe(&mut world, &mut device, HOST, &queue);
+        }
+        world.smp.is_up = true;
+        world.advance(Duration::from_secs(10));
+        assert_eq!(world.smp.asked.len(), 40, "no more before the answers");
+        world.advance(Duration::from_secs(31));
+        assert_eq!(world.subscriber.counters().subscriptions.unanswered.total(), 40);
+        let asked: Vec<_> = world.smp.asked.iter().skip(40).map(|(_, notifier)| notifier[0]).collect();
+        assert!(
+            asked.iter().copied().eq((40..80).take(ASKED_FEW)),
+            "first those that were not asked for, and few of them"
+        );
     }
-    world.smp.is_up = true;
-    world.advance(Duration::from_secs(10));
-    assert_eq!(world.smp.asked.len(), 40, "no more before the answers");
-    world.advance(Duration::from_secs(31));
-    assert_eq!(world.subscriber.counters().subscriptions.unanswered.total(), 40);
-    let asked: Vec<_> = world.smp.asked.iter().skip(40).map(|(_, notifier)| notifier[0]).collect();
-    assert!(
-        asked.iter().copied().eq((40..80).take(ASKED_FEW)),
-        "first those that were not asked for, and few of them"
-    );
 }
 
 #[test]
