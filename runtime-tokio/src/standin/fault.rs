@@ -19,6 +19,8 @@ pub enum Fault {
     },
     /// Apply the rules, and answer after this time.
     Delay(Duration),
+    /// Wait for [`StandIn::release`](crate::standin::StandIn::release), and then treat it as if it came only then.
+    Hold,
     /// Never answer.
     Silence,
     /// Refuse the stream (`REFUSED_STREAM`): not processed, the connection goes on.

@@ -29,7 +29,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use ntf_core::host::mailbox::{Receiver, Refused};
+use ntf_core::host::mailbox::{self, Receiver, Refused, Sender};
 use ntf_core::host::stop::{Cause, Stop};
 use ntf_core::host::sync::{Guard, Lock};
 use ntf_core::model::knowledge::Fact;
@@ -118,7 +118,18 @@ struct Inner {
     verifier: Verifier,
     devices: Devices,
     faults: FaultSwitch,
+    /// Each holds up a request for as long as it is here.
+    holds: Vec<Sender<()>>,
     counts: Counts,
+}
+
+impl Inner {
+    /// Holds up a request until the mailbox is closed.
+    fn hold(&mut self) -> Receiver<()> {
+        let (hold, released) = mailbox::bounded(1);
+        self.holds.push(hold);
+        released
+    }
 }
 
 impl Shared {
@@ -172,6 +183,7 @@ impl StandIn {
                 verifier,
                 devices: Devices::new(config.devices_max, config.waiting_max),
                 faults: FaultSwitch::default(),
+                holds: Vec::new(),
                 counts: Counts::default(),
             }),
         });
@@ -214,6 +226,12 @@ impl StandIn {
     /// Takes back all faults that have not come to pass.
     pub fn fail_no_more(&self) {
         self.shared.inner().faults.clear();
+    }
+
+    /// Lets go of the requests that are held up by [`Fault::Hold`]; those that come later wait for the next call.
+    pub fn release(&self) {
+        // Dropped after the lock: whoever waits is woken.
+        let _holds = std::mem::take(&mut self.shared.inner().holds);
     }
 
     /// Treats a device token as gone from now on: 410 `Unregistered` since this Unix millisecond.

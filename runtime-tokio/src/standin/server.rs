@@ -80,10 +80,13 @@ async fn connection(tcp: TcpStream, acceptor: TlsAcceptor, shared: Arc<Shared>) 
             None
         };
         let Some(Ok((request, mut respond))) = or(closed, connection.accept()).await else { break };
-        let fault = {
+        let (fault, held) = {
             let mut inner = shared.inner();
             inner.counts.requests += 1;
-            inner.faults.take()
+            let fault = inner.faults.take();
+            // Whoever has seen the request counted can release it.
+            let held = (fault == Some(Fault::Hold)).then(|| inner.hold());
+            (fault, held)
         };
         match fault {
             None if feed::is_wanted(&request) => {
@@ -101,6 +104,15 @@ async fn connection(tcp: TcpStream, acceptor: TlsAcceptor, shared: Arc<Shared>) 
                 requests.add(spawn(async move {
                     read(request.into_body()).await;
                     answer(respond, response);
+                }));
+            }
+            Some(Fault::Hold) => {
+                let shared = shared.clone();
+                requests.add(spawn(async move {
+                    if let Some(mut released) = held {
+                        released.recv().await;
+                    }
+                    serve(request, respond, shared, Duration::ZERO).await;
                 }));
             }
             Some(Fault::Silence) => {

@@ -43,6 +43,7 @@ impl Checker {
             verifier: Verifier::new(&key.public_point(), "KEY1", "TEAM1").unwrap(),
             devices,
             faults: FaultSwitch::default(),
+            holds: Vec::new(),
             counts: Counts::default(),
         };
         Self { inner, authorization: format!("bearer {signed}.{signature}") }

@@ -241,6 +241,12 @@ impl Person {
         assert_eq!(self.device.receive().await.1, message);
     }
 
+    /// Waits for a message; gives all that came, in their order.
+    pub(crate) async fn reads_up_to(&mut self, message: &str) -> Vec<String> {
+        while self.device.receive().await.1 != message {}
+        self.device.received().into_iter().map(|(_, message)| message).collect()
+    }
+
     pub(crate) async fn hears(&mut self, message: &str) {
         self.is_sent(message).await;
         self.has(message).await;
