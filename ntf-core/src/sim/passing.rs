@@ -11,7 +11,7 @@ use crate::push::effect::Request;
 use crate::sim::carry::Mail;
 use crate::sim::net::{Shape, Side, WireId};
 use crate::sim::node::{Alerts, Power, Role};
-use crate::sim::provider::Reply;
+use crate::sim::provider::{ConnectionId, Reply};
 use crate::sim::world::{NodeId, World};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -70,6 +70,38 @@ impl Parcel {
     }
 }
 
+/// A mail that somebody could see.
+#[derive(Clone, Copy)]
+enum Seen<'m> {
+    Block { wire: WireId, side: Side, block: &'m Block },
+    Order { to: NodeId, order: &'m PushOrder },
+    Outcome { to: NodeId, outcome: PushOutcome },
+    Request { to: NodeId, from: ConnectionId, request: &'m Request },
+    Answer { to: NodeId, reply: &'m Reply },
+    Push { to: NodeId, body: &'m [u8] },
+}
+
+impl Mail {
+    /// What somebody could see of it; `None` where that is nothing.
+    fn seen(&self) -> Option<Seen<'_>> {
+        Some(match self {
+            Self::Block { wire, side, block } => Seen::Block { wire: *wire, side: *side, block },
+            Self::Order { to, order } => Seen::Order { to: *to, order },
+            Self::Outcome { to, outcome } => Seen::Outcome { to: *to, outcome: *outcome },
+            Self::Request { to, from, request } => Seen::Request { to: *to, from: *from, request },
+            Self::Answer { to, reply, .. } => Seen::Answer { to: *to, reply },
+            Self::Push { to, body } => Seen::Push { to: *to, body },
+            Self::Up { .. }
+            | Self::Sent { .. }
+            | Self::Down { .. }
+            | Self::Refused { .. }
+            | Self::Probe { .. }
+            | Self::Recognised { .. }
+            | Self::Unanswered { .. } => return None,
+        })
+    }
+}
+
 impl World {
     /// Keeps what passes between nodes from here on, for [`take_passings`](Self::take_passings).
     pub(super) fn listen(&mut self) {
@@ -118,8 +150,9 @@ impl World {
         if self.passings.is_none() {
             return;
         }
-        let Some((from, to, parcel)) = self.parcel_of(mail) else { return };
-        let is_dead = matches!(mail, Mail::Block { wire, .. } if self.net.is_dead(*wire));
+        let Some(seen) = mail.seen() else { return };
+        let Some((from, to, parcel)) = self.parcel_of(seen) else { return };
+        let is_dead = matches!(seen, Seen::Block { wire, .. } if self.net.is_dead(wire));
         let fate = if is_dead { Fate::Vanishes } else { Fate::Arrives(at) };
         let number = self.posted;
         self.tell_passing(Passing::Sent { number, from, to, fate, parcel });
@@ -139,23 +172,17 @@ impl World {
         if self.passings.is_none() {
             return;
         }
+        let Some(seen) = mail.seen() else { return };
         let is_on = |node: NodeId| self.nodes.get(node.index()).is_some_and(|entry| entry.power == Power::On);
-        let arrives = match mail {
-            Mail::Block { wire, side, .. } => {
-                !self.net.is_dead(*wire) && self.net.end(*wire, *side).is_some_and(|end| is_on(end.node))
+        let arrives = match seen {
+            Seen::Block { wire, side, .. } => {
+                !self.net.is_dead(wire) && self.net.end(wire, side).is_some_and(|end| is_on(end.node))
             }
-            Mail::Order { to, .. }
-            | Mail::Outcome { to, .. }
-            | Mail::Request { to, .. }
-            | Mail::Answer { to, .. }
-            | Mail::Push { to, .. } => is_on(*to),
-            Mail::Up { .. }
-            | Mail::Sent { .. }
-            | Mail::Down { .. }
-            | Mail::Refused { .. }
-            | Mail::Probe { .. }
-            | Mail::Recognised { .. }
-            | Mail::Unanswered { .. } => return,
+            Seen::Order { to, .. }
+            | Seen::Outcome { to, .. }
+            | Seen::Request { to, .. }
+            | Seen::Answer { to, .. }
+            | Seen::Push { to, .. } => is_on(to),
         };
         self.tell_passing(if arrives { Passing::Arrived { number } } else { Passing::Lost { number } });
     }
@@ -176,35 +203,22 @@ impl World {
         }
     }
 
-    /// Who sends a mail to whom, and what is in it; `None` for what nobody could see.
-    fn parcel_of(&self, mail: &Mail) -> Option<(NodeId, NodeId, Parcel)> {
-        match mail {
-            Mail::Block { wire, side, block } => {
-                let from = self.net.end(*wire, side.other())?.node;
-                let to = self.net.end(*wire, *side)?.node;
-                let protocol = self
-                    .net
-                    .accepter_of(*wire)
-                    .and_then(|node| self.nodes.get(node.index()).and_then(|entry| entry.role.protocol()))?;
-                let parcel =
-                    Parcel::Block { wire: *wire, protocol, writer: side.other(), block: block.clone() };
-                Some((from, to, parcel))
+    /// Who sends a mail to whom, and what is in it; `None` where one of them is gone.
+    fn parcel_of(&self, seen: Seen<'_>) -> Option<(NodeId, NodeId, Parcel)> {
+        Some(match seen {
+            Seen::Block { wire, side, block } => {
+                let writer = side.other();
+                let (from, to) = (self.net.end(wire, writer)?.node, self.net.end(wire, side)?.node);
+                let accepter = self.net.accepter_of(wire)?;
+                let protocol = self.nodes.get(accepter.index())?.role.protocol()?;
+                (from, to, Parcel::Block { wire, protocol, writer, block: block.clone() })
             }
-            Mail::Order { to, order } => Some((self.subscriber_of(*to)?, *to, Parcel::Order(order.clone()))),
-            Mail::Outcome { to, outcome } => Some((self.push_of(*to)?, *to, Parcel::Outcome(*outcome))),
-            Mail::Request { to, from, request } => Some((NodeId(from.0), *to, Parcel::of_request(request))),
-            Mail::Answer { to, reply, .. } => {
-                Some((self.provider_of(*to)?, *to, Parcel::Answer(reply.clone())))
-            }
-            Mail::Push { to, body } => Some((self.any_provider()?, *to, Parcel::Push(body.clone()))),
-            Mail::Up { .. }
-            | Mail::Sent { .. }
-            | Mail::Down { .. }
-            | Mail::Refused { .. }
-            | Mail::Probe { .. }
-            | Mail::Recognised { .. }
-            | Mail::Unanswered { .. } => None,
-        }
+            Seen::Order { to, order } => (self.subscriber_of(to)?, to, Parcel::Order(order.clone())),
+            Seen::Outcome { to, outcome } => (self.push_of(to)?, to, Parcel::Outcome(outcome)),
+            Seen::Request { to, from, request } => (NodeId(from.0), to, Parcel::of_request(request)),
+            Seen::Answer { to, reply } => (self.provider_of(to)?, to, Parcel::Answer(reply.clone())),
+            Seen::Push { to, body } => (self.any_provider()?, to, Parcel::Push(body.to_vec())),
+        })
     }
 
     /// The first provider: worlds that are listened to have one.
