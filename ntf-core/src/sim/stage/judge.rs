@@ -324,7 +324,7 @@ impl Stage {
 
     /// How long a phone may take to find that the network has dropped a connection which it still holds.
     const fn suspicion(&self) -> Duration {
-        match self.machinery.network() {
+        match self.machinery.network {
             Some(Network::Carrier) => DROPPED_UNNOTICED,
             Some(Network::Wifi) | None => Duration::ZERO,
         }

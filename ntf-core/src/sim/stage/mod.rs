@@ -5,7 +5,8 @@
 //! [`Stage::step`]) and does things ([`Stage::act`]); options and deeds are the whole run, which
 //! [`Stage::trace`] writes down and [`Stage::replay`] plays again.
 //!
-//! - `cast` builds the town, `acts` does deeds, `agenda` is what the stage does by itself;
+//! - `cast` builds the town, `acts` does deeds, `machinery` breaks and mends processes and links, `agenda` is what the stage
+//!   does by itself;
 //! - `envelopes` has what passes between parties, `reading` opens it as far as a party can;
 //! - `learned` searches it for the run's secrets: who learned what;
 //! - `ledger` knows how far each message is, `judge` whether that is as promised.
@@ -19,6 +20,7 @@ mod envelopes;
 mod judge;
 mod learned;
 mod ledger;
+mod machinery;
 mod observe;
 mod options;
 mod reading;
@@ -38,7 +40,6 @@ pub use record::MAGIC;
 use crate::base::rng::{Rng, Seed, Stream};
 use crate::base::time::Mono;
 use crate::sim::file::RecordingError;
-use crate::sim::stage::acts::Machinery;
 use crate::sim::stage::agenda::Agenda;
 use crate::sim::stage::cast::Cast;
 use crate::sim::stage::deed::Entry;
@@ -46,6 +47,7 @@ use crate::sim::stage::envelopes::Envelopes;
 use crate::sim::stage::judge::Judge;
 use crate::sim::stage::learned::Knowledge;
 use crate::sim::stage::ledger::Ledger;
+use crate::sim::stage::machinery::Machinery;
 use crate::sim::stage::observe::Phone;
 use crate::sim::stage::reading::Reading;
 use crate::sim::stage::record::{Left, Record};

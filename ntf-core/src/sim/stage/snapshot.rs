@@ -4,10 +4,10 @@ use crate::base::time::Mono;
 use crate::model::knowledge::Fact;
 use crate::sim::net::Shape as LinkShape;
 use crate::sim::stage::Stage;
-use crate::sim::stage::acts::capital;
 use crate::sim::stage::cast::{DIRECT, Party};
 use crate::sim::stage::judge::words_of;
 use crate::sim::stage::ledger::Message;
+use crate::sim::stage::machinery::{capital, pair};
 use crate::sim::stage::options::Shape;
 use crate::sim::stage::view::{
     BudgetView, IdleView, Known, LinkState, LinkView, MessageState, MessageView, PartyView, Snapshot, millis,
@@ -176,7 +176,7 @@ impl Stage {
         }
         let server = if message.queue == 0 { Party::Smp1 } else { Party::Smp2 };
         let is_down = |party| self.machinery.down.contains(&party);
-        let is_cut = |a: Party, b: Party| self.machinery.cut.contains(&(a.min(b), a.max(b)));
+        let is_cut = |a: Party, b: Party| self.machinery.cut.contains(&pair(a, b));
         let phone = Party::of_device(message.device);
         Some(match message.state {
             MessageState::Read => return None,
