@@ -7,7 +7,7 @@
 //!
 //! - `cast` builds the town, `acts` does deeds, `machinery` breaks and mends processes and links, `agenda` is what the stage
 //!   does by itself;
-//! - `envelopes` has what passes between parties, `reading` opens it as far as a party can;
+//! - `envelopes` has what passes between parties, `words` names it, `reading` opens it as far as a party can;
 //! - `learned` searches it for the run's secrets: who learned what;
 //! - `ledger` knows how far each message is, `judge` whether that is as promised.
 
@@ -31,6 +31,7 @@ mod talk;
 #[cfg(test)]
 mod tests;
 pub mod view;
+mod words;
 
 pub use cast::Party;
 pub use deed::{DEEDS_MAX, Deed, SLOW_MILLIS_MAX, TEXT_LEN_MAX};
