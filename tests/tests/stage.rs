@@ -19,7 +19,7 @@ const STAGES: [(u64, Shape, Policy, bool, Network, &str); 4] = [
         Policy::Mutable,
         false,
         Network::Wifi,
-        "16fbe4603c756293b1468c4913d2f17c38eb8ed575e2878e48714ecefbb461ff",
+        "b8b7905a891dafb55a191ad571739589d8fa1238b758ab6b4d044aef3ec4e8d1",
     ),
     (
         2,
@@ -27,7 +27,7 @@ const STAGES: [(u64, Shape, Policy, bool, Network, &str); 4] = [
         Policy::HiddenThenVisible,
         true,
         Network::Carrier,
-        "25a7addf407f8afe5307fd1bb93cc2fee4c0cc51a328840dad71651032694bee",
+        "94bef76dd9f39bcdce1ebf09c1f06cce9104ad3c235cbb6b22264dd43d8d8344",
     ),
     (
         3,
@@ -35,7 +35,7 @@ const STAGES: [(u64, Shape, Policy, bool, Network, &str); 4] = [
         Policy::VisibleOnly,
         false,
         Network::Wifi,
-        "96e9f9c42306be36d4c992a95644fc797ed55a4f0dcff895b41ed065e421bdd2",
+        "626ee190f7678302fdaa6a60a816103209e4da98cfe02031383c768894f903fb",
     ),
     (
         u64::MAX,
@@ -43,14 +43,14 @@ const STAGES: [(u64, Shape, Policy, bool, Network, &str); 4] = [
         Policy::Mutable,
         false,
         Network::Carrier,
-        "c5a3acc8bf941cb304481e4b08c0bc569f6387f3a4c2249c84edd173a9e775cd",
+        "d595fe1c31b7b8b78a1e5d23f51e06d407ed4a72d8c63a58c0a6b0ed2c84fd9e",
     ),
 ];
 
 const TOWNS: [(u64, &str); 3] = [
-    (1, "042ae7de905e6e3c708f8a7323df5d571698b26cc0a3bb74e3e126b697a9d296"),
-    (7, "ced5db6d0c31d9d5dfb2d2468c3ea1d3ff7ca721b729f6a2f18b6e35472ea0ac"),
-    (131, "fb7e21e434c96e7e45e7bfceaa86ce68a0983b2ee392535981dba807b9e4bba9"),
+    (1, "542d881234cac599f3f2c3da32647666a1949807d8523434c7876f9fb567b4a8"),
+    (7, "9d6fc91c99f945c3c5da40af96ab9d8021e62aae917672fc5d90b6ac3de69b79"),
+    (131, "17fc92fb68daf10a7f8a017db3e3425e88442e5c49f303d3f1805ff58366de14"),
 ];
 
 #[test]

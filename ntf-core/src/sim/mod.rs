@@ -10,6 +10,7 @@ pub mod days;
 mod devices;
 pub mod fault;
 mod file;
+mod fold;
 pub mod identity;
 mod laws;
 mod net;
