@@ -72,7 +72,7 @@ impl Body {
 fn sealed(nonce: Option<Cow<'_, str>>, blob: &str) -> Result<SealedText, &'static str> {
     let nonce = nonce.ok_or("the push has no nonce")?;
     let nonce = base64::decode_array(&nonce).ok_or("the nonce of the push is not 24 bytes of base64url")?;
-    let ciphertext = base64::decode(blob).ok_or("the sealed part of the push is not base64url")?;
+    let ciphertext = base64::decode_public(blob).ok_or("the sealed part of the push is not base64url")?;
     Ok(SealedText { nonce, ciphertext })
 }
 

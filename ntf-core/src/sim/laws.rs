@@ -121,7 +121,7 @@ impl Laws {
     pub(super) fn on_request(&self, body: &[u8]) -> Option<Broken> {
         let shows = |bytes: &[u8]| self.smp_hosts.iter().any(|host| contains(bytes, host.as_bytes()));
         let texts = body.split(|byte| *byte == b'"').filter(|text| text.len() >= 16);
-        let decoded = texts.filter_map(|text| base64::decode(core::str::from_utf8(text).ok()?));
+        let decoded = texts.filter_map(|text| base64::decode_public(core::str::from_utf8(text).ok()?));
         if shows(body) || decoded.into_iter().any(|bytes| shows(&bytes)) {
             return Some((Law::Secrecy, "a request to the provider shows the name of an SMP server".into()));
         }
@@ -285,6 +285,11 @@ fn is_balanced(counters: &push::Counters, in_hand: usize) -> bool {
     counters.orders.total() == ended + u64::try_from(in_hand).unwrap_or(u64::MAX)
 }
 
-fn contains(haystack: &[u8], needle: &[u8]) -> bool {
-    haystack.windows(needle.len()).any(|window| window == needle)
+/// Whether these bytes are among those. Looks for the first of them before it compares the rest.
+pub(super) fn contains(haystack: &[u8], needle: &[u8]) -> bool {
+    let Some(first) = needle.first() else { return false };
+    haystack
+        .iter()
+        .enumerate()
+        .any(|(at, byte)| byte == first && haystack.get(at..).is_some_and(|rest| rest.starts_with(needle)))
 }

@@ -9,6 +9,7 @@ use crate::model::push::{PushOrder, PushOutcome};
 use crate::model::server::Protocol;
 use crate::push::effect::Request;
 use crate::sim::carry::Mail;
+use crate::sim::laws::contains;
 use crate::sim::net::{Shape, Side, WireId};
 use crate::sim::node::{Alerts, Power, Role};
 use crate::sim::provider::{ConnectionId, Reply};
@@ -140,10 +141,9 @@ impl World {
 
     /// Whether a push is for the eye only: neither hidden nor replaced by the app.
     pub(super) fn is_only_shown(&self, device: NodeId, body: &[u8]) -> bool {
-        let wakes = |word: &[u8]| body.windows(word.len()).any(|window| window == word);
         self.nodes.get(device.index()).is_some_and(|entry| entry.alerts == Alerts::Shown)
-            && !wakes(br#""content-available":1"#)
-            && !wakes(br#""mutable-content":1"#)
+            && !contains(body, br#""content-available":1"#)
+            && !contains(body, br#""mutable-content":1"#)
     }
 
     pub(super) fn tell_posted(&mut self, at: Mono, mail: &Mail) {

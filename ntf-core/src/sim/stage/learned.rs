@@ -8,6 +8,7 @@ use crate::base::time::Mono;
 use crate::model::push::PushPayload;
 use crate::model::server::Protocol;
 use crate::relay::frame::{Frame, Frames, Payload};
+use crate::sim::laws::contains;
 use crate::sim::net::{Side, WireId};
 use crate::sim::passing::Parcel;
 use crate::sim::stage::beginnings::Beginnings;
@@ -390,12 +391,4 @@ fn label(device: usize) -> &'static str {
 
 fn seconds(at: Mono) -> String {
     format!("{}.{} s", at.as_micros() / 1_000_000, at.as_micros() / 100_000 % 10)
-}
-
-fn contains(haystack: &[u8], needle: &[u8]) -> bool {
-    let Some(first) = needle.first() else { return false };
-    haystack
-        .iter()
-        .enumerate()
-        .any(|(at, byte)| byte == first && haystack.get(at..).is_some_and(|rest| rest.starts_with(needle)))
 }

@@ -299,7 +299,7 @@ impl Reading<'_> {
 pub(super) fn sealed_of(json: &str) -> Option<Sealed> {
     let field = |name: &str| json.split_once(&format!("\"{name}\":\""))?.1.split('"').next();
     let nonce = text::base64::decode_array(field("nonce")?)?;
-    let ciphertext = text::base64::decode(field("message").or_else(|| field("verification"))?)?;
+    let ciphertext = text::base64::decode_public(field("message").or_else(|| field("verification"))?)?;
     Some(Sealed { nonce, ciphertext: ciphertext.into() })
 }
 

@@ -308,6 +308,8 @@ proptest! {
         let _ = host::check(&text);
         let _ = device::parse_device(&text);
         let _ = status::parse_token(&text);
+        #[cfg(feature = "client")]
+        prop_assert_eq!(base64::decode_public(&text), base64::decode(&text));
         if let Some(bytes) = base64::decode(&text) {
             let written = base64::encode(&bytes);
             prop_assert_eq!(written.trim_end_matches('='), text.trim_end_matches('='));

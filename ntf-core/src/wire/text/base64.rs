@@ -24,6 +24,19 @@ pub fn decode(text: &str) -> Option<Vec<u8>> {
     }
 }
 
+/// As [`decode`], for what is no secret, such as ciphertext: several times as fast, in a time that tells of the text.
+#[cfg(feature = "client")]
+#[must_use]
+pub fn decode_public(text: &str) -> Option<Vec<u8>> {
+    use ::base64::Engine as _;
+    use ::base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
+    match text {
+        "" => None,
+        text if text.ends_with('=') => URL_SAFE.decode(text).ok(),
+        text => URL_SAFE_NO_PAD.decode(text).ok(),
+    }
+}
+
 /// As [`decode`], for exactly `N` bytes.
 #[must_use]
 pub fn decode_array<const N: usize>(text: &str) -> Option<[u8; N]> {
@@ -53,8 +66,12 @@ mod tests {
             ("RQ9_====", None),
             ("RQ9/", None),
             ("RQ 9", None),
+            ("RR==", None),
+            ("RR", None),
         ] {
             assert_eq!(decode(text).as_deref(), expected, "{text:?}");
+            #[cfg(feature = "client")]
+            assert_eq!(decode_public(text).as_deref(), expected, "{text:?}");
         }
         assert_eq!(encode(&[0x45]), "RQ==");
         assert_eq!(encode(&[0x45, 0x0f, 0x7f]), "RQ9_");
