@@ -10,7 +10,8 @@ out=$(realpath -m "${1:-pkg}")
 cd "$(dirname "$0")/.."
 . runtime-wasm/wasm-env.sh
 install_tools
-"$wasm_cargo" build "${wasm_flags[@]}" --profile wasm -p ntf-runtime-wasm
+# The module alone: with an rlib beside it, cargo would not optimise across crates.
+"$wasm_cargo" rustc "${wasm_flags[@]}" --profile wasm -p ntf-runtime-wasm --lib --crate-type cdylib
 wasm-bindgen --target web --remove-name-section --remove-producers-section --out-dir "$out" "$CARGO_TARGET_DIR/wasm32-unknown-unknown/wasm/ntf_runtime_wasm.wasm"
 wasm="$out/ntf_runtime_wasm_bg.wasm"
 printf '%s: %d bytes, %d with gzip -9\n' "${wasm##*/}" "$(wc -c <"$wasm")" "$(gzip -9 -c "$wasm" | wc -c)"

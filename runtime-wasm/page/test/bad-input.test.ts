@@ -97,6 +97,12 @@ test("a browser without WebAssembly gets a sentence", async () => {
   await visit.leave();
 });
 
+test("a browser whose WebAssembly has no vectors gets a sentence", async () => {
+  const visit = await town.visit("", {}, (page) => page.addInitScript("WebAssembly.validate = () => false"));
+  await visit.shows(visit.page.locator("#failure"), /no vectors.*nothing can run here\..*Safari since 16\.4\./);
+  await visit.leave();
+});
+
 test("a missing wasm file gets a sentence", async () => {
   const visit = await town.visit("", {}, (page) => page.route("**/ntf.wasm", (route) => route.fulfill({ status: 404, body: "" })));
   await visit.shows(visit.page.locator("#failure"), /could not be loaded from ntf\.wasm/);
