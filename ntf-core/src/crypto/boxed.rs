@@ -9,6 +9,9 @@
 //! box = Poly1305(stream[0..32], C) (16 bytes) || C        C = M xor stream[32..]
 //! ```
 
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod wide;
+
 use alloc::vec::Vec;
 
 use poly1305::universal_hash::{KeyInit as _, UniversalHash as _};
@@ -105,8 +108,8 @@ impl BoxKey {
     #[must_use]
     pub fn seal_detached(&self, nonce: &Nonce, data: &mut [u8]) -> [u8; TAG_LEN] {
         note(Work::Boxed(data.len()));
-        let (mut stream, mac) = self.start(nonce);
-        stream.apply_keystream(data);
+        let (stream, mac) = self.start(nonce);
+        self.apply(stream, nonce, data);
         tag_of(mac, data)
     }
 
@@ -122,9 +125,9 @@ impl BoxKey {
         data: &mut [u8],
     ) -> Result<(), PeerFault> {
         note(Work::Boxed(data.len()));
-        let (mut stream, mac) = self.start(nonce);
+        let (stream, mac) = self.start(nonce);
         if bool::from(tag_of(mac, data).ct_eq(tag)) {
-            stream.apply_keystream(data);
+            self.apply(stream, nonce, data);
             Ok(())
         } else {
             Err(PeerFault::BadBlock)
@@ -159,6 +162,29 @@ impl BoxKey {
         let mut mac_key = Zeroizing::new([0; 32]);
         stream.apply_keystream(mac_key.as_mut_slice());
         (stream, Poly1305::new((&*mac_key).into()))
+    }
+
+    /// Encrypts or decrypts with the key stream past the authentication key.
+    #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+    fn apply(&self, mut stream: XSalsa20, _: &Nonce, data: &mut [u8]) {
+        stream.apply_keystream(data);
+    }
+
+    /// As above: what lies between whole blocks is left to the crate, and so is data too short to be worth the trouble.
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    fn apply(&self, mut stream: XSalsa20, nonce: &Nonce, data: &mut [u8]) {
+        use salsa20::cipher::StreamCipherSeek as _;
+
+        let Some((rest_of_first, rest)) = data.split_first_chunk_mut::<32>() else {
+            return stream.apply_keystream(data);
+        };
+        stream.apply_keystream(rest_of_first);
+        let (wide, tail) = rest.as_chunks_mut();
+        if !wide.is_empty() {
+            wide::apply(self.0.expose(), nonce, 1, wide);
+            stream.seek(64 + wide.as_flattened().len());
+        }
+        stream.apply_keystream(tail);
     }
 }
 
