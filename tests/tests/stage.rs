@@ -19,7 +19,7 @@ const STAGES: [(u64, Shape, Policy, bool, Network, &str); 4] = [
         Policy::Mutable,
         false,
         Network::Wifi,
-        "b8b7905a891dafb55a191ad571739589d8fa1238b758ab6b4d044aef3ec4e8d1",
+        "edd59152253fae0e8abea2e8f941d83c12ba604ae9dabe2cd35adae9b74eaa31",
     ),
     (
         2,
@@ -27,7 +27,7 @@ const STAGES: [(u64, Shape, Policy, bool, Network, &str); 4] = [
         Policy::HiddenThenVisible,
         true,
         Network::Carrier,
-        "94bef76dd9f39bcdce1ebf09c1f06cce9104ad3c235cbb6b22264dd43d8d8344",
+        "b913eb84c0d51c4da1cc6d8b6c52a353f2c4624c773b24cbea389a2dc9ad399f",
     ),
     (
         3,
@@ -35,7 +35,7 @@ const STAGES: [(u64, Shape, Policy, bool, Network, &str); 4] = [
         Policy::VisibleOnly,
         false,
         Network::Wifi,
-        "626ee190f7678302fdaa6a60a816103209e4da98cfe02031383c768894f903fb",
+        "3191e91423e2b6454fac218fef645a066d202cc9c3fb2fe01d9aaead7acedd9c",
     ),
     (
         u64::MAX,
@@ -43,14 +43,14 @@ const STAGES: [(u64, Shape, Policy, bool, Network, &str); 4] = [
         Policy::Mutable,
         false,
         Network::Carrier,
-        "d595fe1c31b7b8b78a1e5d23f51e06d407ed4a72d8c63a58c0a6b0ed2c84fd9e",
+        "5376c40d38ee5dbff8d0360e215236e74b8bd755532fbdfd4822a8fed069a8c2",
     ),
 ];
 
 const TOWNS: [(u64, &str); 3] = [
-    (1, "542d881234cac599f3f2c3da32647666a1949807d8523434c7876f9fb567b4a8"),
-    (7, "9d6fc91c99f945c3c5da40af96ab9d8021e62aae917672fc5d90b6ac3de69b79"),
-    (131, "17fc92fb68daf10a7f8a017db3e3425e88442e5c49f303d3f1805ff58366de14"),
+    (1, "1267f43db038a5e9e87075c24f4358bd590f81096d496e0d5d600f4eb054bd34"),
+    (7, "2bec67e174b221985764e3e7430c267980d92b190d81d8a3646ccfb5e28138b5"),
+    (131, "938e77ab7a9ef608b9ed532d4754ae9a8836bb4c24aa783bbc4998b158ddc76a"),
 ];
 
 #[test]
