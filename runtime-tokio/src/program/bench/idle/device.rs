@@ -1,12 +1,13 @@
-//! The device that has all queues watched: one after the other of a town's devices, over one link.
+//! Who has all queues watched: one after the other of a town's devices, each over a link of its own, since a link is granted
+//! only so many commands.
 //!
 //! What it would do at a deadline it leaves: whoever sends it gives up by itself when nothing comes of it.
 
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use ntf_core::base::id::EntityId;
-use ntf_core::base::rng::Seed;
+use ntf_core::base::id::{EntityId, LinkId};
+use ntf_core::base::rng::{Rng, Seed, Stream};
 use ntf_core::link::engine::{EnginePlan, LinkNumbers, NtfClient};
 use ntf_core::link::event::{LinkAction, LinkEvent};
 use ntf_core::model::knowledge::Fact;
@@ -22,7 +23,11 @@ use crate::roles::Nothing;
 
 /// Its end of the link.
 pub(super) struct Device {
-    engine: NtfClient<()>,
+    server: ServerAddress,
+    rng: Rng,
+    engine: Option<NtfClient<()>>,
+    /// That of the engine; what comes from those before is not listened to.
+    link: Option<LinkId>,
     /// Where the queues are.
     servers: Vec<ServerAddress>,
     numbers: LinkNumbers,
@@ -34,7 +39,7 @@ pub(super) struct Device {
 /// What it is told to do.
 #[derive(Debug)]
 pub(super) enum Errand {
-    /// It opens its link.
+    /// It leaves the link that it has, and opens another one.
     Connect,
     /// It registers as the device of this number.
     Register(u64),
@@ -60,7 +65,10 @@ pub(super) enum Asks {
 impl Device {
     pub(super) fn new(server: ServerAddress, servers: Vec<ServerAddress>, seed: &Seed) -> Self {
         Self {
-            engine: NtfClient::new(server, EnginePlan::default(), seed),
+            server,
+            rng: seed.stream(Stream::World),
+            engine: None,
+            link: None,
             servers,
             numbers: LinkNumbers::default(),
             asks: VecDeque::new(),
@@ -77,7 +85,10 @@ impl Device {
     fn run(&mut self, now: Now, errand: Errand) -> Result<(), String> {
         match errand {
             Errand::Connect => {
-                self.engine.connect(now);
+                self.hang_up();
+                let seed = Seed::new(self.rng.bytes());
+                let engine = NtfClient::new(self.server.clone(), EnginePlan::default(), &seed);
+                self.engine.insert(engine).connect(now);
                 Ok(())
             }
             Errand::Register(number) => {
@@ -107,13 +118,15 @@ impl Device {
         command: &Command<'_>,
     ) -> Result<(), String> {
         let (key, _) = own_keys(device);
-        self.engine.request(now, entity, Some(&key), command, ()).map_err(|why| format!("{why:?}"))
+        let engine = self.engine.as_mut().ok_or("it is not connected")?;
+        engine.request(now, entity, Some(&key), command, ()).map_err(|why| format!("{why:?}"))
     }
 
     fn on_link(&mut self, now: Now, event: LinkEvent<'_>) {
+        let Some(engine) = self.engine.as_mut().filter(|_| self.link == Some(event.link())) else { return };
         let mut said = Vec::new();
-        let mut inbox = self.engine.on_link(now, event);
-        while let Some(event) = self.engine.next(&mut inbox) {
+        let mut inbox = engine.on_link(now, event);
+        while let Some(event) = engine.next(&mut inbox) {
             said.push(Said::of(&event));
         }
         said.into_iter().for_each(|said| self.tell(said));
@@ -122,9 +135,21 @@ impl Device {
 
     /// Takes over what the link wants done.
     fn carry(&mut self) {
-        while let Some(action) = self.engine.poll(&mut self.numbers) {
+        let Some(engine) = &mut self.engine else { return };
+        while let Some(action) = engine.poll(&mut self.numbers) {
+            if let LinkAction::Connect { link, .. } = action {
+                self.link = Some(link);
+            }
             self.asks.push_back(Asks::Link(action));
         }
+    }
+
+    fn hang_up(&mut self) {
+        if let Some(engine) = &mut self.engine {
+            engine.disconnect();
+        }
+        self.carry();
+        self.engine = None;
     }
 }
 
@@ -138,8 +163,7 @@ impl Machine for Device {
             Happens::Nothing => {}
             Happens::Stop => {
                 self.is_over = true;
-                self.engine.disconnect();
-                self.carry();
+                self.hang_up();
             }
         }
     }

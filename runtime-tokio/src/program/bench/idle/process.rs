@@ -142,11 +142,11 @@ struct Owner<'a> {
 
 impl Owner<'_> {
     async fn subscribe_all(&mut self, subscriptions: u64) -> Result<(), Failure> {
-        self.send(Errand::Connect)?;
-        self.answers("a link", 1, |said| matches!(said, Said::Ready)).await?;
         let group = u64::try_from(SUBSCRIBING).unwrap_or(1);
         let (mut from, mut number) = (0, 0);
         while from < subscriptions {
+            self.send(Errand::Connect)?;
+            self.answers("a link", 1, |said| matches!(said, Said::Ready)).await?;
             let device = self.register(number).await?;
             let end = subscriptions.min(from + PER_TOKEN);
             while from < end {
