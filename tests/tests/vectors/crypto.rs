@@ -50,6 +50,26 @@ fn primitives() {
     }
 }
 
+/// Where blocks are encrypted several at a time, those at the ends are not; the stream must be one.
+#[test]
+fn the_key_stream_does_not_depend_on_the_length() {
+    const LEN_MAX: usize = 1100;
+    let (key, nonce) = (BoxKey::of_key(&[7; 32]), [9; 24]);
+    let stream_of = |len| {
+        let mut data = vec![0; len];
+        let _tag = key.seal_detached(&nonce, &mut data);
+        data
+    };
+    let longest = stream_of(LEN_MAX);
+    assert_eq!(
+        hex::encode(sha256(&longest)),
+        "1f49871aab27eb3c5640636cf1459473836156315b4867aa7ba7b194f6186174"
+    );
+    for len in 0..LEN_MAX {
+        assert_eq!(stream_of(len), longest[..len], "{len} bytes");
+    }
+}
+
 #[test]
 fn authorizations_of_ntf_commands() {
     let verified = vectors("ntf_blocks.json").iter().map(authorized).sum::<usize>();

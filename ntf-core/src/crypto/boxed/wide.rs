@@ -3,6 +3,9 @@
 //! The crate's code goes block by block. Natively the compiler makes vectors of it and for WebAssembly it does not, which takes
 //! more than twice as long. Lane `i` of each vector is of block `i`. Everything but whole quadruples of blocks is left to
 //! the crate. What lies in blocks and pushes is held to the same bytes as natively by the suites that run in browsers.
+//!
+//! The subkey's words are wiped, but not the vectors made of them, of which the compiler keeps some on the stack: in a page the
+//! memory is the page's own, and goes with it.
 
 use core::arch::wasm32::{
     i32x4_add, i32x4_shl, i32x4_shuffle, i64x2_shuffle, u32x4, u32x4_shr, u32x4_splat, u64x2_extract_lane,
@@ -17,7 +20,8 @@ use super::Nonce;
 /// Bytes of four blocks.
 pub(super) const LEN: usize = 4 * 64;
 
-/// Applies XSalsa20's key stream from this block on.
+/// Applies XSalsa20's key stream from this block on. The upper half of the block's number stays zero: memory of 32 bits holds
+/// fewer than 2³² blocks.
 pub(super) fn apply(key: &[u8; 32], nonce: &Nonce, block: u32, data: &mut [[u8; LEN]]) {
     let [head @ .., n0, n1, n2, n3, n4, n5, n6, n7] = nonce;
     let mut subkey = salsa20::hsalsa::<U10>(key.into(), head.into());
