@@ -6,8 +6,8 @@ import type { StageClass } from "./contract.js";
 export const NO_WEBASSEMBLY =
   "This browser has no WebAssembly, or it is switched off; the machines in this page are WebAssembly, so nothing can run here.";
 
-export const NO_VECTORS =
-  "This browser's WebAssembly knows no vectors (SIMD); the machines in this page need them, so nothing can run here. Chrome has had them since version 91, Firefox since 89, Safari since 16.4.";
+export const TOO_OLD =
+  "This browser is too old for this page, whose machines need vectors (SIMD) in WebAssembly, and whose colours need light-dark(); so nothing can run here. Chrome has had both since version 123, Firefox since 120, Safari since 17.5.";
 
 /** A module of one function that does no more than use a vector: `i8x16.popcnt` of `i8x16.splat` of 0. */
 const VECTORS = Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11);
@@ -25,7 +25,7 @@ export interface Machines {
  */
 export async function loadMachines(): Promise<Machines> {
   if (typeof WebAssembly !== "object" || typeof WebAssembly.instantiate !== "function") throw new Error(NO_WEBASSEMBLY);
-  if (!WebAssembly.validate(VECTORS)) throw new Error(NO_VECTORS);
+  if (!WebAssembly.validate(VECTORS) || !CSS.supports("color", "light-dark(red, red)")) throw new Error(TOO_OLD);
   try {
     const { memory } = await init({ module_or_path: new URL("ntf.wasm", document.baseURI) });
     return { stages: Stage, memory: () => memory.buffer.byteLength };

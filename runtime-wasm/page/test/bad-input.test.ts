@@ -97,11 +97,16 @@ test("a browser without WebAssembly gets a sentence", async () => {
   await visit.leave();
 });
 
-test("a browser whose WebAssembly has no vectors gets a sentence", async () => {
-  const visit = await town.visit("", {}, (page) => page.addInitScript("WebAssembly.validate = () => false"));
-  await visit.shows(visit.page.locator("#failure"), /no vectors.*nothing can run here\..*Safari since 16\.4\./);
-  await visit.leave();
-});
+for (const [lack, script] of [
+  ["vectors in WebAssembly", "WebAssembly.validate = () => false"],
+  ["colours for two schemes", "CSS.supports = () => false"],
+] as const) {
+  test(`a browser without ${lack} gets a sentence`, async () => {
+    const visit = await town.visit("", {}, (page) => page.addInitScript(script));
+    await visit.shows(visit.page.locator("#failure"), /too old.*nothing can run here\..*Safari since 17\.5\./);
+    await visit.leave();
+  });
+}
 
 test("a missing wasm file gets a sentence", async () => {
   const visit = await town.visit("", {}, (page) => page.route("**/ntf.wasm", (route) => route.fulfill({ status: 404, body: "" })));
