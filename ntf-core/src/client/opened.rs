@@ -38,6 +38,7 @@ impl Client {
         }
     }
 
+    /// Opens notices with the key of the token; what went wrong is said in words.
     pub(super) fn open_notices(
         &self,
         mut sealed: SealedText,

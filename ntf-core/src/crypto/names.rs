@@ -15,7 +15,7 @@
 
 use salsa20::cipher::consts::U10;
 use subtle::ConstantTimeEq as _;
-use zeroize::Zeroize as _;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::base::id::ID_LEN;
 use crate::base::rng::Rng;
@@ -44,7 +44,7 @@ impl NameKey {
     #[must_use]
     pub fn name(&self, place: u64) -> [u8; ID_LEN] {
         let place = place.to_le_bytes();
-        let mut tag: [u8; TAG] = resized(&prf(&self.tag, resized(&place)));
+        let mut tag: [u8; TAG] = resized(prf(&self.tag, resized(&place)).as_slice());
         let [mark, ..] = &mut tag;
         *mark = self.plan.marked(*mark);
         let masked = self.mask(&tag, place);
@@ -66,13 +66,13 @@ impl NameKey {
     /// Takes another key: no name from before is a place any more.
     pub fn renew(&mut self) {
         for key in [&mut self.tag, &mut self.mask] {
-            *key = Secret::new(prf(key, [0xff; TAG]));
+            *key = Secret::new(*prf(key, [0xff; TAG]));
         }
     }
 
     /// Masks a place, or takes its mask away.
     fn mask(&self, tag: &[u8; TAG], mut place: [u8; PLACE]) -> [u8; PLACE] {
-        for (byte, mask) in place.iter_mut().zip(prf(&self.mask, *tag)) {
+        for (byte, mask) in place.iter_mut().zip(prf(&self.mask, *tag).as_slice()) {
             *byte ^= mask;
         }
         place
@@ -80,9 +80,9 @@ impl NameKey {
 }
 
 /// HSalsa20: a pseudorandom function of 16 bytes. Source: Bernstein, "Extending the Salsa20 nonce", 2011, theorem 3.1.
-fn prf(key: &Secret<32>, input: [u8; TAG]) -> [u8; 32] {
+fn prf(key: &Secret<32>, input: [u8; TAG]) -> Zeroizing<[u8; 32]> {
     let mut subkey = salsa20::hsalsa::<U10>(key.expose().into(), &input.into());
-    let out = subkey.into();
+    let out = Zeroizing::new(subkey.into());
     subkey.zeroize();
     out
 }

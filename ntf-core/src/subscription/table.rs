@@ -87,6 +87,7 @@ impl Subscriptions {
     /// The name of the subscription with this index, which the client uses.
     #[must_use]
     pub fn id(&self, index: SubscriptionIndex) -> SubscriptionId {
+        debug_assert!(self.get(index).is_some(), "only what is there has a name");
         SubscriptionId::new(self.names.name(index.0.to_bits()))
     }
 
@@ -457,8 +458,11 @@ impl Subscriptions {
                 self.by_owner.remove(&owner);
             }
         }
-        let by_queue = self.notifier(index).map_or(0, |notifier| hash_of_queue(&self.hash, server, notifier));
-        if let Ok(entry) = self.by_queue.find_entry(by_queue, |other| *other == slot) {
+        let by_queue = self.notifier(index).map(|notifier| hash_of_queue(&self.hash, server, notifier));
+        debug_assert!(by_queue.is_some(), "a row has its notifier id, here or beside the table");
+        if let Some(by_queue) = by_queue
+            && let Ok(entry) = self.by_queue.find_entry(by_queue, |other| *other == slot)
+        {
             entry.remove();
         }
         self.rows.remove(index.0);

@@ -206,7 +206,7 @@ pub struct Registration {
 /// Where fresh ids, keys and codes come from: a stream for each.
 #[derive(Debug)]
 pub struct Makers {
-    /// Ids of tokens and subscriptions.
+    /// Ids of tokens.
     pub ids: Rng,
     /// The shard whose number the ids carry.
     pub plan: ShardPlan,
