@@ -127,6 +127,8 @@ impl Inner {
     /// Holds up a request until the mailbox is closed.
     fn hold(&mut self) -> Receiver<()> {
         let (hold, released) = mailbox::bounded(1);
+        // Those whose connection has ended.
+        self.holds.retain(|hold| !hold.is_closed());
         self.holds.push(hold);
         released
     }

@@ -31,8 +31,11 @@ use crate::wait::{sleep, timeout};
 /// SMP servers.
 pub(super) const SERVERS: u64 = 20;
 
-/// Subscriptions of a device, as far as there are so many. The stand-in remembers no more than ten thousand devices.
+/// Subscriptions of a device, as far as there are so many, and as long as that makes few enough devices.
 const PER_TOKEN: u64 = 200;
+
+/// The stand-in remembers no more devices than this.
+const DEVICES_MAX: u64 = 10_000;
 
 /// All devices come from one address, which is granted far less than this bench asks for.
 const SETTINGS: &str = "\
@@ -143,12 +146,13 @@ struct Owner<'a> {
 impl Owner<'_> {
     async fn subscribe_all(&mut self, subscriptions: u64) -> Result<(), Failure> {
         let group = u64::try_from(SUBSCRIBING).unwrap_or(1);
+        let per_token = PER_TOKEN.max(subscriptions.div_ceil(DEVICES_MAX));
         let (mut from, mut number) = (0, 0);
         while from < subscriptions {
             self.send(Errand::Connect)?;
             self.answers("a link", 1, |said| matches!(said, Said::Ready)).await?;
             let device = self.register(number).await?;
-            let end = subscriptions.min(from + PER_TOKEN);
+            let end = subscriptions.min(from + per_token);
             while from < end {
                 let until = end.min(from + group);
                 self.send(Errand::Subscribe(device, from..until))?;
