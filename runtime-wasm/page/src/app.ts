@@ -269,6 +269,7 @@ export class App {
     }
     const view: View = { run: this.run, snapshot: this.snapshot, facts: this.facts, selection: this.selection };
     this.picture.update(this.snapshot, this.facts);
+    this.transport.frame(this.clock);
     this.transport.update(this.clock, this.snapshot, this.latest);
     this.strip.update(view);
     this.story.progress(this.run);
