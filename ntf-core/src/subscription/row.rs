@@ -2,8 +2,7 @@
 
 use crate::base::id::{EntityId, ID_LEN};
 use crate::base::list::Links;
-use crate::base::secret::Secret;
-use crate::crypto::keys::{AuthPrivateKey, Ed448Private, Ed25519Private, Ed25519Public, X25519Private};
+use crate::crypto::keys::{AuthPrivateKey, Ed448Private, Ed25519Private, X25519Private};
 use crate::model::index::{SubscriptionIndex, TokenIndex};
 use crate::model::server::ServerAddress;
 use crate::subscription::state::Standing;
@@ -58,11 +57,11 @@ impl PackedId {
     }
 }
 
-/// A notifier key in 65 bytes. The public half is half the work of signing NSUB, so it is kept. The rare Ed448 keys are
-/// kept beside the table.
+/// A notifier key in 65 bytes, with the public half of an Ed25519 key, which is half the work of signing NSUB. The rare
+/// Ed448 keys are larger, and are kept beside the table.
 pub(super) enum PackedKey {
-    Ed25519(Secret<32>, Ed25519Public),
-    X25519(Secret<32>),
+    Ed25519(Ed25519Private),
+    X25519(X25519Private),
     Ed448,
 }
 
@@ -70,8 +69,8 @@ impl PackedKey {
     /// The key, packed; an Ed448 key comes back, to be kept beside the table.
     pub(super) fn new(key: AuthPrivateKey) -> (Self, Option<Box<Ed448Private>>) {
         match key {
-            AuthPrivateKey::Ed25519(key) => (Self::Ed25519(Secret::new(*key.expose()), key.public()), None),
-            AuthPrivateKey::X25519(key) => (Self::X25519(Secret::new(*key.expose())), None),
+            AuthPrivateKey::Ed25519(key) => (Self::Ed25519(key), None),
+            AuthPrivateKey::X25519(key) => (Self::X25519(key), None),
             AuthPrivateKey::Ed448(key) => (Self::Ed448, Some(Box::new(key))),
         }
     }
@@ -79,10 +78,8 @@ impl PackedKey {
     /// The key, unless it is beside the table.
     pub(super) fn unpack(&self) -> Option<AuthPrivateKey> {
         match self {
-            Self::Ed25519(seed, public) => {
-                Some(AuthPrivateKey::Ed25519(Ed25519Private::from_halves(*seed.expose(), *public)))
-            }
-            Self::X25519(bytes) => Some(AuthPrivateKey::X25519(X25519Private::from_bytes(*bytes.expose()))),
+            Self::Ed25519(key) => Some(AuthPrivateKey::Ed25519(key.clone())),
+            Self::X25519(key) => Some(AuthPrivateKey::X25519(key.clone())),
             Self::Ed448 => None,
         }
     }
@@ -90,10 +87,10 @@ impl PackedKey {
     /// Whether this is that key, if it is here. Takes constant time for keys of one kind.
     pub(super) fn matches(&self, key: &AuthPrivateKey) -> bool {
         match (self, key) {
-            (Self::Ed25519(own, _), AuthPrivateKey::Ed25519(key)) => own.matches(key.expose()),
-            (Self::X25519(own), AuthPrivateKey::X25519(key)) => own.matches(key.expose()),
+            (Self::Ed25519(own), AuthPrivateKey::Ed25519(key)) => own == key,
+            (Self::X25519(own), AuthPrivateKey::X25519(key)) => own == key,
             (
-                Self::Ed25519(..) | Self::X25519(_) | Self::Ed448,
+                Self::Ed25519(_) | Self::X25519(_) | Self::Ed448,
                 AuthPrivateKey::Ed25519(_) | AuthPrivateKey::X25519(_) | AuthPrivateKey::Ed448(_),
             ) => false,
         }

@@ -106,12 +106,6 @@ impl Ed25519Private {
         Self { seed: Secret::new(seed), public: Ed25519Public(public) }
     }
 
-    /// The key of this seed, whose public half is at hand. It must be that of this seed: two signatures of one message
-    /// under one seed and two public halves give the secret scalar away.
-    pub(crate) const fn from_halves(seed: [u8; 32], public: Ed25519Public) -> Self {
-        Self { seed: Secret::new(seed), public }
-    }
-
     /// The seed, for whoever stores or hands over the key.
     #[must_use]
     pub const fn expose(&self) -> &[u8; 32] {
